@@ -1,0 +1,18 @@
+"""s2rgb_mpi: Sentinel-2 bands to one true-colour RGB GeoTIFF, on many MPI ranks.
+
+Read the rooms in the order a block travels::
+
+    cli, job                what is asked
+    product, grid           what is on disk, and where its pixels lie
+    plan                    who does what, and what it costs in bytes
+    coordinator             rank 0: makes the plan, scatters the shares, hears the news
+    worker                  reads a window, colours it (radiometry), reduces it (overviews),
+                            compresses it (encode, profile), sends it (protocol)
+    writer                  receives (protocol), appends, seals the file (geotiff)
+    waiting                 how a rank waits without burning a core
+    report, errors          what the run says, and how it fails
+
+``__main__`` gives every rank its role, guards it, and ends all of them together.
+"""
+
+__version__ = "0.1.0"

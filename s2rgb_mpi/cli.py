@@ -1,0 +1,213 @@
+"""The command line: argv to a `Job`. No MPI here, so usage is tested in-process."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from s2rgb_mpi import __version__
+from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.job import Job
+from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, Profile
+from s2rgb_mpi.radiometry import Stretch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DESCRIPTION = """\
+Turn the bands B04, B03, B02 of a Sentinel-2 L2A product into one 8-bit true-colour GeoTIFF.
+
+  mpirun -n 16 python -m s2rgb_mpi PRODUCT -o OUTPUT.tif
+  srun         python -m s2rgb_mpi PRODUCT -o OUTPUT.tif     inside a Slurm allocation
+  python -m s2rgb_mpi PRODUCT -o OUTPUT.tif                  one process, the same result
+"""
+
+EXIT_CODES = """\
+exit codes: 0 done; 2 usage or input; 4 the output could not be written; 5 a rank failed
+"""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the command line asks for: a job, and how to go about it."""
+
+    job: Job
+    dry_run: bool
+    quiet: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises usage errors in place of printing them: only rank 0 speaks, and only once."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see --help)")
+
+
+def parse(argv: Sequence[str]) -> Order:
+    """Read the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        Without the program's name.
+
+    Returns
+    -------
+    Order
+
+    Raises
+    ------
+    UsageError
+        The command line is not what `--help` describes.
+    SystemExit
+        After `--help` or `--version`.
+    """
+    options = _parser().parse_args(argv)
+    job = Job(
+        product=options.product or "",
+        rgb=tuple(options.rgb or ()),
+        output=options.output,
+        offset=options.offset,
+        quantification=options.quantification,
+        stretch=Stretch(black=options.black, white=options.white, gamma=options.gamma),
+        profile=Profile(
+            compress=options.compress,
+            level=options.level,
+            quality=options.quality,
+            tile=options.tile,
+            mask=options.mask,
+            layout=options.layout,
+        ),
+        window=options.window,
+        overwrite=options.overwrite,
+    )
+    return Order(job, dry_run=options.dry_run, quiet=options.quiet)
+
+
+def _auto(kind: type) -> Callable[[str], float | None]:
+    """Return a reader of numbers for an option whose default, `auto`, is None."""
+
+    def read(text: str) -> float | None:
+        return None if text == "auto" else kind(text)
+
+    read.__name__ = f"auto or {kind.__name__}"  # what argparse calls a text it cannot read
+    return read
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Build the parser, grouped as the documentation is."""
+    parser = _Parser(
+        prog="s2rgb_mpi",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"s2rgb_mpi {__version__}")
+    _add_input(parser.add_argument_group("input"))
+    _add_colour(parser.add_argument_group("colour"))
+    _add_output(parser.add_argument_group("output"))
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--dry-run", action="store_true", help="print the plan and stop (default: off)"
+    )
+    group.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    return parser
+
+
+def _add_input(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "product",
+        nargs="?",
+        metavar="PRODUCT",
+        help="a SAFE folder, or the MTD_MSIL2A.xml in it",
+    )
+    group.add_argument(
+        "--rgb",
+        nargs=3,
+        metavar=("RED", "GREEN", "BLUE"),
+        help="three single-band files in place of PRODUCT",
+    )
+    group.add_argument(
+        "--offset",
+        type=_auto(int),
+        metavar="auto|DN",
+        help="DN added before all else, in place of what the metadata say (default: auto)",
+    )
+    group.add_argument(
+        "--quantification",
+        type=_auto(float),
+        metavar="auto|DN",
+        help="DN per unit of reflectance, in place of what the metadata say (default: auto)",
+    )
+
+
+def _add_colour(group: argparse._ArgumentGroup) -> None:
+    default = Stretch()
+    group.description = "out = 255 * ((reflectance - black) / (white - black)) ** (1 / gamma)"
+    group.add_argument(
+        "--black",
+        type=float,
+        default=default.black,
+        metavar="RHO",
+        help="reflectance that becomes the darkest value (default: %(default)g)",
+    )
+    group.add_argument(
+        "--white",
+        type=float,
+        default=default.white,
+        metavar="RHO",
+        help="reflectance that becomes 255 (default: %(default)g)",
+    )
+    group.add_argument(
+        "--gamma",
+        type=float,
+        default=default.gamma,
+        metavar="G",
+        help="exponent 1/G between them (default: %(default)g)",
+    )
+
+
+def _add_output(group: argparse._ArgumentGroup) -> None:
+    default = Profile()
+    group.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="the GeoTIFF (required)"
+    )
+    group.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default=default.layout,
+        help="Cloud Optimized GeoTIFF with overviews, or tiled without (default: %(default)s)",
+    )
+    group.add_argument(
+        "--compress", choices=CODECS, default=default.compress, help="codec (default: %(default)s)"
+    )
+    group.add_argument(
+        "--level", type=int, metavar="N", help="effort: deflate 1..12 (6), zstd 1..22 (9)"
+    )
+    group.add_argument("--quality", type=int, metavar="N", help="jpeg, webp: 1..100 (90)")
+    group.add_argument(
+        "--mask",
+        choices=MASKS,
+        default=default.mask,
+        help='how "no data" is marked; nodata is the value 0 (default: %(default)s)',
+    )
+    group.add_argument(
+        "--tile",
+        type=int,
+        default=default.tile,
+        metavar="PX",
+        help="edge of a TIFF tile, pixels (default: %(default)s)",
+    )
+    group.add_argument(
+        "--window",
+        type=int,
+        default=Job.window,
+        metavar="PX",
+        help="least edge of a window, pixels; grows to whole source tiles (default: %(default)s)",
+    )
+    group.add_argument(
+        "--overwrite", action="store_true", help="replace an existing FILE (default: refuse)"
+    )

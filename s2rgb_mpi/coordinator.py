@@ -1,0 +1,176 @@
+"""Rank 0, the coordinator: finds the product, makes the plan, hears what the others say."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from s2rgb_mpi.errors import LaunchError, RankError, UsageError
+from s2rgb_mpi.geotiff import check_codec
+from s2rgb_mpi.plan import make_plan
+from s2rgb_mpi.product import open_bands, open_safe
+from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from s2rgb_mpi.job import Job
+    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.product import Product
+    from s2rgb_mpi.report import Report, Tally
+
+_LAUNCHERS = (
+    # How many ranks the launcher started, and which of them this is; the innermost first.
+    ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
+    ("PMI_SIZE", "PMI_RANK"),
+    ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
+    ("SLURM_NTASKS", "SLURM_PROCID"),
+)
+
+_SPECIAL_STEPS = 0xFFFFFFF0
+"""Slurm numbers the batch script and the interactive shell from here on: no parallel steps."""
+
+
+def check_launch(size: int, environ: Mapping[str, str]) -> None:
+    """Refuse to run alone where the launcher started several.
+
+    With an MPI library that does not know the launcher every process becomes "rank 0 of 1",
+    and all of them would write the same file (open-mpi/ompi#13523).
+
+    Parameters
+    ----------
+    size : int
+        Of the communicator.
+    environ : mapping
+        The process's environment.
+
+    Raises
+    ------
+    LaunchError
+        Without words on all but one of the processes, so that it is said once.
+    """
+    if size > 1:
+        return
+    in_step = int(environ.get("SLURM_STEP_ID", _SPECIAL_STEPS)) < _SPECIAL_STEPS
+    known = [names for names in _LAUNCHERS if names[0] in environ]
+    known = [names for names in known if in_step or not names[0].startswith("SLURM")]
+    count, speaks = 1, environ.get("PMIX_RANK") == "1"
+    if known:
+        count, speaks = int(environ[known[0][0]]), environ.get(known[0][1], "0") == "0"
+    elif int(environ.get("PMIX_RANK", "0")) > 0:
+        count = int(environ["PMIX_RANK"]) + 1
+    if count > 1:
+        raise LaunchError(
+            f"the launcher started {count} processes or more, but each of them is alone: it and"
+            " the MPI library of mpi4py do not know each other; use that library's own mpirun,"
+            " or under Slurm srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH)"
+            if speaks
+            else ""
+        )
+
+
+def prepare(job: Job) -> Plan:
+    """Look at the product and the output, and make the plan; no pixel is read.
+
+    Raises
+    ------
+    S2RGBError
+        Whatever can be known before the start.
+    """
+    check_codec(job.profile)
+    _check_output(job)
+    product = open_bands(job.rgb) if job.rgb else open_safe(job.product)
+    return make_plan(job, _calibrated(product, job), part_id=secrets.token_hex(4))
+
+
+def claim(plan: Plan) -> None:
+    """Create the part file: the proof that the output folder can be written to."""
+    try:
+        plan.part_path.touch(exist_ok=False)
+    except OSError as error:
+        raise UsageError(f"{plan.part_path}: {error.strerror}") from error
+
+
+def clear(plan: Plan) -> None:
+    """Leave nothing of a failed run behind."""
+    for path in (plan.part_path, plan.sealed_path):
+        path.unlink(missing_ok=True)
+
+
+def _check_output(job: Job) -> None:
+    """Refuse an output that cannot be made, before hours of work."""
+    folder = job.output.parent
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder to write into")
+    if job.output.is_dir():
+        raise UsageError(f"{job.output}: is a folder, not a file")
+    if job.output.exists() and not job.overwrite:
+        raise UsageError(f"{job.output}: exists already; --overwrite replaces it")
+
+
+def _calibrated(product: Product, job: Job) -> Product:
+    """Let the user's offset and quantification take the place of the metadata's."""
+    changes: dict[str, Any] = {
+        name: value
+        for name, value in (("offset", job.offset), ("quantification", job.quantification))
+        if value is not None
+    }
+    return replace(
+        product,
+        bands=tuple(
+            replace(band, calibration=replace(band.calibration, **changes))
+            for band in product.bands
+        ),
+    )
+
+
+class Coordinator:
+    """Hears every other rank: news for the progress, a tally at the end, or a failure.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm
+        The run's communicator.
+    report : Report
+        What is heard is told there.
+    """
+
+    def __init__(self, comm: Any, report: Report) -> None:
+        self._comm = comm
+        self._report = report
+        self._lines = {rank: self._listen(rank) for rank in range(1, comm.size)}
+        self.tallies: list[Tally] = []
+        self.nbytes = 0
+
+    def run(self) -> None:
+        """Listen until every other rank is done."""
+        until(lambda: not self._lines, attend=self.attend)
+
+    def attend(self) -> None:
+        """Hear what has come, without waiting.
+
+        Raises
+        ------
+        RankError
+            Another rank failed.
+        """
+        for rank, request in list(self._lines.items()):
+            here, message = request.test()
+            if not here:
+                continue
+            del self._lines[rank]
+            tag, *words = message
+            if tag == Tag.FAILED:
+                raise RankError(*words)
+            if tag == Tag.DONE:
+                self.tallies.append(words[0])
+                self.nbytes += words[1]
+                continue
+            self._report.advance(*words)
+            self._lines[rank] = self._listen(rank)
+
+    def _listen(self, rank: int) -> Any:
+        """Post the receive of one rank's next message, whatever its tag."""
+        return self._comm.irecv(source=rank)

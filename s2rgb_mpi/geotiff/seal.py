@@ -1,0 +1,122 @@
+"""Sealing: the directories, then every tile in its place."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from s2rgb_mpi.geotiff.log import Layer, TileLog, named
+from s2rgb_mpi.geotiff.skeleton import fill, ghost_area, make_skeleton
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.profile import Profile
+
+CLASSIC_LIMIT = 2**32
+"""Bytes that the 32-bit offsets of a classic TIFF can reach; longer files are BigTIFF."""
+
+
+def seal(
+    log: TileLog,
+    path: Path,
+    *,
+    grid: Grid,
+    profile: Profile,
+    tags: Mapping[str, str],
+    histogram: NDArray[np.int64],
+) -> int:
+    """Write the GeoTIFF: directories first, then every tile in its place.
+
+    Parameters
+    ----------
+    log : TileLog
+        Whole: every tile that is not there is sparse, and reads as "no data".
+    path : Path
+        Replaced if it exists. The caller renames it once it is whole.
+    grid, profile
+        As for the log.
+    tags : mapping of str to str
+        Metadata items of the file.
+    histogram : ndarray, shape (3, 256), int64
+        Pixels per value and band, 0 being "no data"; the statistics are taken from it.
+
+    Returns
+    -------
+    int
+        Size of the file, bytes.
+    """
+    order = list(_file_order(log.index))
+    sizes = np.array([log.index[layer][row, col, 1] for layer, row, col in order], dtype=np.uint64)
+    framed = profile.layout == "cog"
+    frame = np.uint64(4 if framed else 0)
+    ghost = ghost_area(profile) if framed else b""
+    for bigtiff in (False, True):
+        skeleton = make_skeleton(
+            grid,
+            profile,
+            levels=max(layer.level for layer in log.index),
+            tags=tags,
+            statistics=_statistics(histogram),
+            bigtiff=bigtiff,
+        )
+        ends = len(ghost + skeleton) + np.cumsum(sizes + 2 * frame, dtype=np.uint64)
+        nbytes = int(ends[-1]) if order else len(ghost + skeleton)
+        if nbytes < CLASSIC_LIMIT:
+            break
+    places = {layer: np.zeros_like(tiles) for layer, tiles in log.index.items()}
+    for (layer, row, col), size, end in zip(order, sizes, ends, strict=True):
+        places[layer][row, col] = end - frame - size, size
+    with named(path), path.open("wb") as file:
+        file.write(fill(skeleton, ghost, places))
+        for layer, row, col in order:
+            data = log.read(*map(int, log.index[layer][row, col]))
+            file.write(struct.pack("<I", len(data)) + data + data[-4:] if framed else data)
+        file.flush()
+        os.fsync(file.fileno())
+    return nbytes
+
+
+def _file_order(
+    index: Mapping[Layer, NDArray[np.uint64]],
+) -> Iterator[tuple[Layer, int, int]]:
+    """List the tiles that are there, smallest overview first, each mask tile after its image."""
+    masks = sorted({layer.mask for layer in index})
+    for level in sorted({layer.level for layer in index}, reverse=True):
+        rows, cols = index[Layer(level, mask=False)].shape[:2]
+        for row, col, mask in itertools.product(range(rows), range(cols), masks):
+            if index[Layer(level, mask)][row, col, 1]:
+                yield Layer(level, mask), row, col
+
+
+def _statistics(histogram: NDArray[np.int64]) -> list[dict[str, str]]:
+    """Return GDAL's STATISTICS items of each band, exact, over its valid pixels."""
+    values = np.arange(1, 256, dtype=np.float64)
+    items = []
+    for counts in histogram:
+        valid, total = counts[1:], int(counts.sum())
+        number = int(valid.sum())
+        if not number:
+            items.append({"STATISTICS_VALID_PERCENT": "0"})
+            continue
+        mean = float(valid @ values) / number
+        deviation = (float(valid @ (values - mean) ** 2) / number) ** 0.5
+        seen = np.flatnonzero(valid) + 1
+        items.append(
+            {
+                "STATISTICS_MINIMUM": str(seen[0]),
+                "STATISTICS_MAXIMUM": str(seen[-1]),
+                "STATISTICS_MEAN": f"{mean:.14g}",
+                "STATISTICS_STDDEV": f"{deviation:.14g}",
+                "STATISTICS_VALID_PERCENT": f"{100 * number / total:.4g}",
+            }
+        )
+    return items

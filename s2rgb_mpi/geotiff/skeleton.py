@@ -1,0 +1,188 @@
+"""The directories of the file: made by GDAL, moved and filled in here."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from osgeo import gdal, osr
+
+from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.geotiff.log import Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.profile import Profile
+
+gdal.UseExceptions()
+osr.UseExceptions()
+
+_MASK = 4
+"""The bit of NewSubfileType that marks a transparency mask (TIFF 6.0)."""
+
+
+def check_codec(profile: Profile) -> None:
+    """Refuse a codec or level that the GDAL at hand does not have.
+
+    Raises
+    ------
+    UsageError
+        With the list of what it has.
+    """
+    options = ET.fromstring(  # noqa: S314  GDAL wrote it
+        gdal.GetDriverByName("GTiff").GetMetadataItem("DMD_CREATIONOPTIONLIST")
+    )
+    has = [value.text for value in options.iterfind("Option[@name='COMPRESS']/Value")]
+    if profile.compress.upper() not in has:
+        names = ", ".join(str(name).lower() for name in has)
+        raise UsageError(f"this GDAL has no --compress {profile.compress}; it has {names}")
+    effort = profile.image_options().get("ZLEVEL")
+    highest = next(option.get("max", "9") for option in options.iterfind("Option[@name='ZLEVEL']"))
+    if effort and int(effort) > int(highest):
+        raise UsageError(f"this GDAL has no --level {effort} for deflate; its highest is {highest}")
+
+
+def make_skeleton(
+    grid: Grid,
+    profile: Profile,
+    *,
+    levels: int,
+    tags: Mapping[str, str],
+    statistics: list[dict[str, str]],
+    bigtiff: bool,
+) -> bytes:
+    """Let GDAL write a file of directories alone: all tags and geo keys right, no tile there.
+
+    Returns
+    -------
+    bytes
+        Header and directories of the image, its mask and all levels; every tile offset is 0.
+    """
+    name = f"/vsimem/s2rgb_mpi-{os.getpid()}-skeleton.tif"
+    options = profile.image_options() | {"BIGTIFF": "YES" if bigtiff else "NO"}
+    settings = profile.overview_options() | {"GDAL_TIFF_INTERNAL_MASK": "YES"}
+    with _settings(settings):
+        dataset = gdal.GetDriverByName("GTiff").Create(
+            name,
+            grid.width,
+            grid.height,
+            profile.bands,
+            gdal.GDT_Byte,
+            [f"{option}={value}" for option, value in options.items()],
+        )
+        dataset.SetSpatialRef(osr.SpatialReference(grid.crs))
+        dataset.SetGeoTransform(grid.transform)
+        dataset.SetMetadata(dict(tags))
+        for number, items in enumerate(statistics, start=1):
+            band = dataset.GetRasterBand(number)
+            for item, value in items.items():
+                band.SetMetadataItem(item, value)
+            if profile.mask == "nodata":
+                band.SetNoDataValue(0)
+        if profile.mask == "internal":
+            dataset.CreateMaskBand(gdal.GMF_PER_DATASET)
+        if levels:
+            dataset.BuildOverviews("NONE", [2**level for level in range(1, levels + 1)])
+        dataset = band = None  # GDAL writes the directories when the last reference goes
+        skeleton = _slurp(name)
+    gdal.Unlink(name)
+    return skeleton
+
+
+def _slurp(name: str) -> bytes:
+    """Read a whole file of GDAL's memory."""
+    file = gdal.VSIFOpenL(name, "rb")
+    try:
+        return bytes(gdal.VSIFReadL(1, gdal.VSIStatL(name).size, file))
+    finally:
+        gdal.VSIFCloseL(file)
+
+
+def ghost_area(profile: Profile) -> bytes:
+    """Return the area behind the header in which GDAL's COG driver states how tiles lie."""
+    items = (
+        "LAYOUT=IFDS_BEFORE_DATA\n"
+        "BLOCK_ORDER=ROW_MAJOR\n"
+        "BLOCK_LEADER=SIZE_AS_UINT4\n"
+        "BLOCK_TRAILER=LAST_4_BYTES_REPEATED\n"
+        "KNOWN_INCOMPATIBLE_EDITION=NO\n "
+    )
+    if profile.mask == "internal":
+        items += "MASK_INTERLEAVED_WITH_IMAGERY=YES\n"
+    text = f"GDAL_STRUCTURAL_METADATA_SIZE={len(items):06} bytes\n{items}".encode("ascii")
+    return text + b"\0" * (len(text) % 2)  # TIFF 6.0: a directory begins on a word boundary
+
+
+def fill(skeleton: bytes, ghost: bytes, places: Mapping[Layer, NDArray[np.uint64]]) -> bytes:
+    """Put the ghost area behind the header, and the tiles' places into the directories.
+
+    Everything behind the header moves by the size of the ghost area, so every offset that the
+    directories hold moves with it.
+
+    Parameters
+    ----------
+    skeleton : bytes
+        From :func:`make_skeleton`.
+    ghost : bytes
+        From :func:`ghost_area`, or nothing.
+    places : mapping of Layer to ndarray, shape (rows, cols, 2), uint64
+        Offset in the file and size of every tile, bytes; both 0 where it is sparse.
+
+    Returns
+    -------
+    bytes
+        The head of the file, up to its first tile.
+    """
+    from tifffile import TiffFile, TiffPage  # noqa: PLC0415  0.2 s, and only the writer needs it
+
+    head = bytearray(skeleton)
+    with TiffFile(io.BytesIO(skeleton)) as tif:
+        pages = [page for page in tif.pages if isinstance(page, TiffPage)]
+        wide = tif.is_bigtiff
+    header, count, entry, pointer = (16, 8, 20, "<Q") if wide else (8, 2, 12, "<I")
+    value = entry - struct.calcsize(pointer)  # where in its entry a tag has its value, or offset
+    links = [header - struct.calcsize(pointer)]
+    for page in pages:
+        for tag in page.tags:
+            if tag.valueoffset != tag.offset + value:
+                _move(head, tag.offset + value, pointer, len(ghost))
+        links.append(page.offset + count + entry * len(page.tags))
+    for link in links[:-1]:
+        _move(head, link, pointer, len(ghost))
+    # In the order of the directories: an image or a mask is followed by its smaller ones.
+    for mask in (False, True):
+        layers = [page for page in pages if bool(page.subfiletype & _MASK) is mask]
+        for level, page in enumerate(layers):
+            offsets, sizes = places[Layer(level, mask)].reshape(-1, 2).T
+            for tag, numbers in ((page.tags[324], offsets), (page.tags[325], sizes)):
+                raw = numbers.astype({4: "<u4", 16: "<u8"}[int(tag.dtype)]).tobytes()
+                head[tag.valueoffset : tag.valueoffset + len(raw)] = raw
+    head[header:header] = ghost
+    return bytes(head)
+
+
+def _move(head: bytearray, place: int, pointer: str, by: int) -> None:
+    """Add ``by`` to the offset that stands at ``place``."""
+    struct.pack_into(pointer, head, place, struct.unpack_from(pointer, head, place)[0] + by)
+
+
+@contextmanager
+def _settings(settings: Mapping[str, str]) -> Iterator[None]:
+    """Set GDAL's configuration options for a while."""
+    before = {name: gdal.GetThreadLocalConfigOption(name) for name in settings}
+    for name, value in settings.items():
+        gdal.SetThreadLocalConfigOption(name, value)
+    try:
+        yield
+    finally:
+        for name, old in before.items():
+            gdal.SetThreadLocalConfigOption(name, old)

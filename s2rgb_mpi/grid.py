@@ -1,0 +1,108 @@
+"""Where pixels lie: the grid of an image, its windows, and its reduced levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Window(NamedTuple):
+    """A rectangle of pixels of a grid, in rasterio's order.
+
+    Parameters
+    ----------
+    col_off, row_off : int
+        First column and row, pixels.
+    width, height : int
+        Size, pixels.
+    """
+
+    col_off: int
+    row_off: int
+    width: int
+    height: int
+
+    def at_level(self, level: int) -> Window:
+        """Return what this window becomes in an image reduced ``level`` times by two.
+
+        Parameters
+        ----------
+        level : int
+            0 is full resolution. The offsets must be multiples of ``2**level``.
+
+        Returns
+        -------
+        Window
+            In pixels of that level; sizes are rounded up, as GDAL rounds overview sizes.
+        """
+        return Window(
+            self.col_off >> level,
+            self.row_off >> level,
+            reduced(self.width, level),
+            reduced(self.height, level),
+        )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A coordinate reference system, an affine transform and a size.
+
+    Parameters
+    ----------
+    crs : str
+        Well-known text; empty where the source has none.
+    transform : tuple of float
+        GDAL's geotransform: ``(x0, dx, 0, y0, 0, dy)``, in units of the CRS (metres in UTM).
+    width, height : int
+        Size, pixels.
+    """
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    width: int
+    height: int
+
+    def windows(self, width: int, height: int) -> list[Window]:
+        """Cut the grid into windows of at most ``width`` x ``height`` pixels, row by row."""
+        return [
+            Window(col, row, min(width, self.width - col), min(height, self.height - row))
+            for row in range(0, self.height, height)
+            for col in range(0, self.width, width)
+        ]
+
+    def at_level(self, level: int) -> tuple[int, int]:
+        """Return ``(width, height)`` of the image reduced ``level`` times by two."""
+        return reduced(self.width, level), reduced(self.height, level)
+
+    def overview_levels(self, tile: int) -> int:
+        """Count the halvings until the whole image fits in one tile of edge ``tile``."""
+        tiles = -(-max(self.width, self.height) // tile)
+        return (tiles - 1).bit_length()
+
+
+def reduced(size: int, level: int) -> int:
+    """Return ``ceil(size / 2**level)``: an edge of ``size`` pixels after ``level`` halvings."""
+    return -(-size >> level)
+
+
+def interleave(col: int, row: int) -> int:
+    """Return the place of a cell on the Z-order curve, on which neighbours stay together.
+
+    Parameters
+    ----------
+    col, row : int
+        Non-negative numbers below 2**32.
+
+    Returns
+    -------
+    int
+        The bits of ``row`` and ``col`` alternating, ``col`` lowest.
+
+    Notes
+    -----
+    G. M. Morton, "A computer oriented geodetic data base", IBM, 1966.
+    """
+    return sum(
+        ((col >> bit & 1) << 2 * bit) | ((row >> bit & 1) << 2 * bit + 1)
+        for bit in range(max(col.bit_length(), row.bit_length()))
+    )

@@ -1,0 +1,10 @@
+"""What is on disk: products, from their metadata; no pixel is read here.
+
+`safe` reads what ESA's SAFE folders say of themselves; `bands` looks at the band files, whoever
+names them, and makes a product of three that lie on one grid.
+"""
+
+from s2rgb_mpi.product.bands import Band, Product, open_bands, open_raster
+from s2rgb_mpi.product.safe import open_safe
+
+__all__ = ["Band", "Product", "open_bands", "open_raster", "open_safe"]

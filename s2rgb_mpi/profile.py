@@ -1,0 +1,132 @@
+"""What the file is made of: codec, level, tile edge and mask, and their names in GDAL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from s2rgb_mpi.errors import UsageError
+
+CODECS = ("deflate", "zstd", "lzw", "jpeg", "webp", "none")
+LOSSY = ("jpeg", "webp")
+MASKS = ("nodata", "internal", "alpha", "none")
+LAYOUTS = ("cog", "tiled")
+
+_LEVELS = {"deflate": (1, 12, 6), "zstd": (1, 22, 9)}
+"""Lowest, highest and default level of the codecs that have one."""
+
+_LOSSLESS = 100
+"""The quality at which WEBP keeps every pixel."""
+
+_QUALITIES = {"jpeg": 90, "webp": 90}
+"""Default quality (1..100) of the codecs that have one."""
+
+_LEVEL_OPTION = {"deflate": "ZLEVEL", "zstd": "ZSTD_LEVEL"}
+_QUALITY_OPTION = {"jpeg": "JPEG_QUALITY", "webp": "WEBP_LEVEL"}
+
+_WORST_RATIO = {"deflate": 1.01, "zstd": 1.01, "lzw": 1.5, "jpeg": 2.0, "webp": 2.0, "none": 1.0}
+"""Encoded bytes per raw byte at the worst (LZW: 12-bit codes for single bytes)."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How the pixels are stored.
+
+    Parameters
+    ----------
+    compress : str
+        One of :data:`CODECS`.
+    level : int, optional
+        Effort of DEFLATE (1..12, above 9 only with libdeflate) or ZSTD (1..22).
+    quality : int, optional
+        Of JPEG or WEBP, 1..100; 100 makes WEBP lossless.
+    tile : int
+        Edge of a TIFF tile, pixels; a multiple of 16 (TIFF 6.0, section 15).
+    mask : str
+        How "no data" is marked, one of :data:`MASKS`.
+    layout : str
+        One of :data:`LAYOUTS`.
+    """
+
+    compress: str = "deflate"
+    level: int | None = None
+    quality: int | None = None
+    tile: int = 512
+    mask: str = "nodata"
+    layout: str = "cog"
+
+    def __post_init__(self) -> None:
+        """Refuse what TIFF or the codec cannot do."""
+        if self.tile <= 0 or self.tile % 16:
+            raise UsageError(f"--tile {self.tile} must be a positive multiple of 16")
+        if self.compress == "jpeg" and self.mask == "alpha":
+            raise UsageError("--compress jpeg has no alpha band; use --mask internal")
+        self._check("--level", self.level, _LEVELS.get(self.compress))
+        self._check("--quality", self.quality, (1, 100) if self.compress in LOSSY else None)
+
+    def _check(self, option: str, value: int | None, limits: tuple[int, ...] | None) -> None:
+        """Refuse a number that this codec does not take."""
+        if value is None:
+            return
+        if limits is None:
+            raise UsageError(f"{option} means nothing to --compress {self.compress}")
+        if not limits[0] <= value <= limits[1]:
+            raise UsageError(f"{option} {value} must be {limits[0]}..{limits[1]}")
+
+    @property
+    def bands(self) -> int:
+        """3, or 4 with an alpha band."""
+        return 4 if self.mask == "alpha" else 3
+
+    @property
+    def worst_ratio(self) -> float:
+        """Encoded bytes per raw byte at the worst."""
+        return _WORST_RATIO[self.compress]
+
+    def image_options(self) -> dict[str, str]:
+        """Return GDAL's creation options for the image and for every tile of it."""
+        options = {
+            "TILED": "YES",
+            "BLOCKXSIZE": str(self.tile),
+            "BLOCKYSIZE": str(self.tile),
+            "INTERLEAVE": "PIXEL",
+            "COMPRESS": self.compress.upper(),
+            "PHOTOMETRIC": "YCBCR" if self.compress == "jpeg" else "RGB",
+            "SPARSE_OK": "TRUE",
+            "NUM_THREADS": "1",
+        }
+        if self.compress in ("deflate", "zstd", "lzw"):
+            options["PREDICTOR"] = "2"
+        if self.mask == "alpha":
+            options["ALPHA"] = "YES"
+        return options | self._effort()
+
+    def mask_options(self) -> dict[str, str]:
+        """Return the options under which GDAL stores an internal mask: one bit, DEFLATE."""
+        return {
+            "TILED": "YES",
+            "BLOCKXSIZE": str(self.tile),
+            "BLOCKYSIZE": str(self.tile),
+            "COMPRESS": "DEFLATE",
+            "NBITS": "1",
+            "SPARSE_OK": "TRUE",
+            "NUM_THREADS": "1",
+        }
+
+    def overview_options(self) -> dict[str, str]:
+        """Return GDAL's configuration options that make overviews of the same kind."""
+        image = self.image_options()
+        kept = {"COMPRESS", "PREDICTOR", "PHOTOMETRIC", "INTERLEAVE"} | set(self._effort())
+        options = {f"{name}_OVERVIEW": image[name] for name in kept & image.keys()}
+        return options | {"GDAL_TIFF_OVR_BLOCKSIZE": str(self.tile), "SPARSE_OK_OVERVIEW": "ON"}
+
+    def _effort(self) -> dict[str, str]:
+        """Return the level or quality, under its name in GDAL."""
+        if self.compress in _LEVEL_OPTION:
+            return {_LEVEL_OPTION[self.compress]: str(self.level or _LEVELS[self.compress][2])}
+        if self.compress not in _QUALITY_OPTION:
+            return {}
+        quality = self.quality or _QUALITIES[self.compress]
+        options = {_QUALITY_OPTION[self.compress]: str(quality)}
+        if self.compress == "webp" and quality == _LOSSLESS:
+            options["WEBP_LOSSLESS"] = "YES"
+        return options

@@ -1,0 +1,250 @@
+"""The wire: what ranks say to each other, as bytes. Pure: MPI is not imported.
+
+::
+
+    worker                                   writer                     coordinator
+      |  HEADER (fixed size), Issend  ------>  |                             |
+      |  BLOCK (payload), Issend      ------>  |  append, then               |
+      |                                        |  NEWS (windows, bytes) ---> |
+      |  ...                                   |                             |
+      |  HEADER with no window        ------>  |                             |
+      |  DONE (times) ---------------------------------------------------->  |
+      |                                        |  DONE (file) -------------> |
+      |  FAILED (exit code, words), from any rank  ----------------------->  |
+
+A block is one window's pieces. The header is little-endian::
+
+    magic version count window nbytes crc32 | histogram 3 x 256 | table of pieces
+    u4    u2      u2    i4     u4     u4    | u4                | kind level row col nbytes
+
+The payload is the pieces' bytes in the order of the table, encoded tiles first, so that the
+writer appends its head in one piece. The CRC-32 covers the header (its own field as 0) and the
+payload. The tag never carries a number: MPI only guarantees tags up to 32,767.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from s2rgb_mpi.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+MAGIC = 0x62676253
+VERSION = 1
+END_OF_SHARE = -1
+"""The window number of the header that follows a worker's last block."""
+
+LARGEST_PAYLOAD = 2**31 - 1
+"""Bytes of one message that every MPI can count."""
+
+
+class Tag(IntEnum):
+    """What a message is; far below 32,767, the largest tag that MPI guarantees."""
+
+    HEADER = 1
+    BLOCK = 2
+    DONE = 3
+    NEWS = 4
+    STOP = 5
+    FAILED = 6
+
+
+class Kind(IntEnum):
+    """What a piece of a block is."""
+
+    TILE = 0
+    """An encoded tile of the image; row and col count tiles of its level."""
+    MASK = 1
+    """An encoded tile of the internal mask; row and col as for TILE."""
+    PART = 2
+    """The window's own RGB pixels of a level whose tiles span windows; row and col in pixels."""
+
+
+class Piece(NamedTuple):
+    """One entry of a block."""
+
+    kind: Kind
+    level: int
+    row: int
+    col: int
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a window becomes.
+
+    Parameters
+    ----------
+    window : int
+        Its number in the plan.
+    pieces : sequence of Piece
+        Empty where no pixel of the window is valid.
+    histogram : ndarray, shape (3, 256), uint32
+        Pixels of the window per value of each band.
+    """
+
+    window: int
+    pieces: Sequence[Piece]
+    histogram: NDArray[np.uint32]
+
+
+_HEAD = np.dtype(
+    [
+        ("magic", "<u4"),
+        ("version", "<u2"),
+        ("count", "<u2"),
+        ("window", "<i4"),
+        ("nbytes", "<u4"),
+        ("crc32", "<u4"),
+        ("histogram", "<u4", (3, 256)),
+    ]
+)
+_ENTRY = np.dtype(
+    [("kind", "u1"), ("level", "u1"), ("row", "<u4"), ("col", "<u4"), ("nbytes", "<u4")]
+)
+
+
+class Header(NamedTuple):
+    """A header that was read: the block it announces, still without its payload."""
+
+    window: int
+    """The window's number, or END_OF_SHARE."""
+    nbytes: int
+    """Size of the payload that follows; 0: none follows."""
+    crc32: int
+    """What the CRC-32 of header and payload must be."""
+    crc32_so_far: int
+    """The CRC-32 of the header alone, to be continued over the payload."""
+    histogram: NDArray[np.uint32]
+    table: NDArray[np.void]
+
+
+def header_nbytes(pieces: int) -> int:
+    """Return the size of a header that has room for ``pieces`` entries, bytes."""
+    return _HEAD.itemsize + pieces * _ENTRY.itemsize
+
+
+def pack(block: Block, room: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Turn a block into its two messages.
+
+    Parameters
+    ----------
+    block : Block
+        Encoded tiles must stand before parts.
+    room : int
+        Entries that a header has room for, agreed for the whole run.
+
+    Returns
+    -------
+    header : ndarray, shape (header_nbytes(room),), uint8
+    payload : ndarray, uint8
+        Empty if the block has no pieces.
+    """
+    if len(block.pieces) > room:
+        raise ProtocolError(f"window {block.window}: {len(block.pieces)} pieces, room for {room}")
+    payload = np.frombuffer(b"".join(piece.data for piece in block.pieces), dtype=np.uint8)
+    if payload.size > LARGEST_PAYLOAD:
+        raise ProtocolError(f"window {block.window}: {payload.size} bytes are over one message")
+    header = np.zeros(header_nbytes(room), dtype=np.uint8)
+    head = header[: _HEAD.itemsize].view(_HEAD)[0]
+    head["magic"], head["version"] = MAGIC, VERSION
+    head["count"], head["window"] = len(block.pieces), block.window
+    head["nbytes"], head["histogram"] = payload.size, block.histogram
+    table = header[_HEAD.itemsize :].view(_ENTRY)
+    for entry, piece in zip(table, block.pieces, strict=False):
+        entry["kind"], entry["level"] = piece.kind, piece.level
+        entry["row"], entry["col"] = piece.row, piece.col
+        entry["nbytes"] = len(piece.data)
+    head["crc32"] = zlib.crc32(payload.data, zlib.crc32(header.data))
+    return header, payload
+
+
+def end_of_share(room: int) -> NDArray[np.uint8]:
+    """Return the header that tells the writer that this worker has sent its last block."""
+    nothing = np.zeros((3, 256), dtype=np.uint32)
+    return pack(Block(END_OF_SHARE, (), nothing), room)[0]
+
+
+def unpack_header(message: NDArray[np.uint8]) -> Header:
+    """Read a header, and refuse one that is not ours or contradicts itself.
+
+    Parameters
+    ----------
+    message : ndarray, uint8
+        As received; not changed, not kept.
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    ProtocolError
+        Magic, version, number of pieces or their sizes are not what they must be.
+    """
+    if message.size < _HEAD.itemsize:
+        raise ProtocolError(f"a header of {message.size} bytes is too short")
+    raw = message.copy()
+    head = raw[: _HEAD.itemsize].view(_HEAD)[0]
+    if head["magic"] != MAGIC or head["version"] != VERSION:
+        raise ProtocolError(f"not a header: {head['magic']:#010x}, version {head['version']}")
+    entries = (raw.size - _HEAD.itemsize) // _ENTRY.itemsize
+    if head["count"] > entries:
+        raise ProtocolError(f"a header announces {head['count']} pieces, has room for {entries}")
+    table = raw[_HEAD.itemsize : header_nbytes(head["count"])].view(_ENTRY)
+    if int(table["nbytes"].sum(dtype=np.int64)) != head["nbytes"]:
+        raise ProtocolError(f"window {head['window']}: pieces and payload differ in size")
+    crc32, head["crc32"] = int(head["crc32"]), 0
+    return Header(
+        window=int(head["window"]),
+        nbytes=int(head["nbytes"]),
+        crc32=crc32,
+        crc32_so_far=zlib.crc32(raw.data),
+        histogram=head["histogram"].copy(),
+        table=table,
+    )
+
+
+def unpack(header: Header, payload: NDArray[np.uint8]) -> Block:
+    """Join a header and its payload to the block that was packed.
+
+    Parameters
+    ----------
+    header : Header
+        From :func:`unpack_header`.
+    payload : ndarray, shape (header.nbytes,), uint8
+        The pieces of the block are views of it.
+
+    Returns
+    -------
+    Block
+
+    Raises
+    ------
+    ProtocolError
+        The payload's size, its CRC-32 or a kind is wrong.
+    """
+    if payload.size != header.nbytes:
+        raise ProtocolError(f"window {header.window}: {payload.size} bytes, not {header.nbytes}")
+    if zlib.crc32(payload.data, header.crc32_so_far) != header.crc32:
+        raise ProtocolError(f"window {header.window} was damaged on its way: CRC-32 differs")
+    data = payload.data
+    ends = np.cumsum(header.table["nbytes"], dtype=np.int64)
+    pieces = []
+    for entry, end in zip(header.table, ends, strict=True):
+        if entry["kind"] not in Kind.__members__.values():
+            raise ProtocolError(f"window {header.window}: no piece is of kind {entry['kind']}")
+        place = int(entry["level"]), int(entry["row"]), int(entry["col"])
+        begin = int(end) - int(entry["nbytes"])
+        pieces.append(Piece(Kind(entry["kind"]), *place, data[begin : int(end)]))
+    return Block(header.window, pieces, header.histogram)

@@ -1,0 +1,181 @@
+"""Ranks 1 ... n-2, the workers: read, colour, reduce, encode, send."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from s2rgb_mpi.encode import Encoder
+from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.overviews import halve
+from s2rgb_mpi.plan import BLOCKS_IN_FLIGHT
+from s2rgb_mpi.product import open_raster
+from s2rgb_mpi.protocol import Block, Kind, Piece, Tag, end_of_share, pack
+from s2rgb_mpi.radiometry import colour, histogram, make_lut
+from s2rgb_mpi.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from s2rgb_mpi.grid import Window
+    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.product import Product
+    from s2rgb_mpi.report import Tally
+
+
+def run(
+    comm: Any,
+    plan: Plan,
+    share: Sequence[int],
+    tally: Tally,
+    attend: Callable[[], None] = lambda: None,
+) -> None:
+    """Turn a share into blocks and send them to the writer, the last rank.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm
+        The run's communicator.
+    plan : Plan
+        The same on every rank.
+    share : sequence of int
+        Numbers of windows.
+    tally : Tally
+        Filled here.
+    attend : callable, optional
+        What else this rank has to look after between two windows and while it waits (rank 0
+        of two ranks is coordinator too).
+    """
+    outbox = _Outbox(comm, attend)
+    for block in blocks(plan, share, tally):
+        with tally.stage("pack"):
+            header, payload = pack(block, plan.room)
+        with tally.stage("send-wait"):
+            outbox.send(header, payload)
+    with tally.stage("send-wait"):
+        outbox.send(end_of_share(plan.room))
+        outbox.flush()
+
+
+def blocks(plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
+    """Read, colour, reduce and encode the windows of a share, one after the other.
+
+    Parameters
+    ----------
+    plan : Plan
+        The same on every rank.
+    share : sequence of int
+        Numbers of windows.
+    tally : Tally
+        Filled here.
+
+    Yields
+    ------
+    Block
+        Without pieces where no pixel of the window is valid.
+
+    Raises
+    ------
+    ReadError
+        Names the window and the file.
+    """
+    reader = _Reader(plan.product, plan.edge)
+    encoder = Encoder(plan.job.profile)
+    luts = [make_lut(band.calibration, plan.job.stretch) for band in plan.product.bands]
+    for number in share:
+        window = plan.windows[number]
+        with tally.stage("read"):
+            dn = reader.read(number, window)
+        with tally.stage("colour"):
+            rgb = np.empty((window.height, window.width, 3), dtype=np.uint8)
+            filled = colour(dn, luts, rgb)
+            counts = histogram(rgb)
+        pieces = []
+        if filled:
+            with tally.stage("encode"):
+                pieces = _pieces(plan, window, rgb, encoder)
+        yield Block(number, pieces, counts)
+
+
+def _pieces(plan: Plan, window: Window, rgb: NDArray[np.uint8], encoder: Encoder) -> list[Piece]:
+    """Encode the tiles of every level that lie wholly in the window; add the other levels raw."""
+    tile = plan.job.profile.tile
+    tiles, parts = [], []
+    for level in range(plan.levels + 1):
+        if level:
+            rgb = halve(rgb)
+        place = window.at_level(level)
+        if level > plan.whole_levels:
+            parts.append(Piece(Kind.PART, level, place.row_off, place.col_off, rgb.tobytes()))
+            continue
+        for encoded in encoder.encode(rgb):
+            kind = Kind.MASK if encoded.mask else Kind.TILE
+            row = place.row_off // tile + encoded.row
+            col = place.col_off // tile + encoded.col
+            tiles.append(Piece(kind, level, row, col, encoded.data))
+    return tiles + parts
+
+
+class _Reader:
+    """The three bands, opened once, read into arrays that are allocated once."""
+
+    def __init__(self, product: Product, edge: tuple[int, int]) -> None:
+        self._paths = [band.path for band in product.bands]
+        self._datasets = [open_raster(path) for path in self._paths]
+        self._buffers = [np.empty(edge[0] * edge[1], dtype=np.uint16) for _ in self._paths]
+
+    def read(self, number: int, window: Window) -> list[NDArray[np.uint16]]:
+        """Read one window: an array (height, width) a band, overwritten by the next window."""
+        shape = window.height, window.width
+        arrays = [buffer[: shape[0] * shape[1]].reshape(shape) for buffer in self._buffers]
+        for path, dataset, array in zip(self._paths, self._datasets, arrays, strict=True):
+            try:
+                dataset.GetRasterBand(1).ReadRaster(*window, buf_obj=array.data)
+            except RuntimeError as error:
+                cause = " ".join(str(error).split())
+                raise ReadError(f"window {number} {tuple(window)} of {path}: {cause}") from error
+        return arrays
+
+
+class _Outbox:
+    """Synchronous sends to the writer, few at a time: its pace becomes this rank's pace.
+
+    A send is complete only when the writer has begun to receive it, so a slow writer is never
+    flooded with messages that it has to keep somewhere.
+    """
+
+    def __init__(self, comm: Any, attend: Callable[[], None]) -> None:
+        self._comm = comm
+        self._attend = attend
+        self._writer = comm.size - 1
+        self._sent: deque[list[tuple[Any, NDArray[np.uint8]]]] = deque()
+
+    def send(self, header: NDArray[np.uint8], payload: NDArray[np.uint8] | None = None) -> None:
+        """Post a block's messages, after waiting until few enough are under way."""
+        while len(self._sent) >= BLOCKS_IN_FLIGHT:
+            self._settle(self._sent.popleft())
+        messages = [(Tag.HEADER, header)]
+        if payload is not None and payload.size:
+            messages.append((Tag.BLOCK, payload))
+        # Each buffer is kept beside its request: it must not be freed before it is sent.
+        self._sent.append(
+            [
+                (self._comm.Issend(message, dest=self._writer, tag=tag), message)
+                for tag, message in messages
+            ]
+        )
+        self._attend()
+
+    def flush(self) -> None:
+        """Wait until everything is delivered."""
+        while self._sent:
+            self._settle(self._sent.popleft())
+
+    def _settle(self, messages: list[tuple[Any, NDArray[np.uint8]]]) -> None:
+        """Wait for one block's messages, looking after the rest meanwhile."""
+        for request, _ in messages:
+            until(request.Test, attend=self._attend)
