@@ -185,7 +185,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--compress", choices=CODECS, default=default.compress, help="codec (default: %(default)s)"
     )
     group.add_argument(
-        "--level", type=int, metavar="N", help="effort: deflate 1..12 (6), zstd 1..22 (9)"
+        "--level", type=int, metavar="N", help="effort: deflate 1..12 (3), zstd 1..22 (1)"
     )
     group.add_argument("--quality", type=int, metavar="N", help="jpeg, webp: 1..100 (90)")
     group.add_argument(

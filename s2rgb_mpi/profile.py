@@ -11,7 +11,7 @@ LOSSY = ("jpeg", "webp")
 MASKS = ("nodata", "internal", "alpha", "none")
 LAYOUTS = ("cog", "tiled")
 
-_LEVELS = {"deflate": (1, 12, 6), "zstd": (1, 22, 9)}
+_LEVELS = {"deflate": (1, 12, 3), "zstd": (1, 22, 1)}
 """Lowest, highest and default level of the codecs that have one."""
 
 _LOSSLESS = 100

@@ -136,7 +136,7 @@ class _Reader:
             try:
                 dataset.GetRasterBand(1).ReadRaster(*window, buf_obj=array.data)
             except RuntimeError as error:
-                cause = " ".join(str(error).split())
+                cause = " ".join(str(error).split()).removeprefix(f"{path}, ")
                 raise ReadError(f"window {number} {tuple(window)} of {path}: {cause}") from error
         return arrays
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 gdal.UseExceptions()
 osr.UseExceptions()
 
+_DTYPES = {3: "<u2", 4: "<u4", 16: "<u8"}
+"""TIFF's SHORT, LONG and LONG8. Sizes are SHORT only where all tiles are small and uncompressed."""
+
 _MASK = 4
 """The bit of NewSubfileType that marks a transparency mask (TIFF 6.0)."""
 
@@ -164,7 +167,7 @@ def fill(skeleton: bytes, ghost: bytes, places: Mapping[Layer, NDArray[np.uint64
         for level, page in enumerate(layers):
             offsets, sizes = places[Layer(level, mask)].reshape(-1, 2).T
             for tag, numbers in ((page.tags[324], offsets), (page.tags[325], sizes)):
-                raw = numbers.astype({4: "<u4", 16: "<u8"}[int(tag.dtype)]).tobytes()
+                raw = numbers.astype(_DTYPES[int(tag.dtype)]).tobytes()
                 head[tag.valueoffset : tag.valueoffset + len(raw)] = raw
     head[header:header] = ghost
     return bytes(head)

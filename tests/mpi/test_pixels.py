@@ -1,0 +1,171 @@
+"""The image is right to the last pixel, at any number of ranks."""
+
+import itertools
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+import reference
+from conftest import SMALL, read_rgb
+from safe import read_dn, write_safe
+
+RANKS = (1, 2, 3, 4, 6)
+LOSSLESS = ("none", "deflate", "zstd", "lzw")
+
+
+@pytest.fixture(scope="module", params=[("05.09", -1000), ("02.14", None)], ids=["new", "old"])
+def scene(request, tmp_path_factory):
+    """ESA's own JP2 tiles of 1024, and a size that is a multiple of nothing; with its offset."""
+    baseline, offset = request.param
+    folder = tmp_path_factory.mktemp("scene")
+    path = write_safe(folder, width=2323, height=1811, baseline=baseline, offset=offset)
+    return path, offset or 0
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_equal_to_the_reference_at_any_number_of_ranks(mpirun, scene, tmp_path, ranks):
+    safe, offset = scene
+    run = mpirun(ranks, safe, "-o", tmp_path / "rgb.tif")
+    assert run.returncode == 0, run.stderr
+    expected = reference.rgb(read_dn(safe), offset=offset)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)
+    assert [path.name for path in tmp_path.iterdir()] == ["rgb.tif"]
+
+
+@pytest.mark.parametrize("compress", LOSSLESS)
+@pytest.mark.parametrize("layout", ["cog", "tiled"])
+def test_equal_in_every_lossless_codec_and_level(mpirun, safe, tmp_path, compress, layout):
+    run = mpirun(
+        4, safe, "-o", tmp_path / "rgb.tif", *SMALL, "--compress", compress, "--layout", layout
+    )
+    assert run.returncode == 0, run.stderr
+    expected = reference.rgb(read_dn(safe), offset=-1000)
+    dataset = gdal.Open(str(tmp_path / "rgb.tif"))
+    levels = dataset.GetRasterBand(1).GetOverviewCount()
+    assert levels == (4 if layout == "cog" else 0)
+    for level in range(levels + 1):
+        np.testing.assert_array_equal(read_level(tmp_path / "rgb.tif", level), expected)
+        expected = reference.halve(expected)
+
+
+@pytest.mark.parametrize(("compress", "bound"), [("jpeg", 4.0), ("webp", 4.0)])
+def test_lossy_codecs_stay_within_a_bound(mpirun, safe, tmp_path, compress, bound):
+    path = tmp_path / "rgb.tif"
+    options = ("--compress", compress, "--quality", "95", "--mask", "internal")
+    run = mpirun(3, safe, "-o", path, *SMALL, *options)
+    assert run.returncode == 0, run.stderr
+    expected = reference.rgb(read_dn(safe), offset=-1000)
+    valid = expected.any(axis=2)
+    np.testing.assert_array_equal(read_mask(path, level=0) != 0, valid)
+    error = (read_rgb(path).astype(float) - expected)[valid]
+    assert np.sqrt(np.mean(error**2)) < bound
+
+
+@pytest.mark.parametrize("mask", ["internal", "alpha"])
+def test_masks_tell_valid_pixels_at_every_level(mpirun, safe, tmp_path, mask):
+    path = tmp_path / "rgb.tif"
+    run = mpirun(4, safe, "-o", path, *SMALL, "--mask", mask)
+    assert run.returncode == 0, run.stderr
+    expected = reference.rgb(read_dn(safe), offset=-1000)
+    for level in range(5):
+        valid = np.where(expected.any(axis=2), 255, 0)
+        np.testing.assert_array_equal(read_mask(path, level), valid)
+        expected = reference.halve(expected)
+
+
+@pytest.mark.parametrize(
+    "options", [("--layout", "cog"), ("--layout", "tiled"), ("--mask", "internal")]
+)
+def test_bytes_are_the_same_at_any_number_of_ranks(mpirun, safe, tmp_path, options):
+    files = []
+    for ranks in RANKS:
+        path = tmp_path / f"{ranks}.tif"
+        assert mpirun(ranks, safe, "-o", path, *SMALL, *options).returncode == 0
+        files.append(path.read_bytes())
+    assert all(file == files[0] for file in files)
+
+
+def test_bytes_are_the_same_in_any_order_of_arrival(mpirun, safe, tmp_path):
+    program = str(Path(__file__).parent / "programs" / "shuffled_arrival.py")
+    files = []
+    for seed in range(3):
+        path = tmp_path / f"{seed}.tif"
+        run = mpirun(4, seed, safe, "-o", path, *SMALL, program=(program,))
+        assert run.returncode == 0, run.stderr
+        files.append(path.read_bytes())
+        orders = re.findall(r"^order (.*)$", run.stdout, re.MULTILINE)
+        assert len(orders) == 1
+        files.append(orders[0])
+    assert files[0] == files[2] == files[4]
+    assert len({files[1], files[3], files[5]}) == 3  # the hook did shuffle
+
+
+def test_more_ranks_than_windows(mpirun, safe, tmp_path):
+    run = mpirun(6, safe, "-o", tmp_path / "rgb.tif")  # one window of 1024
+    assert run.returncode == 0, run.stderr
+    expected = reference.rgb(read_dn(safe), offset=-1000)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)
+
+
+def test_windows_without_data_stay_sparse(mpirun, tmp_path):
+    safe = write_safe(tmp_path, width=512, height=512, tile=128, nodata_fraction=0.7)
+    run = mpirun(3, safe, "-o", tmp_path / "rgb.tif", *SMALL)
+    assert run.returncode == 0, run.stderr
+    expected = reference.rgb(read_dn(safe), offset=-1000)
+    dataset = gdal.Open(str(tmp_path / "rgb.tif"))
+    band = dataset.GetRasterBand(1)
+    for row, col in itertools.product(range(8), range(8)):
+        tile = expected[64 * row : 64 * row + 64, 64 * col : 64 * col + 64]
+        is_there = band.GetMetadataItem(f"BLOCK_OFFSET_{col}_{row}", "TIFF") is not None
+        assert is_there == bool(tile.any())
+    np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)
+
+
+def test_three_band_files_in_place_of_a_product(mpirun, old_safe, tmp_path):
+    bands = [next(old_safe.rglob(f"*_{band}_10m.jp2")) for band in ("B04", "B03", "B02")]
+    for number, band in enumerate(bands):  # a GeoTIFF in strips beside two JP2
+        if number == 1:
+            bands[1] = tmp_path / "green.tif"
+            gdal.Translate(str(bands[1]), str(band))
+    run = mpirun(4, "--rgb", *bands, "-o", tmp_path / "rgb.tif", *SMALL)
+    assert run.returncode == 0, run.stderr
+    np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), reference.rgb(read_dn(old_safe)))
+
+
+def test_equal_to_gdal_itself(mpirun, old_safe, tmp_path):
+    """GDAL's recipe gives the same values wherever there is data.
+
+    It differs in two stated places: it has no "no data" (DN 0 becomes 0 as any dark value does),
+    and its darkest valid value is 0 where ours is 1.
+    """
+    bands = [str(next(old_safe.rglob(f"*_{band}_10m.jp2"))) for band in ("B04", "B03", "B02")]
+    subprocess.run(["gdalbuildvrt", "-q", "-separate", tmp_path / "rgb.vrt", *bands], check=True)
+    scale = ["-ot", "Byte", "-scale", "0", "10000", "0", "255", "-exponent", f"{1 / 2.2:.17g}"]
+    subprocess.run(
+        ["gdal_translate", "-q", *scale, tmp_path / "rgb.vrt", tmp_path / "gdal.tif"], check=True
+    )
+    assert mpirun(3, old_safe, "-o", tmp_path / "rgb.tif", *SMALL).returncode == 0
+    ours, theirs = read_rgb(tmp_path / "rgb.tif"), read_rgb(tmp_path / "gdal.tif")
+    dn = read_dn(old_safe)
+    np.testing.assert_array_equal(ours[dn != 0], np.maximum(theirs, 1)[dn != 0])
+    assert (theirs[dn == 0] == 0).all()
+
+
+def read_level(path, level):
+    """Read the image at one level, (height, width, band)."""
+    dataset = gdal.Open(str(path))
+    bands = [dataset.GetRasterBand(number) for number in (1, 2, 3)]
+    if level:
+        bands = [band.GetOverview(level - 1) for band in bands]
+    return np.stack([band.ReadAsArray() for band in bands], axis=-1)
+
+
+def read_mask(path, level):
+    """Read what GDAL takes for the validity at one level, (height, width)."""
+    dataset = gdal.Open(str(path))
+    band = dataset.GetRasterBand(1)
+    return (band.GetOverview(level - 1) if level else band).GetMaskBand().ReadAsArray()
