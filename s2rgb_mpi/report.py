@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from tqdm import tqdm
 
 PROGRAM = "s2rgb_mpi"
 
@@ -75,6 +75,8 @@ class Report:
         """Say that the work begins."""
         self._total, self._pixels = windows, pixels
         if not self.quiet and sys.stderr.isatty():
+            from tqdm import tqdm  # noqa: PLC0415  only where there is a terminal
+
             self._bar = tqdm(total=windows, unit="window", leave=False)
 
     def advance(self, windows: int, nbytes: int) -> None:

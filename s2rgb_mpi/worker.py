@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2rgb_mpi.encode import Encoder
-from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.errors import InputError, ReadError
 from s2rgb_mpi.overviews import halve
 from s2rgb_mpi.plan import BLOCKS_IN_FLIGHT
-from s2rgb_mpi.product import open_raster
+from s2rgb_mpi.product import cause, open_raster
 from s2rgb_mpi.protocol import Block, Kind, Piece, Tag, end_of_share, pack
 from s2rgb_mpi.radiometry import colour, histogram, make_lut
 from s2rgb_mpi.waiting import until
@@ -83,41 +83,57 @@ def blocks(plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
     ReadError
         Names the window and the file.
     """
-    reader = _Reader(plan.product, plan.edge)
-    encoder = Encoder(plan.job.profile)
-    luts = [make_lut(band.calibration, plan.job.stretch) for band in plan.product.bands]
+    maker = _Maker(plan, tally)
     for number in share:
-        window = plan.windows[number]
-        with tally.stage("read"):
-            dn = reader.read(number, window)
-        with tally.stage("colour"):
+        try:
+            block = maker.block(number)
+        except Exception as error:
+            error.add_note(f"in window {number} {tuple(plan.windows[number])}")
+            raise
+        yield block
+
+
+class _Maker:
+    """Makes one block after the other, with what all of them need: bands, tables, encoder."""
+
+    def __init__(self, plan: Plan, tally: Tally) -> None:
+        self._plan = plan
+        self._tally = tally
+        self._reader = _Reader(plan.product, plan.edge)
+        self._luts = [make_lut(band.calibration, plan.job.stretch) for band in plan.product.bands]
+        self._encoder = Encoder(plan.job.profile)
+
+    def block(self, number: int) -> Block:
+        """Turn one window into a block."""
+        window = self._plan.windows[number]
+        with self._tally.stage("read"):
+            dn = self._reader.read(number, window)
+        with self._tally.stage("colour"):
             rgb = np.empty((window.height, window.width, 3), dtype=np.uint8)
-            filled = colour(dn, luts, rgb)
+            filled = colour(dn, self._luts, rgb)
             counts = histogram(rgb)
-        pieces = []
-        if filled:
-            with tally.stage("encode"):
-                pieces = _pieces(plan, window, rgb, encoder)
-        yield Block(number, pieces, counts)
+        with self._tally.stage("encode"):
+            pieces = self._pieces(window, rgb) if filled else []
+        return Block(number, pieces, counts)
 
-
-def _pieces(plan: Plan, window: Window, rgb: NDArray[np.uint8], encoder: Encoder) -> list[Piece]:
-    """Encode the tiles of every level that lie wholly in the window; add the other levels raw."""
-    tile = plan.job.profile.tile
-    tiles, parts = [], []
-    for level in range(plan.levels + 1):
-        if level:
-            rgb = halve(rgb)
-        place = window.at_level(level)
-        if level > plan.whole_levels:
-            parts.append(Piece(Kind.PART, level, place.row_off, place.col_off, rgb.tobytes()))
-            continue
-        for encoded in encoder.encode(rgb):
-            kind = Kind.MASK if encoded.mask else Kind.TILE
-            row = place.row_off // tile + encoded.row
-            col = place.col_off // tile + encoded.col
-            tiles.append(Piece(kind, level, row, col, encoded.data))
-    return tiles + parts
+    def _pieces(self, window: Window, rgb: NDArray[np.uint8]) -> list[Piece]:
+        """Encode the levels whose tiles lie wholly in the window; add the other levels raw."""
+        tile = self._plan.job.profile.tile
+        tiles, parts = [], []
+        for level in range(self._plan.levels + 1):
+            if level:
+                rgb = halve(rgb)
+            place = window.at_level(level)
+            if level > self._plan.whole_levels:
+                pixels = rgb.tobytes()
+                parts.append(Piece(Kind.PART, level, place.row_off, place.col_off, pixels))
+                continue
+            for encoded in self._encoder.encode(rgb):
+                kind = Kind.MASK if encoded.mask else Kind.TILE
+                row = place.row_off // tile + encoded.row
+                col = place.col_off // tile + encoded.col
+                tiles.append(Piece(kind, level, row, col, encoded.data))
+        return tiles + parts
 
 
 class _Reader:
@@ -125,7 +141,10 @@ class _Reader:
 
     def __init__(self, product: Product, edge: tuple[int, int]) -> None:
         self._paths = [band.path for band in product.bands]
-        self._datasets = [open_raster(path) for path in self._paths]
+        try:
+            self._datasets = [open_raster(path) for path in self._paths]
+        except InputError as error:  # it was there when rank 0 looked
+            raise ReadError(str(error)) from error
         self._buffers = [np.empty(edge[0] * edge[1], dtype=np.uint16) for _ in self._paths]
 
     def read(self, number: int, window: Window) -> list[NDArray[np.uint16]]:
@@ -136,8 +155,8 @@ class _Reader:
             try:
                 dataset.GetRasterBand(1).ReadRaster(*window, buf_obj=array.data)
             except RuntimeError as error:
-                cause = " ".join(str(error).split()).removeprefix(f"{path}, ")
-                raise ReadError(f"window {number} {tuple(window)} of {path}: {cause}") from error
+                place = f"window {number} {tuple(window)} of {path}"
+                raise ReadError(f"{place}: {cause(error, path)}") from error
         return arrays
 
 

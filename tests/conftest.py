@@ -39,7 +39,10 @@ class Run(NamedTuple):
     returncode: int
     stdout: str
     stderr: str
-    seconds: float
+    end: float
+    """When it was over, by time.monotonic(), which all processes of a machine share."""
+    left: list[str]
+    """Command lines of processes that it left behind."""
 
     @property
     def said(self) -> list[str]:
@@ -48,14 +51,21 @@ class Run(NamedTuple):
 
 
 def launch(
-    ranks: int, *arguments: object, program: tuple[str, ...] = ("-m", "s2rgb_mpi"), seconds=60.0
+    ranks: int | None,
+    *arguments: object,
+    program: tuple[str, ...] = ("-m", "s2rgb_mpi"),
+    env: dict[str, str] | None = None,
+    seconds=60.0,
 ) -> Run:
-    """Run the program under mpirun; one that is not over in time is ended, and fails the test."""
-    command = ["mpirun", "-n", str(ranks), sys.executable, *program, *map(str, arguments)]
-    begin = time.monotonic()
+    """Run the program under mpirun; one that is not over in time is ended, and fails the test.
+
+    Without a number of ranks it is run without mpirun.
+    """
+    mpirun = [] if ranks is None else ["mpirun", "-n", str(ranks)]
+    command = [*mpirun, sys.executable, *program, *map(str, arguments)]
     with subprocess.Popen(
         command,
-        env=os.environ | MPI_ENVIRONMENT,
+        env=os.environ | MPI_ENVIRONMENT | (env or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -67,7 +77,25 @@ def launch(
             os.killpg(process.pid, signal.SIGKILL)
             stdout, stderr = process.communicate()
             pytest.fail(f"{' '.join(command)} hung for {seconds} s\n{stdout}\n{stderr}")
-    return Run(process.returncode, stdout, stderr, time.monotonic() - begin)
+    end = time.monotonic()
+    return Run(process.returncode, stdout, stderr, end, _session(process.pid))
+
+
+def _session(leader: int) -> list[str]:
+    """List what still runs in a session; what is only just ending is given a second for it."""
+    for _ in range(20):
+        left = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                state, _, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
+                if int(session) == leader and state != "Z":
+                    left.append((process / "cmdline").read_text().replace("\0", " "))
+            except OSError:  # it has ended since
+                continue
+        if not left:
+            break
+        time.sleep(0.05)
+    return left
 
 
 @pytest.fixture(scope="session")

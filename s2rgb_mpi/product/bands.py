@@ -105,7 +105,13 @@ def open_raster(path: str) -> gdal.Dataset:
     try:
         return gdal.OpenEx(path, gdal.OF_RASTER)
     except RuntimeError as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from error
+        raise InputError(f"{path}: {cause(error, path)}") from error
+
+
+def cause(error: Exception, path: str) -> str:
+    """Return GDAL's words on one line, without the path that they begin with."""
+    words = " ".join(str(error).split())
+    return words.removeprefix(path).lstrip(":, ")
 
 
 @dataclass(frozen=True)

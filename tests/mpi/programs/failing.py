@@ -1,0 +1,46 @@
+"""The program, but one role breaks: ROLE HOW, then the arguments. Says when it breaks."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from s2rgb_mpi import __main__, coordinator, worker, writer
+
+role, how, *arguments = sys.argv[1:]
+
+
+def breaking(function):
+    """Make a function break before it does its work, in the way that was asked for."""
+
+    def broken(first, *rest, **named):
+        print("broke", time.monotonic(), flush=True)
+        if how == "exception":
+            raise ValueError("broken on purpose")
+        if how == "missing":
+            for band in first.product.bands:
+                Path(band.path).unlink()
+        if how == "missing-part":
+            first.part_path.unlink()
+        if how == "cut-part":
+            os.truncate(first._plan.part_path, 100)  # noqa: SLF001  nobody else knows the plan
+        return function(first, *rest, **named)
+
+    return broken
+
+
+match role, how:
+    case "coordinator", "exception":
+        coordinator.Coordinator.run = breaking(coordinator.Coordinator.run)
+    case "worker", "exception":
+        worker.colour = breaking(worker.colour)
+    case "worker", "missing":
+        worker.blocks = breaking(worker.blocks)
+    case "writer", "exception":
+        writer.Output.place = breaking(writer.Output.place)
+    case "writer", "missing-part":
+        writer.Output = breaking(writer.Output)
+    case "writer", "cut-part":
+        writer.Output.finish = breaking(writer.Output.finish)
+
+sys.exit(__main__.main(arguments))
