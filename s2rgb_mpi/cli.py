@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, Profile
+from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, Profile, default_mask
 from s2rgb_mpi.radiometry import Stretch
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def parse(argv: Sequence[str]) -> Order:
             level=options.level,
             quality=options.quality,
             tile=options.tile,
-            mask=options.mask,
+            mask=options.mask or default_mask(options.compress, options.quality),
             layout=options.layout,
         ),
         window=options.window,
@@ -185,14 +185,14 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--compress", choices=CODECS, default=default.compress, help="codec (default: %(default)s)"
     )
     group.add_argument(
-        "--level", type=int, metavar="N", help="effort: deflate 1..12 (3), zstd 1..22 (1)"
+        "--level", type=int, metavar="N", help="effort: deflate 1..12 (1), zstd 1..22 (1)"
     )
     group.add_argument("--quality", type=int, metavar="N", help="jpeg, webp: 1..100 (90)")
     group.add_argument(
         "--mask",
         choices=MASKS,
-        default=default.mask,
-        help='how "no data" is marked; nodata is the value 0 (default: %(default)s)',
+        help='how "no data" is marked; nodata is the value 0 (default: nodata; for jpeg and webp,'
+        " which do not keep the value 0, internal)",
     )
     group.add_argument(
         "--tile",

@@ -243,16 +243,22 @@ def _window_edge(job: Job, product: Product) -> tuple[int, int]:
     strip is decoded twice and a window still has about ``job.window`` squared pixels.
     """
     grid, tile = product.grid, job.profile.tile
-    across = _step(tile, product.block[0], grid.width)
-    if product.block[0] >= grid.width > job.window:
-        width = -(-grid.width // tile) * tile
+    block_width, block_height = product.block
+    if block_width >= grid.width:
+        width = _multiple(tile, grid.width)
     else:
-        width = across * -(-job.window // across)
-    down = _step(tile, product.block[1], grid.height)
-    return width, down * max(1, -(-(job.window**2) // (width * down)))
+        width = _multiple(_step(tile, block_width), job.window)
+    if grid.height <= min(block_height, LARGEST_SOURCE_BLOCK):
+        return width, _multiple(tile, grid.height)
+    return width, _multiple(_step(tile, block_height), -(-(job.window**2) // width))
 
 
-def _step(tile: int, block: int, size: int) -> int:
-    """Return what a window's edge must be a multiple of."""
+def _step(tile: int, block: int) -> int:
+    """Return what a window's edge must be a multiple of; blocks that are too large are cut."""
     step = math.lcm(tile, block)
-    return step if block < size and step <= LARGEST_SOURCE_BLOCK else tile
+    return step if step <= LARGEST_SOURCE_BLOCK else tile
+
+
+def _multiple(step: int, least: int) -> int:
+    """Return the smallest multiple of ``step`` that is not below ``least``."""
+    return -(-least // step) * step

@@ -11,7 +11,7 @@ LOSSY = ("jpeg", "webp")
 MASKS = ("nodata", "internal", "alpha", "none")
 LAYOUTS = ("cog", "tiled")
 
-_LEVELS = {"deflate": (1, 12, 3), "zstd": (1, 22, 1)}
+_LEVELS = {"deflate": (1, 12, 1), "zstd": (1, 22, 1)}
 """Lowest, highest and default level of the codecs that have one."""
 
 _LOSSLESS = 100
@@ -25,6 +25,16 @@ _QUALITY_OPTION = {"jpeg": "JPEG_QUALITY", "webp": "WEBP_LEVEL"}
 
 _WORST_RATIO = {"deflate": 1.01, "zstd": 1.01, "lzw": 1.5, "jpeg": 2.0, "webp": 2.0, "none": 1.0}
 """Encoded bytes per raw byte at the worst (LZW: 12-bit codes for single bytes)."""
+
+
+def default_mask(compress: str, quality: int | None) -> str:
+    """Return how "no data" is best marked: by the value 0 where the codec keeps it."""
+    return "nodata" if _keeps_zero(compress, quality) else "internal"
+
+
+def _keeps_zero(compress: str, quality: int | None) -> bool:
+    """Tell whether every pixel is read back as it was written."""
+    return compress not in LOSSY or (compress == "webp" and quality == _LOSSLESS)
 
 
 @dataclass(frozen=True)
@@ -58,10 +68,16 @@ class Profile:
         """Refuse what TIFF or the codec cannot do."""
         if self.tile <= 0 or self.tile % 16:
             raise UsageError(f"--tile {self.tile} must be a positive multiple of 16")
-        if self.compress == "jpeg" and self.mask == "alpha":
-            raise UsageError("--compress jpeg has no alpha band; use --mask internal")
+        if self.layout == "cog" and self.tile not in (64, 128, 256, 512, 1024, 2048, 4096):
+            raise UsageError(f"--tile {self.tile} with --layout cog must be a power of 2, 64..4096")
         self._check("--level", self.level, _LEVELS.get(self.compress))
         self._check("--quality", self.quality, (1, 100) if self.compress in LOSSY else None)
+        if self.mask == "nodata" and not _keeps_zero(self.compress, self.quality):
+            raise UsageError(
+                f"--compress {self.compress} does not keep the value 0; use --mask internal"
+            )
+        if self.compress == "jpeg" and self.mask == "alpha":
+            raise UsageError("--compress jpeg has no alpha band; use --mask internal")
 
     def _check(self, option: str, value: int | None, limits: tuple[int, ...] | None) -> None:
         """Refuse a number that this codec does not take."""

@@ -205,6 +205,8 @@ def unpack_header(message: NDArray[np.uint8]) -> Header:
     if int(table["nbytes"].sum(dtype=np.int64)) != head["nbytes"]:
         raise ProtocolError(f"window {head['window']}: pieces and payload differ in size")
     crc32, head["crc32"] = int(head["crc32"]), 0
+    if not head["nbytes"] and zlib.crc32(raw.data) != crc32:  # no payload follows
+        raise ProtocolError(f"window {head['window']} was damaged on its way: CRC-32 differs")
     return Header(
         window=int(head["window"]),
         nbytes=int(head["nbytes"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,10 @@ class Calibration:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be divided by."""
-        if not self.quantification > 0:
+        if not 0 < self.quantification < math.inf:
             raise UsageError(f"quantification must be above 0, not {self.quantification:g}")
+        if not 0 <= self.nodata < DN_COUNT:
+            raise UsageError(f"no data must be a DN, 0..65535, not {self.nodata}")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class Stretch:
 
     def __post_init__(self) -> None:
         """Refuse a stretch that has no curve."""
+        for name in ("black", "white", "gamma"):
+            if not math.isfinite(getattr(self, name)):
+                raise UsageError(f"--{name} {getattr(self, name):g} is not a finite number")
         if not self.white > self.black:
             raise UsageError(f"--white {self.white:g} must be above --black {self.black:g}")
         if not self.gamma > 0:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from osgeo import gdal
 
 from safe import write_safe
@@ -121,6 +122,6 @@ SMALL = ("--tile", "64", "--window", "128")
 """Options that cut the small products above into 5 x 4 windows of four tiles."""
 
 
-def read_rgb(path: Path) -> np.ndarray:
+def read_rgb(path: Path) -> NDArray[np.uint8]:
     """Read the image as (height, width, band), uint8."""
     return np.moveaxis(gdal.Open(str(path)).ReadAsArray(), 0, -1)

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal, osr
+
 from safe_metadata import EPSG, ORIGINS, RESOLUTIONS, Product, granule_xml, product_xml
 from texture import BANDS, Scene
 

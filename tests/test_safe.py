@@ -7,16 +7,18 @@ import struct
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from osgeo import gdal, osr
+
 from safe import main, read_dn, write_safe
 
 gdal.UseExceptions()
 
 WIDTH, HEIGHT, TILE = 700, 500, 128
-SMALL = {"width": 200, "height": 150, "tile": 64, "texture": "synthetic"}
+SMALL: dict[str, Any] = {"width": 200, "height": 150, "tile": 64, "texture": "synthetic"}
 
 SIZ, COD, TLM, PLT, SOT, SOD = 0xFF51, 0xFF52, 0xFF55, 0xFF58, 0xFF90, 0xFF93
 
@@ -145,17 +147,19 @@ def test_georeference(tmp_path, granule, origin):
     safe = write_safe(tmp_path, granule=granule, resolutions=(10, 60), **SMALL)
     easting, northing = origin
     (granule_file,) = safe.glob("GRANULE/*/MTD_TL.xml")
-    geocoding = ET.parse(granule_file).find(".//Tile_Geocoding")
-    assert geocoding.findtext("HORIZONTAL_CS_CODE") == "EPSG:32632"
+    root = ET.parse(granule_file).getroot()
+    assert root.findtext(".//HORIZONTAL_CS_CODE") == "EPSG:32632"
     for resolution, width, height in ((10, 200, 150), (60, 34, 25)):
         dataset = gdal.Open(str(band_file(safe, resolution=resolution)))
         transform = (easting, resolution, 0, northing, 0, -resolution)
         assert dataset.GetGeoTransform() == transform
         assert osr.SpatialReference(dataset.GetProjection()).GetAuthorityCode(None) == "32632"
-        size = geocoding.find(f"Size[@resolution='{resolution}']")
-        assert (size.findtext("NCOLS"), size.findtext("NROWS")) == (str(width), str(height))
-        corner = geocoding.find(f"Geoposition[@resolution='{resolution}']")
-        assert (corner.findtext("ULX"), corner.findtext("ULY")) == (str(easting), str(northing))
+        size = f".//Size[@resolution='{resolution}']"
+        assert root.findtext(f"{size}/NCOLS") == str(width)
+        assert root.findtext(f"{size}/NROWS") == str(height)
+        corner = f".//Geoposition[@resolution='{resolution}']"
+        assert root.findtext(f"{corner}/ULX") == str(easting)
+        assert root.findtext(f"{corner}/ULY") == str(northing)
     assert f"_T{granule}_" in safe.name
     assert f"_T{granule}_" in granule_file.parent.name
 

@@ -1,7 +1,7 @@
 """The file: the part file that blocks are appended to, and the GeoTIFF it is sealed into.
 
 While the run lasts there is only a log of encoded tiles in the order they came, and an index in
-memory that says where each one lies (`log`). Sealing (`seal`) makes the directories (by GDAL: an
+memory that says where each one lies (`log`). Sealing (`sealing`) makes the directories (by GDAL: an
 image without pixels, `skeleton`), then copies the tiles behind them in one fixed order. So the
 bytes of the file do not depend on who sent what when, and all directories stand before all
 pixels::
@@ -14,7 +14,7 @@ four bytes again after it. https://gdal.org/en/stable/drivers/raster/cog.html
 """
 
 from s2rgb_mpi.geotiff.log import Layer, TileLog
-from s2rgb_mpi.geotiff.seal import seal
+from s2rgb_mpi.geotiff.sealing import seal
 from s2rgb_mpi.geotiff.skeleton import check_codec
 
 __all__ = ["Layer", "TileLog", "check_codec", "seal"]

@@ -27,7 +27,7 @@ gdal.UseExceptions()
 osr.UseExceptions()
 
 _DTYPES = {3: "<u2", 4: "<u4", 16: "<u8"}
-"""TIFF's SHORT, LONG and LONG8. Sizes are SHORT only where all tiles are small and uncompressed."""
+"""TIFF's SHORT, LONG and LONG8. Sizes are SHORT where libtiff knows that no tile can be large."""
 
 _MASK = 4
 """The bit of NewSubfileType that marks a transparency mask (TIFF 6.0)."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from s2rgb_mpi.errors import InputError
+from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.product.bands import RGB_BANDS, Band, Product, join
 from s2rgb_mpi.radiometry import Calibration
 
@@ -91,7 +91,10 @@ def _find_metadata(path: Path) -> Path:
         if path.name.lower() != METADATA_NAME:
             raise InputError(f"{path}: not a SAFE folder and not an MTD_MSIL2A.xml")
         return path
-    names = {child.name.lower(): child for child in path.iterdir()}
+    try:
+        names = {child.name.lower(): child for child in path.iterdir()}
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
     if METADATA_NAME in names:
         return names[METADATA_NAME]
     if "mtd_msil1c.xml" in names:
@@ -134,9 +137,13 @@ def _calibrations(path: Path, tree: _Tree) -> dict[str, Calibration]:
     if missing:
         raise InputError(f"{path}: BOA_ADD_OFFSET lacks band {', '.join(missing)}")
     nodata = special.get("NODATA", 0)
-    return {
-        name: Calibration(offsets.get(ids[name], 0), quantification, nodata) for name in RGB_BANDS
-    }
+    try:
+        return {
+            name: Calibration(offsets.get(ids[name], 0), quantification, nodata)
+            for name in RGB_BANDS
+        }
+    except UsageError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _spectral_ids(tree: _Tree) -> Iterator[tuple[str, str]]:

@@ -29,18 +29,15 @@ def breaking(function):
     return broken
 
 
-match role, how:
-    case "coordinator", "exception":
-        coordinator.Coordinator.run = breaking(coordinator.Coordinator.run)
-    case "worker", "exception":
-        worker.colour = breaking(worker.colour)
-    case "worker", "missing":
-        worker.blocks = breaking(worker.blocks)
-    case "writer", "exception":
-        writer.Output.place = breaking(writer.Output.place)
-    case "writer", "missing-part":
-        writer.Output = breaking(writer.Output)
-    case "writer", "cut-part":
-        writer.Output.finish = breaking(writer.Output.finish)
+PLACES = {
+    ("coordinator", "exception"): (coordinator.Coordinator, "run"),
+    ("worker", "exception"): (worker, "colour"),
+    ("worker", "missing"): (worker, "blocks"),
+    ("writer", "exception"): (writer.Output, "place"),
+    ("writer", "missing-part"): (writer, "Output"),
+    ("writer", "cut-part"): (writer.Output, "finish"),
+}
+owner, name = PLACES[role, how]
+setattr(owner, name, breaking(getattr(owner, name)))
 
 sys.exit(__main__.main(arguments))

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 CLASSIC_LIMIT = 2**32
 """Bytes that the 32-bit offsets of a classic TIFF can reach; longer files are BigTIFF."""
 
+UNCOMPRESSED_LIMIT = 4_200_000_000
+"""Bytes of pixels beyond which GDAL makes no classic TIFF without a codec, sparse or not."""
+
 
 def seal(
     log: TileLog,
@@ -59,7 +62,9 @@ def seal(
     framed = profile.layout == "cog"
     frame = np.uint64(4 if framed else 0)
     ghost = ghost_area(profile) if framed else b""
-    for bigtiff in (False, True):
+    raw = grid.width * grid.height * profile.bands
+    wide = profile.compress == "none" and raw > UNCOMPRESSED_LIMIT
+    for bigtiff in (True,) if wide else (False, True):
         skeleton = make_skeleton(
             grid,
             profile,

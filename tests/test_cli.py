@@ -1,0 +1,131 @@
+"""The command line: what is asked, what is refused, and what `--help` says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from s2rgb_mpi import __version__, cli
+from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.job import Job
+from s2rgb_mpi.profile import Profile
+from s2rgb_mpi.radiometry import Stretch
+
+CONTRACT = Path(__file__).parents[2] / "shared" / "cli.md"
+LEAST = ["S2A.SAFE", "-o", "rgb.tif"]
+OPTIONS = [action for action in cli._parser()._actions if action.option_strings]  # noqa: SLF001
+
+
+def test_a_product_and_an_output_are_enough():
+    order = cli.parse(LEAST)
+    assert order == cli.Order(Job("S2A.SAFE", (), Path("rgb.tif")), dry_run=False, quiet=False)
+
+
+def test_three_band_files_take_the_place_of_a_product():
+    job = cli.parse(["--rgb", "r.tif", "g.tif", "b.tif", "-o", "rgb.tif"]).job
+    assert (job.product, job.rgb) == ("", ("r.tif", "g.tif", "b.tif"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "value"),
+    [
+        (["--offset", "-1000"], "offset", -1000),
+        (["--offset=auto"], "offset", None),
+        (["--quantification", "1e4"], "quantification", 10_000.0),
+        (["--quantification", "auto"], "quantification", None),
+        (["--black", "0.02", "--white", ".3", "--gamma", "1"], "stretch", Stretch(0.02, 0.3, 1.0)),
+        (["--layout", "tiled"], "profile", Profile(layout="tiled")),
+        (["--mask", "alpha"], "profile", Profile(mask="alpha")),
+        (["--compress", "zstd", "--level", "9"], "profile", Profile(compress="zstd", level=9)),
+        (
+            ["--compress", "webp", "--quality", "80"],
+            "profile",
+            Profile("webp", quality=80, mask="internal"),
+        ),
+        (["--tile", "256"], "profile", Profile(tile=256)),
+        (["--window", "2048"], "window", 2048),
+        (["--overwrite"], "overwrite", True),
+    ],
+)
+def test_each_option_reaches_the_job(arguments, field, value):
+    assert getattr(cli.parse([*LEAST, *arguments]).job, field) == value
+
+
+def test_how_to_go_about_it_is_no_part_of_the_job():
+    order = cli.parse([*LEAST, "--dry-run", "-q"])
+    assert (order.dry_run, order.quiet) == (True, True)
+    assert order.job == cli.parse(LEAST).job
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "required: -o/--output"),
+        (["S2A.SAFE"], "required: -o/--output"),
+        (["-o", "rgb.tif"], "either one PRODUCT or --rgb"),
+        ([*LEAST, "--rgb", "r", "g", "b"], "either one PRODUCT or --rgb"),
+        (["--rgb", "r", "g", "-o", "rgb.tif"], "--rgb"),
+        ([*LEAST, "S2B.SAFE"], "unrecognized arguments: S2B.SAFE"),
+        ([*LEAST, "--wite", "1"], "unrecognized arguments: --wite"),
+        ([*LEAST, "--comp", "zstd"], "unrecognized arguments: --comp"),
+        ([*LEAST, "--compress", "lzma"], "invalid choice: 'lzma'"),
+        ([*LEAST, "--offset", "many"], "invalid auto or int value: 'many'"),
+        ([*LEAST, "--white", "bright"], "invalid float value: 'bright'"),
+        ([*LEAST, "--white", "-1"], "--white -1 must be above --black 0"),
+        ([*LEAST, "--gamma", "0"], "--gamma must be above 0"),
+        ([*LEAST, "--level", "3.5"], "invalid int value: '3.5'"),
+        ([*LEAST, "--tile", "100"], "--tile 100"),
+        ([*LEAST, "--window", "1000"], "--window 1000 must be a multiple of --tile 512"),
+        ([*LEAST, "--window", "256"], "--window 256 must be a multiple of --tile 512"),
+        ([*LEAST, "--window", "0"], "--window 0 must be a multiple of --tile 512"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(arguments, words, capsys):
+    with pytest.raises(UsageError) as caught:
+        cli.parse(arguments)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr() == ("", "")
+
+
+def help_text(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.parse(["--help"])
+    assert caught.value.code == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", [o for action in OPTIONS for o in action.option_strings])
+def test_help_names_every_option(option, capsys):
+    assert re.search(rf"(?m)^  (-\w.*, )?{option}\b", help_text(capsys))
+
+
+@pytest.mark.parametrize(
+    "action",
+    [action for action in OPTIONS if action.default not in (None, False, "==SUPPRESS==")],
+    ids=lambda action: action.dest,
+)
+def test_help_says_every_default(action, capsys):
+    name, default = action.option_strings[-1], action.default
+    # The usage names the option first, and its entry last; lines are wrapped at any word.
+    entry = " ".join(help_text(capsys).rpartition(f"{name} ")[2].split())
+    found = re.search(r"\(default: ([^)]*)\)", entry)
+    assert found
+    assert found[1] == (f"{default:g}" if isinstance(default, float) else str(default))
+
+
+def test_help_says_the_exit_codes(capsys):
+    assert "exit codes: 0 done; 2 usage or input; 4" in help_text(capsys)
+
+
+def test_the_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit):
+        cli.parse(["--version"])
+    assert capsys.readouterr().out == f"s2rgb_mpi {__version__}\n"
+
+
+@pytest.mark.skipif(not CONTRACT.is_file(), reason="no contract beside the project")
+def test_every_option_is_in_the_contract():
+    contract = set(re.findall(r"(?<![\w-])(--[a-z0-9-]+|-[a-z])\b", CONTRACT.read_text()))
+    ours = {name for action in OPTIONS for name in action.option_strings}
+    assert ours - {"-h", "--help", "--version", "--quiet"} <= contract

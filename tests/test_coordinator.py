@@ -1,0 +1,181 @@
+"""Rank 0: launches that went wrong, outputs that cannot be, overrides, and what it hears."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from s2rgb_mpi.coordinator import Coordinator, check_launch, claim, clear, prepare
+from s2rgb_mpi.errors import InputError, LaunchError, RankError, UsageError
+from s2rgb_mpi.job import Job
+from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.report import Report, Tally
+
+STEP = {"SLURM_STEP_ID": "0"}
+BATCH = {"SLURM_STEP_ID": str(0xFFFFFFFB)}
+INTERACTIVE = {"SLURM_STEP_ID": str(0xFFFFFFFA)}
+
+
+@pytest.mark.parametrize(
+    ("environ", "count"),
+    [
+        ({"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0"}, "4"),
+        ({"PMI_SIZE": "3", "PMI_RANK": "0"}, "3"),
+        ({"SLURM_STEP_NUM_TASKS": "16", "SLURM_PROCID": "0"} | STEP, "16"),
+        ({"SLURM_NTASKS": "16", "SLURM_PROCID": "0"} | STEP, "16"),
+        ({"PMIX_RANK": "1"}, "2"),
+    ],
+)
+def test_a_rank_alone_among_many_is_refused(environ, count):
+    with pytest.raises(LaunchError, match=f"started {count} processes"):
+        check_launch(1, environ)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3"},
+        {"PMI_SIZE": "3", "PMI_RANK": "1"},
+        {"SLURM_NTASKS": "16", "SLURM_PROCID": "15"} | STEP,
+        {"PMIX_RANK": "2"},
+    ],
+)
+def test_all_but_one_of_them_say_nothing(environ):
+    with pytest.raises(LaunchError) as caught:
+        check_launch(1, environ)
+    assert str(caught.value) == ""
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_RANK": "0"},
+        {"PMI_SIZE": "1", "PMI_RANK": "0"},
+        {"PMIX_RANK": "0"},
+        {"SLURM_NTASKS": "1", "SLURM_PROCID": "0"} | STEP,
+        {"SLURM_NTASKS": "16", "SLURM_PROCID": "0"} | BATCH,
+        {"SLURM_NTASKS": "16", "SLURM_PROCID": "0"} | INTERACTIVE,
+        {"SLURM_NTASKS": "16"},
+        # mpirun -n 1 inside a step of many: the innermost launcher counts.
+        {"OMPI_COMM_WORLD_SIZE": "1", "SLURM_NTASKS": "16", "SLURM_PROCID": "0"} | STEP,
+    ],
+)
+def test_a_rank_that_is_meant_to_be_alone_may_run(environ):
+    check_launch(1, environ)
+
+
+def test_ranks_that_met_are_not_questioned():
+    check_launch(2, {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0"})
+
+
+def job(safe, output, **options):
+    return Job(str(safe), (), Path(output), **options)
+
+
+def test_an_output_that_exists_is_refused(safe, tmp_path):
+    (tmp_path / "rgb.tif").touch()
+    with pytest.raises(UsageError, match=f"{tmp_path / 'rgb.tif'}: exists already"):
+        prepare(job(safe, tmp_path / "rgb.tif"))
+
+
+def test_an_output_that_exists_may_be_replaced_if_asked(safe, tmp_path):
+    (tmp_path / "rgb.tif").touch()
+    assert prepare(job(safe, tmp_path / "rgb.tif", overwrite=True)).windows
+
+
+def test_an_output_in_a_folder_that_is_not_there_is_refused(safe, tmp_path):
+    with pytest.raises(UsageError, match=f"{tmp_path / 'absent'}: no such folder"):
+        prepare(job(safe, tmp_path / "absent" / "rgb.tif"))
+
+
+def test_an_output_that_is_a_folder_is_refused(safe, tmp_path):
+    with pytest.raises(UsageError, match=f"{tmp_path}: is a folder"):
+        prepare(job(safe, tmp_path, overwrite=True))
+
+
+def test_a_product_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match=f"{tmp_path / 'absent'}: no such file"):
+        prepare(job(tmp_path / "absent", tmp_path / "rgb.tif"))
+
+
+def test_offset_and_quantification_of_the_user_win(safe, tmp_path):
+    plan = prepare(job(safe, tmp_path / "rgb.tif", offset=0, quantification=5_000.0))
+    calibrations = [band.calibration for band in plan.product.bands]
+    assert {(each.offset, each.quantification) for each in calibrations} == {(0, 5_000.0)}
+
+
+def test_what_the_user_does_not_give_is_the_metadatas(safe, tmp_path):
+    plan = prepare(job(safe, tmp_path / "rgb.tif", quantification=5_000.0))
+    assert {band.calibration.offset for band in plan.product.bands} == {-1000}
+
+
+def test_a_quantification_that_cannot_divide_is_refused(safe, tmp_path):
+    with pytest.raises(UsageError, match="quantification must be above 0"):
+        prepare(job(safe, tmp_path / "rgb.tif", quantification=0.0))
+
+
+def test_two_runs_have_temporary_files_of_their_own_beside_the_output(safe, tmp_path):
+    plans = [prepare(job(safe, tmp_path / "rgb.tif")) for _ in range(2)]
+    paths = {path for plan in plans for path in (plan.part_path, plan.sealed_path)}
+    assert len(paths) == 4
+    assert {path.parent for path in paths} == {tmp_path}
+
+
+def test_claim_makes_the_part_file_and_clear_takes_it_away(safe, tmp_path):
+    plan = prepare(job(safe, tmp_path / "rgb.tif"))
+    claim(plan)
+    assert list(tmp_path.iterdir()) == [plan.part_path]
+    clear(plan)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_file_that_cannot_be_made_is_refused_by_name(safe, tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    plan = prepare(job(safe, folder / "rgb.tif"))
+    folder.rmdir()
+    with pytest.raises(UsageError, match=f"{plan.part_path}: No such file or directory"):
+        claim(plan)
+
+
+class Ranks:
+    """A communicator with what each rank says, in order."""
+
+    def __init__(self, *said):
+        self.size = 1 + len(said)
+        self._said = dict(enumerate(map(list, said), start=1))
+
+    def irecv(self, source):
+        messages = self._said[source]
+        return SimpleNamespace(test=lambda: (True, messages.pop(0)) if messages else (False, None))
+
+
+class Ears(Report):
+    """A report that keeps what it is told."""
+
+    def __init__(self):
+        super().__init__()
+        self.heard = []
+
+    def advance(self, windows, nbytes):
+        self.heard.append((windows, nbytes))
+
+
+def test_the_coordinator_hears_every_rank_to_its_end():
+    worker, writer = Tally("worker"), Tally("writer")
+    ears = Ears()
+    ranks = Ranks(
+        [(Tag.DONE, worker, 0)], [(Tag.NEWS, 1, 10), (Tag.NEWS, 2, 20), (Tag.DONE, writer, 30)]
+    )
+    coordinator = Coordinator(ranks, ears)
+    coordinator.run()
+    assert ears.heard == [(1, 10), (2, 20)]
+    assert (coordinator.tallies, coordinator.nbytes) == ([worker, writer], 30)
+
+
+def test_a_rank_that_failed_ends_the_wait_with_its_own_words():
+    coordinator = Coordinator(Ranks([], [(Tag.FAILED, "rank 2: disk full", 4)]), Ears())
+    with pytest.raises(RankError, match=r"^rank 2: disk full$") as caught:
+        coordinator.run()
+    assert caught.value.exit_code == 4

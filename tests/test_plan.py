@@ -1,0 +1,171 @@
+"""The plan: windows of whole tiles and blocks, even shares, bounds that hold, no pixel read."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from osgeo import gdal
+
+from geotiffs import PROFILES, make_grid, profile_id
+from s2rgb_mpi import protocol
+from s2rgb_mpi.coordinator import prepare
+from s2rgb_mpi.errors import PlanError
+from s2rgb_mpi.job import Job
+from s2rgb_mpi.plan import describe, make_plan
+from s2rgb_mpi.product import Band, Product
+from s2rgb_mpi.profile import LOSSY, Profile
+from s2rgb_mpi.radiometry import Calibration
+from s2rgb_mpi.report import Tally
+from s2rgb_mpi.worker import blocks
+
+BANDS = tuple(Band(name, f"{name}.jp2", Calibration()) for name in ("B04", "B03", "B02"))
+
+
+def plan_of(width, height, *, block=(1024, 1024), window=1024, **profile):
+    """Plan an image of this size whose sources are stored in these blocks."""
+    job = Job("S2A.SAFE", (), Path("rgb.tif"), window=window, profile=Profile(**profile))
+    block = min(block[0], width), min(block[1], height)
+    return make_plan(job, Product("S2A", BANDS, make_grid(width, height), block), part_id="0")
+
+
+sizes = st.integers(1, 12_000)
+plans = st.builds(
+    plan_of,
+    sizes,
+    sizes,
+    block=st.sampled_from([(1024, 1024), (512, 512), (128, 128), (640, 640)]),
+    layout=st.just("tiled"),
+)
+
+
+@given(plans, st.integers(1, 64))
+def test_shares_hold_every_window_once_in_runs(plan, workers):
+    shares = plan.deal(workers)
+    assert len(shares) == workers
+    assert list(itertools.chain(*shares)) == list(range(len(plan.windows)))
+
+
+@given(plans, st.integers(1, 64))
+def test_shares_differ_from_the_even_cost_by_one_window_at_most(plan, workers):
+    costs = [window.width * window.height for window in plan.windows]
+    even = sum(costs) / workers
+    for share in plan.deal(workers):
+        assert abs(sum(costs[number] for number in share) - even) <= max(costs)
+
+
+@given(plans)
+def test_windows_begin_on_tiles_and_source_blocks(plan):
+    for window in plan.windows:
+        for offset, block in zip(window[:2], plan.product.block, strict=True):
+            assert offset % plan.job.profile.tile == 0
+            assert offset % block == 0
+
+
+@given(plans)
+def test_windows_cover_the_image_once(plan):
+    grid = plan.grid
+    assert sum(w.width * w.height for w in plan.windows) == grid.width * grid.height
+    assert len({window[:2] for window in plan.windows}) == len(plan.windows)
+    assert all(w.col_off + w.width <= grid.width for w in plan.windows)
+    assert all(w.row_off + w.height <= grid.height for w in plan.windows)
+
+
+def test_a_product_of_esa_is_cut_at_its_own_tiles():
+    plan = plan_of(10_980, 10_980)
+    assert plan.edge == (1024, 1024)
+    assert len(plan.windows) == 11 * 11
+    assert (plan.levels, plan.whole_levels) == (5, 1)
+
+
+def test_neighbours_stay_together():
+    plan = plan_of(4096, 4096)
+    corners = [(window.col_off // 1024, window.row_off // 1024) for window in plan.windows[:4]]
+    assert corners == [(0, 0), (1, 0), (0, 1), (1, 1)]
+
+
+def test_windows_grow_to_whole_source_blocks():
+    assert plan_of(4096, 4096, block=(1536, 1536), tile=256, layout="tiled").edge == (1536, 1536)
+
+
+@pytest.mark.parametrize("size", [(1933, 1947), (641, 513), (4096, 700)])
+def test_a_source_in_one_block_is_one_window(size):
+    assert len(plan_of(*size, block=size).windows) == 1
+
+
+def test_source_blocks_too_large_for_memory_are_cut():
+    assert plan_of(20_000, 20_000, block=(10_000, 10_000)).edge == (1024, 1024)
+
+
+def test_sources_in_strips_get_windows_as_wide_as_the_image():
+    plan = plan_of(8192, 8192, block=(8192, 1), tile=64)
+    assert plan.edge == (8192, 128)
+    assert all(window.width == 8192 for window in plan.windows)
+
+
+def test_an_image_in_one_tile_has_no_overviews():
+    plan = plan_of(512, 400)
+    assert (plan.levels, plan.whole_levels, len(plan.windows)) == (0, 0, 1)
+
+
+def test_a_plain_tiled_file_has_no_overviews():
+    assert plan_of(10_980, 10_980, layout="tiled").levels == 0
+
+
+def test_windows_that_do_not_halve_evenly_are_refused():
+    with pytest.raises(PlanError, match="192 pixels cannot be halved 8 times"):
+        plan_of(10_980, 10_980, window=192, tile=64, block=(64, 64))
+
+
+def test_windows_too_large_for_one_message_are_refused(monkeypatch):
+    monkeypatch.setattr("s2rgb_mpi.plan.LARGEST_PAYLOAD", 1_000_000)
+    with pytest.raises(PlanError, match="1024 x 1024 pixels are too large for one message"):
+        plan_of(2048, 2048)
+
+
+@pytest.mark.parametrize("size", [(10_980, 10_980), (1, 1), (300, 40_000)])
+def test_a_plan_says_what_it_costs(size):
+    plan = plan_of(*size)
+    assert 0 < plan.payload_nbytes < plan.worker_nbytes < 200_000_000
+    assert 0 < plan.writer_nbytes(14) < 300_000_000
+    assert plan.output_nbytes > 3 * size[0] * size[1]
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    """A band file that no codec can compress."""
+    path = tmp_path_factory.mktemp("noise") / "noise.tif"
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), 300, 200, 1, gdal.GDT_UInt16)
+    dataset.SetProjection(make_grid(300, 200).crs)
+    dataset.WriteArray(np.random.default_rng(0).integers(1, 10_000, (200, 300)).astype(np.uint16))
+    return str(path)
+
+
+BEST = [Profile(compress=compress, quality=100, tile=64, mask="internal") for compress in LOSSY]
+
+
+@pytest.mark.parametrize(
+    "profile", [profile for profile in PROFILES + BEST if profile.layout == "cog"], ids=profile_id
+)
+def test_blocks_of_noise_keep_within_the_bounds(noise, tmp_path, profile):
+    plan = prepare(Job("", (noise,) * 3, tmp_path / "rgb.tif", profile=profile, window=128))
+    total = 0
+    for block in blocks(plan, range(len(plan.windows)), Tally("worker")):
+        header, payload = protocol.pack(block, plan.room)
+        assert header.size == protocol.header_nbytes(plan.room)
+        assert payload.size <= plan.payload_nbytes
+        total += payload.size
+    assert 0 < total <= plan.output_nbytes
+
+
+def test_planning_reads_no_pixel(safe, tmp_path, monkeypatch):
+    def read(*_, **__):
+        pytest.fail("a pixel was read")
+
+    for name in ("ReadRaster", "ReadAsArray", "ReadBlock", "Checksum", "ComputeStatistics"):
+        monkeypatch.setattr(gdal.Band, name, read)
+    monkeypatch.setattr(gdal.Dataset, "ReadAsArray", read)
+    plan = prepare(Job(str(safe), (), tmp_path / "rgb.tif"))
+    assert "611 x 389" in describe(plan, 4)

@@ -1,0 +1,136 @@
+"""From DN to 8-bit colour: every table entry against the reference, and what "no data" means."""
+
+import numpy as np
+import pytest
+
+import reference
+from geotiffs import picture
+from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.radiometry import Calibration, Stretch, colour, histogram, make_lut, valid
+
+EVERY_DN = np.arange(65536, dtype=np.uint16)
+
+
+def tables(*, nodata=0):
+    return [make_lut(Calibration(nodata=nodata), Stretch())] * 3
+
+
+def coloured(dn, luts):
+    """Colour DN of shape (height, width, 3)."""
+    rgb = np.full(dn.shape, 99, np.uint8)
+    filled = colour([dn[..., band] for band in range(3)], luts, rgb)
+    return rgb, filled
+
+
+@pytest.mark.parametrize(
+    "stretch",
+    [(0.0, 1.0, 2.2), (0.0, 0.3, 1.0), (0.02, 0.4, 1.8), (-0.1, 2.0, 0.5)],
+    ids=["default", "linear", "cut", "wide"],
+)
+@pytest.mark.parametrize(("offset", "quantification"), [(0, 10_000), (-1000, 10_000), (250, 4_095)])
+def test_every_entry_is_that_of_the_reference(stretch, offset, quantification):
+    black, white, gamma = stretch
+    lut = make_lut(Calibration(offset, quantification), Stretch(black, white, gamma))
+    dn = EVERY_DN.reshape(256, 256, 1).repeat(3, axis=2)
+    expected = reference.rgb(
+        dn, offset=offset, quantification=quantification, black=black, white=white, gamma=gamma
+    )
+    np.testing.assert_array_equal(lut, expected[..., 0].ravel())
+
+
+@pytest.mark.parametrize("nodata", [0, 1, 65535])
+def test_no_data_alone_becomes_0(nodata):
+    lut = make_lut(Calibration(offset=-1000, nodata=nodata), Stretch())
+    assert np.flatnonzero(lut == 0).tolist() == [nodata]
+
+
+def test_no_data_is_looked_at_before_the_offset_is_added():
+    lut = make_lut(Calibration(offset=1000), Stretch())
+    assert (lut[0], lut[1]) == (0, 90)  # 255 * 0.1001 ** (1 / 2.2) = 89.6
+
+
+def test_black_becomes_1_and_white_255():
+    lut = make_lut(Calibration(offset=-1000), Stretch())
+    assert (lut[1], lut[1000], lut[11_000], lut[65535]) == (1, 1, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("dn", "expected"),
+    [
+        ([0, 0, 0], [0, 0, 0]),
+        ([10_000, 10_000, 10_000], [255, 255, 255]),
+        ([0, 10_000, 10_000], [1, 255, 255]),
+        ([0, 0, 10_000], [1, 1, 255]),
+    ],
+)
+def test_a_pixel_is_valid_if_one_of_its_bands_is(dn, expected):
+    rgb, filled = coloured(np.array([[dn]], np.uint16), tables())
+    assert rgb.tolist() == [[expected]]
+    assert filled == any(expected)
+
+
+def test_pixels_are_judged_one_by_one():
+    dn = np.array([[[0, 0, 0], [10_000, 0, 0], [10_000, 10_000, 10_000]]], np.uint16)
+    rgb, filled = coloured(dn, tables())
+    assert rgb.tolist() == [[[0, 0, 0], [255, 1, 1], [255, 255, 255]]]
+    assert filled
+
+
+def test_no_data_65535_is_kept_apart_like_0():
+    dn = np.array([[[65535, 65535, 65535], [65535, 0, 0]]], np.uint16)
+    rgb, _ = coloured(dn, tables(nodata=65535))
+    assert rgb.tolist() == [[[0, 0, 0], [1, 1, 1]]]
+
+
+def test_each_band_has_its_own_table():
+    luts = [make_lut(Calibration(offset), Stretch(gamma=1)) for offset in (0, -1000, -2000)]
+    rgb, _ = coloured(np.full((1, 1, 3), 3000, np.uint16), luts)
+    assert rgb.tolist() == [[[77, 51, 26]]]  # 255 * (0.3, 0.2, 0.1), halves up
+
+
+def test_an_image_is_coloured_as_the_reference_says():
+    dn = np.random.default_rng(0).integers(0, 4, (40, 30, 3)).astype(np.uint16) * 3000
+    rgb, _ = coloured(dn, tables())
+    np.testing.assert_array_equal(rgb, reference.rgb(dn))
+
+
+def test_valid_pixels_are_those_with_a_colour():
+    rgb = np.array([[[0, 0, 0], [0, 0, 1], [1, 0, 0], [128, 128, 128]]], np.uint8)
+    assert valid(rgb).tolist() == [[False, True, True, True]]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (3, 3), (64, 64), (31, 17)])
+def test_the_histogram_counts_every_pixel_once(width, height):
+    image = picture(width, height)
+    expected = [np.bincount(image[..., band].ravel(), minlength=256) for band in range(3)]
+    np.testing.assert_array_equal(histogram(image), expected)
+
+
+def test_the_histogram_of_both_ends():
+    image = np.array([[[0, 255, 0], [255, 255, 0], [255, 0, 0]]], np.uint8)
+    counts = histogram(image)
+    assert counts[:, [0, 255]].tolist() == [[1, 2], [1, 2], [3, 0]]
+    assert counts.sum() == 9
+
+
+@pytest.mark.parametrize(
+    ("black", "white", "gamma", "words"),
+    [
+        (0.5, 0.5, 1.0, "--white 0.5 must be above --black 0.5"),
+        (0.5, 0.4, 1.0, "--white 0.4 must be above --black 0.5"),
+        (0.0, float("nan"), 1.0, "--white nan"),
+        (float("-inf"), 1.0, 1.0, "--black -inf"),
+        (0.0, float("inf"), 1.0, "--white inf"),
+        (0.0, 1.0, 0.0, "--gamma must be above 0, not 0"),
+        (0.0, 1.0, float("inf"), "--gamma"),
+    ],
+)
+def test_a_stretch_without_a_curve_is_refused(black, white, gamma, words):
+    with pytest.raises(UsageError, match=words):
+        Stretch(black, white, gamma)
+
+
+@pytest.mark.parametrize("quantification", [0.0, -10_000.0, float("nan"), float("inf")])
+def test_a_quantification_that_cannot_divide_is_refused(quantification):
+    with pytest.raises(UsageError, match="quantification must be"):
+        Calibration(0, quantification)

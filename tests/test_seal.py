@@ -1,0 +1,147 @@
+"""Sealing: the same bytes whatever the order, BigTIFF when it must be, and what is refused."""
+
+import os
+import subprocess
+
+import numpy as np
+import pytest
+import tifffile
+from osgeo import gdal
+from osgeo_utils.samples import validate_cloud_optimized_geotiff
+
+from geotiffs import PROFILES, TAGS, extents, log_tiles, make_grid, picture, profile_id, write
+from s2rgb_mpi.errors import OutputError, UsageError
+from s2rgb_mpi.geotiff import Layer, TileLog, check_codec, seal, sealing
+from s2rgb_mpi.profile import Profile
+
+gdal.UseExceptions()
+
+NO_PIXELS = np.zeros((3, 256), np.int64)
+
+
+@pytest.fixture
+def log(tmp_path):
+    """An empty part file of an image of 300 x 200 pixels in tiles of 64, without overviews."""
+    (tmp_path / "part").touch()
+    return TileLog(tmp_path / "part", make_grid(300, 200), Profile(tile=64), levels=0)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [profile for profile in PROFILES if profile.compress == "deflate"],
+    ids=profile_id,
+)
+def test_the_order_of_arrival_does_not_change_a_byte(tmp_path, profile):
+    image = picture(300, 200)
+    one = write(tmp_path / "one.tif", image, profile)
+    other = write(tmp_path / "other.tif", image, profile, shuffle=True)
+    assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("mask", ["nodata", "internal", "alpha"])
+def test_a_file_beyond_the_reach_of_32_bits_is_a_bigtiff(tmp_path, monkeypatch, mask):
+    monkeypatch.setattr(sealing, "CLASSIC_LIMIT", 10_000)
+    image = picture(300, 200)
+    path = write(tmp_path / "rgb.tif", image, Profile(tile=64, mask=mask))
+    with tifffile.TiffFile(path) as tif:
+        assert tif.is_bigtiff
+    warnings, errors, _ = validate_cloud_optimized_geotiff.validate(str(path), full_check=True)
+    assert (warnings, errors) == ([], [])
+    found = gdal.Open(str(path)).ReadAsArray(band_list=[1, 2, 3])
+    np.testing.assert_array_equal(np.moveaxis(found, 0, -1), image)
+
+
+def test_a_small_file_is_a_classic_tiff(tmp_path):
+    with tifffile.TiffFile(write(tmp_path / "rgb.tif", picture(300, 200), Profile())) as tif:
+        assert not tif.is_bigtiff
+
+
+@pytest.mark.parametrize("compress", ["deflate", "none"])
+def test_an_image_of_more_than_4_gb_of_pixels_can_be_sealed(tmp_path, compress):
+    profile = Profile(compress=compress)
+    grid = make_grid(40_000, 40_000)
+    (tmp_path / "part").touch()
+    log = TileLog(tmp_path / "part", grid, profile, levels=7)
+    path = tmp_path / "rgb.tif"
+    seal(log, path, grid=grid, profile=profile, tags=TAGS, histogram=NO_PIXELS)
+    dataset = gdal.Open(str(path))
+    assert (dataset.RasterXSize, dataset.RasterYSize) == (40_000, 40_000)
+
+
+@pytest.mark.parametrize("mask", ["nodata", "internal"])
+def test_the_ghost_area_is_the_one_of_gdals_own_driver(tmp_path, mask):
+    path = write(tmp_path / "rgb.tif", picture(300, 200), Profile(tile=64, mask=mask))
+    gdal.Translate(str(tmp_path / "gdal.tif"), str(path), format="COG")
+    own, theirs = (file.read_bytes()[8:] for file in (path, tmp_path / "gdal.tif"))
+    size = theirs.index(b"LAYOUT=") + int(theirs[30:36])
+    assert own[:size] == theirs[:size]
+
+
+@pytest.mark.parametrize("mask", ["nodata", "internal"])
+def test_every_tile_of_a_cog_is_framed_by_its_size_and_its_last_four_bytes(tmp_path, mask):
+    path = write(tmp_path / "rgb.tif", picture(300, 200), Profile(tile=64, mask=mask))
+    data = path.read_bytes()
+    for begin, end in extents(path):
+        assert int.from_bytes(data[begin - 4 : begin], "little") == end - begin
+        assert data[end : end + 4] == data[end - 4 : end]
+
+
+def test_a_tile_that_comes_twice_is_refused(log):
+    log.note(Layer(0, mask=False), 3, 4, offset=0, nbytes=10)
+    with pytest.raises(OutputError, match=r"tile 3, 4 of .* came twice"):
+        log.note(Layer(0, mask=False), 3, 4, offset=10, nbytes=10)
+
+
+def test_bytes_that_were_appended_can_be_read_back(log):
+    log.append(b"first")
+    begin = log.append(memoryview(b"second"))
+    assert (begin, log.read(begin, 6), log.nbytes) == (5, b"second", 11)
+
+
+def test_a_part_file_that_was_cut_off_is_refused_by_name(log):
+    log.append(b"twelve bytes")
+    os.truncate(log.path, 4)
+    with pytest.raises(OutputError, match=f"{log.path}: 6 bytes at 0 are not there"):
+        log.read(0, 6)
+
+
+def test_a_part_file_that_is_not_there_is_refused_by_name(tmp_path):
+    with pytest.raises(OutputError, match=f"{tmp_path / 'absent'}: No such file or directory"):
+        TileLog(tmp_path / "absent", make_grid(30, 20), Profile(), levels=0)
+
+
+def test_a_full_disk_is_an_output_error_with_the_path(tmp_path):
+    (tmp_path / "part").symlink_to("/dev/full")
+    log = TileLog(tmp_path / "part", make_grid(30, 20), Profile(), levels=0)
+    with pytest.raises(OutputError, match=f"{tmp_path / 'part'}: No space left on device"):
+        log.append(b"tile")
+
+
+def test_a_file_that_cannot_be_sealed_is_refused_by_name(tmp_path):
+    log, grid = log_tiles(tmp_path / "part", picture(30, 20), Profile())
+    path = tmp_path / "absent" / "rgb.tif"
+    with pytest.raises(OutputError, match=f"{path}: No such file or directory"):
+        seal(log, path, grid=grid, profile=Profile(), tags=TAGS, histogram=NO_PIXELS)
+
+
+def test_removing_the_log_leaves_no_file(log, tmp_path):
+    log.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gdalinfo_has_nothing_to_complain_of(tmp_path):
+    path = write(tmp_path / "rgb.tif", picture(300, 200), Profile(tile=64, mask="internal"))
+    run = subprocess.run(
+        ["gdalinfo", "-checksum", path], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert run.stderr == ""
+
+
+def test_a_codec_that_this_gdal_lacks_is_refused_with_those_it_has(monkeypatch):
+    driver = gdal.GetDriverByName("GTiff")
+    options = driver.GetMetadataItem("DMD_CREATIONOPTIONLIST")
+    monkeypatch.setattr(gdal, "GetDriverByName", lambda _: driver)
+    without = options.replace("<Value>ZSTD</Value>", "")
+    monkeypatch.setattr(driver, "GetMetadataItem", lambda _: without, raising=False)
+    with pytest.raises(UsageError, match=r"no --compress zstd; it has none, .*deflate"):
+        check_codec(Profile(compress="zstd"))

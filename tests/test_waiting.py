@@ -1,0 +1,70 @@
+"""Waiting: patient, not deaf, and without burning a core."""
+
+import time
+
+import pytest
+
+from s2rgb_mpi.waiting import LONGEST_SLEEP, SHORTEST_SLEEP, Patience, until
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    """The seconds of every sleep; none of them is really slept."""
+    seconds: list[float] = []
+    monkeypatch.setattr(time, "sleep", seconds.append)
+    return seconds
+
+
+def test_what_is_ready_is_not_waited_for(slept):
+    assert until(lambda: True)
+    assert slept == []
+
+
+def test_it_is_looked_at_until_it_is_ready(slept):
+    looks = iter([False, False, False, True])
+    assert until(lambda: next(looks))
+    assert len(slept) == 3
+
+
+def test_sleeps_grow_from_the_shortest_to_the_longest(slept):
+    patience = Patience()
+    for _ in range(30):
+        patience.pause()
+    assert slept == sorted(slept)
+    assert (slept[0], slept[-1]) == (SHORTEST_SLEEP, LONGEST_SLEEP)
+
+
+def test_after_something_happened_the_next_sleep_is_short(slept):
+    patience = Patience()
+    for _ in range(30):
+        patience.pause()
+    patience.reset()
+    patience.pause()
+    assert slept[-1] == SHORTEST_SLEEP
+
+
+def test_the_wait_ends_when_its_time_is_over():
+    begin = time.monotonic()
+    assert not until(lambda: False, seconds=0.05)
+    assert 0.05 <= time.monotonic() - begin < 1
+
+
+def test_the_rest_is_attended_between_two_looks(slept):
+    looks = iter([False, False, True])
+    attended = []
+    until(lambda: next(looks), attend=lambda: attended.append(True))
+    assert len(attended) == len(slept) == 2
+
+
+def test_what_attend_raises_ends_the_wait():
+    def attend():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        until(lambda: False, attend=attend)
+
+
+def test_waiting_burns_no_core():
+    begin = time.process_time()
+    until(lambda: False, seconds=0.5)
+    assert time.process_time() - begin < 0.05

@@ -1,0 +1,168 @@
+"""A worker's blocks hold what the reference says, and what cannot be read is named."""
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+import reference
+from geotiffs import make_grid
+from s2rgb_mpi import protocol, worker
+from s2rgb_mpi.coordinator import prepare
+from s2rgb_mpi.encode import Encoder
+from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.job import Job
+from s2rgb_mpi.profile import Profile
+from s2rgb_mpi.protocol import Kind, Tag
+from s2rgb_mpi.report import Tally
+from safe import read_dn
+
+PROFILE = Profile(tile=64)
+
+
+@pytest.fixture
+def plan(safe, tmp_path):
+    """611 x 389 pixels in 5 x 4 windows of 128, with four levels; two of them in windows."""
+    return prepare(Job(str(safe), (), tmp_path / "rgb.tif", profile=PROFILE, window=128))
+
+
+def test_blocks_hold_the_tiles_of_the_reference(plan, safe):
+    image = reference.rgb(read_dn(safe), offset=-1000)
+    encoder = Encoder(PROFILE)
+    for block in worker.blocks(plan, range(len(plan.windows)), Tally("worker")):
+        window = plan.windows[block.window]
+        pixels = image[window.row_off :, window.col_off :][: window.height, : window.width]
+        expected = {
+            (window.row_off // 64 + tile.row, window.col_off // 64 + tile.col): tile.data
+            for tile in encoder.encode(pixels)
+        }
+        found = {
+            (piece.row, piece.col): piece.data
+            for piece in block.pieces
+            if (piece.kind, piece.level) == (Kind.TILE, 0)
+        }
+        assert found == expected
+
+
+def test_levels_that_span_windows_travel_as_pixels(plan, safe):
+    assert (plan.whole_levels, plan.levels) == (1, 4)
+    image = reference.rgb(read_dn(safe), offset=-1000)
+    levels = [image]
+    for _ in range(plan.levels):
+        levels.append(reference.halve(levels[-1]))
+    found = [np.zeros_like(level) for level in levels]
+    for block in worker.blocks(plan, range(len(plan.windows)), Tally("worker")):
+        for piece in block.pieces:
+            if piece.kind is Kind.PART:
+                place = plan.windows[block.window].at_level(piece.level)
+                assert (piece.row, piece.col) == (place.row_off, place.col_off)
+                part = np.frombuffer(piece.data, np.uint8).reshape(place.height, place.width, 3)
+                rows = slice(place.row_off, place.row_off + place.height)
+                found[piece.level][rows, place.col_off : place.col_off + place.width] = part
+    for level in (2, 3, 4):
+        np.testing.assert_array_equal(found[level], levels[level])
+
+
+def test_histograms_add_up_to_the_image(plan, safe):
+    image = reference.rgb(read_dn(safe), offset=-1000)
+    every = worker.blocks(plan, range(len(plan.windows)), Tally("worker"))
+    expected = [np.bincount(image[..., band].ravel(), minlength=256) for band in range(3)]
+    np.testing.assert_array_equal(sum(block.histogram.astype(int) for block in every), expected)
+
+
+def test_only_the_share_is_read_in_its_order(plan):
+    numbers = [block.window for block in worker.blocks(plan, [3, 1], Tally("worker"))]
+    assert numbers == [3, 1]
+
+
+def test_a_window_without_valid_pixels_is_an_empty_block(tmp_path):
+    path = str(tmp_path / "band.tif")
+    options = ["TILED=YES", "BLOCKXSIZE=128", "BLOCKYSIZE=128"]
+    dataset = gdal.GetDriverByName("GTiff").Create(path, 256, 128, 1, gdal.GDT_UInt16, options)
+    dataset.SetProjection(make_grid(256, 128).crs)
+    dataset.WriteArray(np.full((128, 128), 500, np.uint16), 128, 0)
+    dataset = None
+    job = Job("", (path,) * 3, tmp_path / "rgb.tif", profile=PROFILE, window=128)
+    empty, filled = worker.blocks(prepare(job), [0, 1], Tally("worker"))
+    assert empty.pieces == []
+    assert empty.histogram[:, 0].tolist() == [128 * 128] * 3
+    assert len(filled.pieces) == 4 + 1 + 1
+
+
+def test_what_is_done_is_timed(plan):
+    tally = Tally("worker")
+    list(worker.blocks(plan, [0], tally))
+    assert set(tally.seconds) == {"read", "colour", "encode"}
+
+
+def test_a_truncated_band_is_an_error_with_window_and_path(safe, tmp_path):
+    broken = Path(shutil.copytree(safe, tmp_path / safe.name))
+    (image,) = broken.glob("GRANULE/*/IMG_DATA/R10m/*_B03_10m.jp2")
+    image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
+    plan = prepare(Job(str(broken), (), tmp_path / "rgb.tif", profile=PROFILE, window=128))
+    with pytest.raises(ReadError) as caught:
+        list(worker.blocks(plan, range(len(plan.windows)), Tally("worker")))
+    line = str(caught.value)
+    assert line.startswith("window ")
+    assert str(image) in line
+    assert "\n" not in line
+
+
+class Mailbox:
+    """A communicator that keeps what is sent; nothing is delivered before it is asked for twice."""
+
+    size = 4
+
+    def __init__(self):
+        self.sent = []
+        self.open = self.most_open = 0
+
+    def Issend(self, message, *, dest, tag):  # noqa: N802
+        self.sent.append((dest, tag, message.copy()))
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        looks = iter([False, True])
+
+        def test():
+            done = next(looks)
+            self.open -= done
+            return done
+
+        return SimpleNamespace(Test=test)
+
+
+def test_a_share_is_sent_to_the_last_rank_and_closed(plan):
+    comm = Mailbox()
+    worker.run(comm, plan, [0, 1, 2, 3], Tally("worker"))
+    assert {dest for dest, _, _ in comm.sent} == {3}
+    headers = [
+        protocol.unpack_header(message) for _, tag, message in comm.sent if tag == Tag.HEADER
+    ]
+    assert [header.window for header in headers] == [0, 1, 2, 3, protocol.END_OF_SHARE]
+    payloads = [message.size for _, tag, message in comm.sent if tag == Tag.BLOCK]
+    assert payloads == [header.nbytes for header in headers if header.nbytes]
+
+
+def test_at_most_two_blocks_are_under_way(plan):
+    comm = Mailbox()
+    worker.run(comm, plan, range(len(plan.windows)), Tally("worker"))
+    assert comm.most_open == 2 * 2  # a header and a payload each
+    assert comm.open == 0
+
+
+def test_a_worker_without_windows_says_so(plan):
+    comm = Mailbox()
+    worker.run(comm, plan, [], Tally("worker"))
+    ((_, tag, message),) = comm.sent
+    assert (tag, protocol.unpack_header(message).window) == (Tag.HEADER, protocol.END_OF_SHARE)
+
+
+def test_what_attend_raises_ends_the_work(plan):
+    def attend():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        worker.run(Mailbox(), plan, [0], Tally("worker"), attend=attend)

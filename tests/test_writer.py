@@ -1,0 +1,204 @@
+"""The writer: whole files whatever the order, and no file when a window is missing or doubled."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+import reference
+from conftest import read_rgb
+from s2rgb_mpi import protocol, writer
+from s2rgb_mpi.coordinator import claim, prepare
+from s2rgb_mpi.errors import OutputError, ProtocolError
+from s2rgb_mpi.job import Job
+from s2rgb_mpi.profile import Profile
+from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.report import Tally
+from s2rgb_mpi.worker import blocks
+from safe import read_dn
+
+
+@pytest.fixture(scope="module")
+def blocks_of():
+    """The function that makes the blocks of a plan, once for each profile."""
+    made = {}
+
+    def work(plan):
+        profile = plan.job.profile
+        if profile not in made:
+            made[profile] = list(blocks(plan, range(len(plan.windows)), Tally("worker")))
+        return list(made[profile])
+
+    return work
+
+
+@pytest.fixture
+def make(safe, tmp_path, blocks_of):
+    """The function that plans a run, and makes its blocks: ``make(name, **profile)``."""
+
+    def prepare_run(name, **profile):
+        options = Profile(tile=64, **profile)
+        plan = prepare(Job(str(safe), (), tmp_path / name, profile=options, window=128))
+        claim(plan)
+        return plan, blocks_of(plan)
+
+    return prepare_run
+
+
+def finish(plan, placed):
+    output = writer.Output(plan, Tally("writer"))
+    for block in placed:
+        output.place(block)
+    return output.finish()
+
+
+@pytest.mark.parametrize("layout", ["cog", "tiled"])
+def test_the_file_is_the_image_of_the_reference(make, safe, layout):
+    plan, made = make("rgb.tif", layout=layout)
+    nbytes = finish(plan, made)
+    assert nbytes == plan.job.output.stat().st_size
+    expected = reference.rgb(read_dn(safe), offset=-1000)
+    np.testing.assert_array_equal(read_rgb(plan.job.output), expected)
+
+
+def test_the_overviews_are_those_of_the_reference(make, safe):
+    plan, made = make("rgb.tif")
+    finish(plan, made)
+    dataset = gdal.Open(str(plan.job.output))
+    expected = reference.rgb(read_dn(safe), offset=-1000)
+    assert dataset.GetRasterBand(1).GetOverviewCount() == 4
+    for level in range(4):
+        expected = reference.halve(expected)
+        for band in range(3):
+            found = dataset.GetRasterBand(band + 1).GetOverview(level).ReadAsArray()
+            np.testing.assert_array_equal(found, expected[..., band])
+
+
+@pytest.mark.parametrize("mask", ["nodata", "internal"])
+def test_the_order_of_blocks_does_not_change_a_byte(make, mask):
+    plan, made = make("one.tif", mask=mask)
+    other, again = make("other.tif", mask=mask)
+    finish(plan, made)
+    np.random.default_rng(0).shuffle(again)
+    finish(other, again)
+    assert plan.job.output.read_bytes() == other.job.output.read_bytes()
+
+
+def test_only_the_output_is_left(make, tmp_path):
+    plan, made = make("rgb.tif")
+    finish(plan, made)
+    assert list(tmp_path.iterdir()) == [plan.job.output]
+
+
+def test_a_window_that_comes_twice_is_refused(make):
+    plan, made = make("rgb.tif")
+    output = writer.Output(plan, Tally("writer"))
+    output.place(made[0])
+    with pytest.raises(ProtocolError, match="window 0 came twice"):
+        output.place(made[0])
+
+
+def test_a_window_that_is_not_in_the_plan_is_refused(make):
+    plan, made = make("rgb.tif")
+    foreign = protocol.Block(len(plan.windows), [], made[0].histogram)
+    with pytest.raises(ProtocolError, match=r"window 20 .* not in the plan"):
+        writer.Output(plan, Tally("writer")).place(foreign)
+
+
+def test_a_missing_window_is_refused_and_no_file_appears(make):
+    plan, made = make("rgb.tif")
+    with pytest.raises(ProtocolError, match="1 windows never came"):
+        finish(plan, made[1:])
+    assert not plan.job.output.exists()
+
+
+def test_an_output_that_became_a_folder_is_an_output_error(make):
+    plan, made = make("rgb.tif")
+    plan.job.output.mkdir()
+    with pytest.raises(OutputError, match=f"{plan.job.output}: Is a directory"):
+        finish(plan, made)
+
+
+def test_the_output_tells_how_far_it_is(make):
+    plan, made = make("rgb.tif")
+    output = writer.Output(plan, Tally("writer"))
+    output.place(made[0])
+    assert output.windows == 1
+    assert output.nbytes == plan.part_path.stat().st_size > 0
+
+
+def test_the_file_says_what_it_was_made_from(make, safe):
+    plan, _ = make("rgb.tif")
+    tags = writer.tags(plan)
+    assert tags["S2RGB_PRODUCT"] == safe.stem
+    assert tags["S2RGB_SENSING_TIME"] == "2022-06-13T10:30:41.024Z"
+    assert tags["S2RGB_OFFSET_B04"] == "-1000"
+    assert tags["S2RGB_QUANTIFICATION_B02"] == "10000"
+    assert (tags["S2RGB_BLACK"], tags["S2RGB_WHITE"], tags["S2RGB_GAMMA"]) == ("0", "1", "2.2")
+
+
+class Workers:
+    """A communicator on which workers have sent their messages: a list of (tag, bytes) each."""
+
+    def __init__(self, *sent):
+        self._sent = dict(enumerate(map(list, sent), start=1))
+        self.under_way = self.most_under_way = 0
+
+    def Irecv(self, buffer, *, source, tag):  # noqa: N802
+        if tag == Tag.BLOCK:
+            self.under_way += buffer.size
+            self.most_under_way = max(self.most_under_way, self.under_way)
+
+        def test():
+            if not self._sent[source]:
+                return False
+            sent_as, message = self._sent[source].pop(0)
+            assert (sent_as, message.size) == (tag, buffer.size)
+            buffer[:] = message
+            self.under_way -= message.size * (tag == Tag.BLOCK)
+            return True
+
+        return SimpleNamespace(Test=test)
+
+
+def messages(plan, made):
+    """What a worker sends for these blocks."""
+    sent = []
+    for block in made:
+        header, payload = protocol.pack(block, plan.room)
+        sent += [(Tag.HEADER, header)] + [(Tag.BLOCK, payload)] * bool(payload.size)
+    return [*sent, (Tag.HEADER, protocol.end_of_share(plan.room))]
+
+
+def test_the_blocks_of_all_workers_are_received(make):
+    plan, made = make("rgb.tif")
+    comm = Workers(messages(plan, made[:7]), messages(plan, made[7:]), messages(plan, []))
+    received = list(writer.receive(comm, plan, [1, 2, 3]))
+    assert sorted(block.window for block in received) == list(range(len(plan.windows)))
+
+
+def test_payloads_under_way_keep_within_their_budget(make, monkeypatch):
+    plan, made = make("rgb.tif")
+    largest = max(protocol.pack(block, plan.room)[1].size for block in made)
+    monkeypatch.setattr(writer, "RECEIVE_NBYTES", largest)
+    comm = Workers(*(messages(plan, made[worker::5]) for worker in range(5)))
+    assert len(list(writer.receive(comm, plan, range(1, 6)))) == len(made)
+    assert comm.most_under_way <= largest
+
+
+def test_a_payload_above_the_budget_is_received_alone(make, monkeypatch):
+    plan, made = make("rgb.tif")
+    monkeypatch.setattr(writer, "RECEIVE_NBYTES", 1)
+    comm = Workers(messages(plan, made[:2]), messages(plan, made[2:4]))
+    assert len(list(writer.receive(comm, plan, [1, 2]))) == 4
+
+
+def test_a_damaged_payload_ends_the_run(make):
+    plan, made = make("rgb.tif")
+    sent = messages(plan, made[:1])
+    damaged = sent[1][1].copy()
+    damaged[0] ^= 1
+    sent[1] = Tag.BLOCK, damaged
+    with pytest.raises(ProtocolError, match="window 0 was damaged on its way"):
+        list(writer.receive(Workers(sent), plan, [1]))
