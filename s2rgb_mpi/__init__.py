@@ -6,8 +6,9 @@ Read the rooms in the order a block travels::
     product, grid           what is on disk, and where its pixels lie
     plan                    who does what, and what it costs in bytes
     coordinator             rank 0: makes the plan, scatters the shares, hears the news
-    worker                  reads a window, colours it (radiometry), reduces it (overviews),
-                            compresses it (encode, profile), sends it (protocol)
+    source                  a product's pixels, window by window
+    worker                  reads a window (source), colours it (radiometry), reduces it
+                            (overviews), compresses it (encode, profile), sends it (protocol)
     writer                  receives (protocol), appends, seals the file (geotiff)
     waiting                 how a rank waits without burning a core
     report, errors          what the run says, and how it fails

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2rgb_mpi.encode import Encoder
-from s2rgb_mpi.errors import InputError, ReadError
+from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.overviews import halve
 from s2rgb_mpi.plan import BLOCKS_IN_FLIGHT
-from s2rgb_mpi.product import cause, open_raster
 from s2rgb_mpi.protocol import Block, Kind, Piece, Tag, end_of_share, pack
 from s2rgb_mpi.radiometry import colour, histogram, make_lut
+from s2rgb_mpi.source import Source
 from s2rgb_mpi.waiting import until
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.product import Product
     from s2rgb_mpi.report import Tally
 
 
@@ -99,7 +98,7 @@ class _Maker:
     def __init__(self, plan: Plan, tally: Tally) -> None:
         self._plan = plan
         self._tally = tally
-        self._reader = _Reader(plan.product, plan.edge)
+        self._source = Source(plan.product)
         self._luts = [make_lut(band.calibration, plan.job.stretch) for band in plan.product.bands]
         self._encoder = Encoder(plan.job.profile)
 
@@ -107,7 +106,10 @@ class _Maker:
         """Turn one window into a block."""
         window = self._plan.windows[number]
         with self._tally.stage("read"):
-            dn = self._reader.read(number, window)
+            try:
+                dn = self._source.read(window)
+            except ReadError as error:
+                raise ReadError(f"window {number} {error}") from error
         with self._tally.stage("colour"):
             rgb = np.empty((window.height, window.width, 3), dtype=np.uint8)
             filled = colour(dn, self._luts, rgb)
@@ -134,30 +136,6 @@ class _Maker:
                 col = place.col_off // tile + encoded.col
                 tiles.append(Piece(kind, level, row, col, encoded.data))
         return tiles + parts
-
-
-class _Reader:
-    """The three bands, opened once, read into arrays that are allocated once."""
-
-    def __init__(self, product: Product, edge: tuple[int, int]) -> None:
-        self._paths = [band.path for band in product.bands]
-        try:
-            self._datasets = [open_raster(path) for path in self._paths]
-        except InputError as error:  # it was there when rank 0 looked
-            raise ReadError(str(error)) from error
-        self._buffers = [np.empty(edge[0] * edge[1], dtype=np.uint16) for _ in self._paths]
-
-    def read(self, number: int, window: Window) -> list[NDArray[np.uint16]]:
-        """Read one window: an array (height, width) a band, overwritten by the next window."""
-        shape = window.height, window.width
-        arrays = [buffer[: shape[0] * shape[1]].reshape(shape) for buffer in self._buffers]
-        for path, dataset, array in zip(self._paths, self._datasets, arrays, strict=True):
-            try:
-                dataset.GetRasterBand(1).ReadRaster(*window, buf_obj=array.data)
-            except RuntimeError as error:
-                place = f"window {number} {tuple(window)} of {path}"
-                raise ReadError(f"{place}: {cause(error, path)}") from error
-        return arrays
 
 
 class _Outbox:

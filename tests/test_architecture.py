@@ -13,7 +13,7 @@ SHELVES = (
     {"__init__", "errors"},
     {"grid", "profile", "radiometry", "report", "waiting"},
     {"job", "product", "protocol", "encode", "overviews", "geotiff"},
-    {"plan"},
+    {"plan", "source"},
     {"coordinator", "worker", "writer", "cli"},
     {"__main__"},
 )
@@ -26,6 +26,7 @@ OUTSIDE = {
     "encode": {"osgeo", "numpy"},
     "overviews": {"numpy"},
     "geotiff": {"osgeo", "tifffile", "numpy"},
+    "source": {"numpy"},
     "worker": {"numpy"},
     "writer": {"numpy"},
     "__main__": {"mpi4py"},
