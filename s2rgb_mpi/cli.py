@@ -66,8 +66,8 @@ def parse(argv: Sequence[str]) -> Order:
     """
     options = _parser().parse_args(argv)
     job = Job(
-        product=options.product or "",
-        rgb=tuple(options.rgb or ()),
+        products=tuple(options.products),
+        rgb=tuple(map(tuple, options.rgb or ())),
         output=options.output,
         offset=options.offset,
         quantification=options.quantification,
@@ -80,6 +80,8 @@ def parse(argv: Sequence[str]) -> Order:
             mask=options.mask or default_mask(options.compress, options.quality),
             layout=options.layout,
         ),
+        bounds=options.bounds and tuple(options.bounds),
+        bounds_crs=options.bounds_crs,
         window=options.window,
         overwrite=options.overwrite,
     )
@@ -108,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"s2rgb_mpi {__version__}")
     _add_input(parser.add_argument_group("input"))
     _add_colour(parser.add_argument_group("colour"))
+    _add_grid(parser.add_argument_group("grid"))
     _add_output(parser.add_argument_group("output"))
     group = parser.add_argument_group("run")
     group.add_argument(
@@ -119,16 +122,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "product",
-        nargs="?",
+        "products",
+        nargs="*",
         metavar="PRODUCT",
-        help="a SAFE folder, or the MTD_MSIL2A.xml in it",
+        help="a SAFE folder, or the MTD_MSIL2A.xml in it; several of one UTM grid: a mosaic, where"
+        " the first valid pixel in the order given wins",
     )
     group.add_argument(
         "--rgb",
         nargs=3,
+        action="append",
         metavar=("RED", "GREEN", "BLUE"),
-        help="three single-band files in place of PRODUCT",
+        help="three single-band files in place of PRODUCT; may be repeated",
     )
     group.add_argument(
         "--offset",
@@ -167,6 +172,22 @@ def _add_colour(group: argparse._ArgumentGroup) -> None:
         default=default.gamma,
         metavar="G",
         help="exponent 1/G between them (default: %(default)g)",
+    )
+
+
+def _add_grid(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--bounds",
+        type=float,
+        nargs=4,
+        metavar=("W", "S", "E", "N"),
+        help="crop, snapped outward to whole pixels (default: the whole extent)",
+    )
+    group.add_argument(
+        "--bounds-crs",
+        default=Job.bounds_crs,
+        metavar="CRS",
+        help="the CRS of --bounds (default: %(default)s)",
     )
 
 

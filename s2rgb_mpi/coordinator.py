@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import LaunchError, RankError, UsageError
 from s2rgb_mpi.geotiff import check_codec
+from s2rgb_mpi.mosaic import lay_out
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import open_bands, open_safe
 from s2rgb_mpi.protocol import Tag
@@ -81,8 +82,11 @@ def prepare(job: Job) -> Plan:
     """
     check_codec(job.profile)
     _check_output(job)
-    product = open_bands(job.rgb) if job.rgb else open_safe(job.product)
-    return make_plan(job, _calibrated(product, job), part_id=secrets.token_hex(4))
+    products = [open_bands(paths) for paths in job.rgb] or [
+        open_safe(path) for path in job.products
+    ]
+    scene = lay_out([_calibrated(product, job) for product in products], job.bounds, job.bounds_crs)
+    return make_plan(job, scene, part_id=secrets.token_hex(4))
 
 
 def claim(plan: Plan) -> None:

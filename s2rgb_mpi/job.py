@@ -19,10 +19,10 @@ class Job:
 
     Parameters
     ----------
-    product : str
-        A SAFE folder or its ``MTD_MSIL2A.xml``; empty if `rgb` is given.
-    rgb : tuple of str
-        Red, green and blue band files, in place of a product.
+    products : tuple of str
+        SAFE folders or their ``MTD_MSIL2A.xml``, the one on top first; empty if `rgb` is given.
+    rgb : tuple of tuple of str
+        Red, green and blue band files, in place of products.
     output : Path
         The GeoTIFF.
     offset : int, optional
@@ -33,26 +33,38 @@ class Job:
         Black, white and gamma.
     profile : Profile
         How the pixels are stored.
+    bounds : tuple of float, optional
+        West, south, east, north of the part to keep.
+    bounds_crs : str
+        The CRS of `bounds`.
     window : int
         The least edge of a window, pixels.
     overwrite : bool
         Whether an existing output may be replaced.
     """
 
-    product: str
-    rgb: tuple[str, ...]
+    products: tuple[str, ...]
+    rgb: tuple[tuple[str, ...], ...]
     output: Path
     offset: int | None = None
     quantification: float | None = None
     stretch: Stretch = field(default_factory=Stretch)
     profile: Profile = field(default_factory=Profile)
+    bounds: tuple[float, float, float, float] | None = None
+    bounds_crs: str = "EPSG:4326"
     window: int = 1024
     overwrite: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
-        if bool(self.product) == bool(self.rgb):
-            raise UsageError("give either one PRODUCT or --rgb RED GREEN BLUE")
+        if bool(self.products) == bool(self.rgb):
+            raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
+        if self.bounds and not (
+            self.bounds[0] < self.bounds[2] and self.bounds[1] < self.bounds[3]
+        ):
+            raise UsageError(
+                f"--bounds {' '.join(map(str, self.bounds))}: not west south east north"
+            )
         if self.window < self.profile.tile or self.window % self.profile.tile:
             raise UsageError(
                 f"--window {self.window} must be a multiple of --tile {self.profile.tile}"

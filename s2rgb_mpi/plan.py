@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.job import Job
-    from s2rgb_mpi.product import Product
+    from s2rgb_mpi.mosaic import Member, Scene
 
 LIBRARIES_NBYTES = 90_000_000
 """Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""
@@ -44,12 +44,14 @@ class Plan:
     ----------
     job : Job
         What was asked.
-    product : Product
-        What is read.
+    scene : Scene
+        What is read, and where it lies.
     part_path, sealed_path : Path
         The files that exist while the run lasts, beside the output.
     edge : tuple of int
         ``(width, height)`` of a window that no border cuts, pixels.
+    cell_edges : tuple of tuple of int
+        The same of the pieces that each product is read in: whole source blocks.
     windows : tuple of Window
         All of them, on a Z-order curve, so that neighbours stay together in every share.
     levels : int
@@ -59,10 +61,11 @@ class Plan:
     """
 
     job: Job
-    product: Product
+    scene: Scene
     part_path: Path
     sealed_path: Path
     edge: tuple[int, int]
+    cell_edges: tuple[tuple[int, int], ...]
     windows: tuple[Window, ...]
     levels: int
     whole_levels: int
@@ -70,7 +73,7 @@ class Plan:
     @property
     def grid(self) -> Grid:
         """Where the output's pixels lie."""
-        return self.product.grid
+        return self.scene.grid
 
     @property
     def room(self) -> int:
@@ -141,7 +144,7 @@ class Plan:
             Numbers of windows; every number once. Some are empty if there are more workers
             than windows.
         """
-        costs = [window.width * window.height for window in self.windows]
+        costs = [self._cost(window) for window in self.windows]
         total, before = sum(costs), 0
         shares: list[list[int]] = [[] for _ in range(workers)]
         for number, cost in enumerate(costs):
@@ -150,15 +153,21 @@ class Plan:
             before += cost
         return shares
 
+    def _cost(self, window: Window) -> int:
+        """Estimate the work of a window: its pixels that some product may show."""
+        shown = [member.visible(window) for member in self.scene.members]
+        pixels = sum(part.width * part.height for part in shown if part)
+        return 1 + min(pixels, window.width * window.height)
 
-def make_plan(job: Job, product: Product, part_id: str) -> Plan:
-    """Cut the product's grid into windows, and refuse what cannot be done.
+
+def make_plan(job: Job, scene: Scene, part_id: str) -> Plan:
+    """Cut the scene's grid into windows, and refuse what cannot be done.
 
     Parameters
     ----------
     job : Job
         What was asked.
-    product : Product
+    scene : Scene
         What is there.
     part_id : str
         What tells this run's temporary files from those of another.
@@ -173,9 +182,10 @@ def make_plan(job: Job, product: Product, part_id: str) -> Plan:
         A window's pixels do not halve evenly down to the last level, or its block is too
         large for one message.
     """
-    grid, tile = product.grid, job.profile.tile
+    grid, tile = scene.grid, job.profile.tile
     levels = grid.overview_levels(tile) if job.profile.layout == "cog" else 0
-    edge = _window_edge(job, product)
+    # Windows follow the blocks of the first product, as if they were those of the whole scene.
+    edge = _edge(job, scene.members[0].product.block, grid)
     sizes = (grid.width, grid.height)
     for length, size in zip(edge, sizes, strict=True):
         if length < size and length % 2**levels:
@@ -197,10 +207,13 @@ def make_plan(job: Job, product: Product, part_id: str) -> Plan:
     )
     plan = Plan(
         job=job,
-        product=product,
+        scene=scene,
         part_path=job.output.with_name(f"{job.output.name}.part-{part_id}"),
         sealed_path=job.output.with_name(f"{job.output.name}.sealed-{part_id}"),
         edge=edge,
+        cell_edges=tuple(
+            _edge(job, member.product.block, member.product.grid) for member in scene.members
+        ),
         windows=tuple(windows),
         levels=levels,
         whole_levels=max(whole),
@@ -216,16 +229,10 @@ def describe(plan: Plan, ranks: int) -> str:
     workers = max(1, ranks - 2)
     shares = [len(share) for share in plan.deal(workers)]
     lines = {
-        "product": plan.product.name,
-        **{
-            band.name: f"{band.path}, offset {band.calibration.offset},"
-            f" quantification {band.calibration.quantification:g}"
-            for band in plan.product.bands
-        },
+        "products": "".join(f"\n{_describe_member(member)}" for member in plan.scene.members),
         "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
         f" {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
-        "windows": f"{len(plan.windows)} of {plan.edge[0]} x {plan.edge[1]} pixels;"
-        f" source blocks {plan.product.block[0]} x {plan.product.block[1]}",
+        "windows": f"{len(plan.windows)} of {plan.edge[0]} x {plan.edge[1]} pixels",
         "shares": f"{workers} workers, {min(shares)} to {max(shares)} windows each",
         "levels": f"{plan.levels} overviews",
         "memory": f"at most {plan.worker_nbytes / 1e6:.0f} MB a worker,"
@@ -236,14 +243,27 @@ def describe(plan: Plan, ranks: int) -> str:
     return "\n".join(f"{name:8} {text}" for name, text in lines.items())
 
 
-def _window_edge(job: Job, product: Product) -> tuple[int, int]:
+def _describe_member(member: Member) -> str:
+    """Say in words what a product is and where it lies."""
+    product = member.product
+    place = f"at column {member.col_off}, row {member.row_off}"
+    lines = [f"  {product.name} {place}, blocks of {product.block[0]} x {product.block[1]}"]
+    lines += [
+        f"    {band.name} {band.path}, offset {band.calibration.offset},"
+        f" quantification {band.calibration.quantification:g}"
+        for band in product.bands
+    ]
+    return "\n".join(lines)
+
+
+def _edge(job: Job, block: tuple[int, int], grid: Grid) -> tuple[int, int]:
     """Choose ``(width, height)`` of a window: whole output tiles of whole source blocks.
 
     A source stored in strips gets windows as wide as the image, and less high, so that no
     strip is decoded twice and a window still has about ``job.window`` squared pixels.
     """
-    grid, tile = product.grid, job.profile.tile
-    block_width, block_height = product.block
+    tile = job.profile.tile
+    block_width, block_height = block
     if block_width >= grid.width:
         width = _multiple(tile, grid.width)
     else:

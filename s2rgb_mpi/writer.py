@@ -172,19 +172,23 @@ def tags(plan: Plan) -> dict[str, str]:
 
     Nothing of the run is in them (no date, no host), so that the same job gives the same bytes.
     """
-    product, stretch = plan.product, plan.job.stretch
+    stretch = plan.job.stretch
     items = {
         "TIFFTAG_SOFTWARE": f"s2rgb_mpi {__version__}",
-        "S2RGB_PRODUCT": product.name,
-        "S2RGB_SENSING_TIME": product.sensing_time,
-        "S2RGB_PROCESSING_BASELINE": product.baseline,
         "S2RGB_BLACK": f"{stretch.black:g}",
         "S2RGB_WHITE": f"{stretch.white:g}",
         "S2RGB_GAMMA": f"{stretch.gamma:g}",
     }
-    for band in product.bands:
-        items[f"S2RGB_OFFSET_{band.name}"] = str(band.calibration.offset)
-        items[f"S2RGB_QUANTIFICATION_{band.name}"] = f"{band.calibration.quantification:g}"
+    members = plan.scene.members
+    for number, product in enumerate((member.product for member in members), start=1):
+        end = f"_{number}" if len(members) > 1 else ""
+        items[f"S2RGB_PRODUCT{end}"] = product.name
+        items[f"S2RGB_SENSING_TIME{end}"] = product.sensing_time
+        items[f"S2RGB_PROCESSING_BASELINE{end}"] = product.baseline
+        for band in product.bands:
+            place = f"{band.name}{end}"
+            items[f"S2RGB_OFFSET_{place}"] = str(band.calibration.offset)
+            items[f"S2RGB_QUANTIFICATION_{place}"] = f"{band.calibration.quantification:g}"
     return {name: value for name, value in items.items() if value}
 
 

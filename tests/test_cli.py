@@ -18,12 +18,12 @@ OPTIONS = [action for action in cli._parser()._actions if action.option_strings]
 
 def test_a_product_and_an_output_are_enough():
     order = cli.parse(LEAST)
-    assert order == cli.Order(Job("S2A.SAFE", (), Path("rgb.tif")), dry_run=False, quiet=False)
+    assert order == cli.Order(Job(("S2A.SAFE",), (), Path("rgb.tif")), dry_run=False, quiet=False)
 
 
 def test_three_band_files_take_the_place_of_a_product():
     job = cli.parse(["--rgb", "r.tif", "g.tif", "b.tif", "-o", "rgb.tif"]).job
-    assert (job.product, job.rgb) == ("", ("r.tif", "g.tif", "b.tif"))
+    assert (job.products, job.rgb) == ((), (("r.tif", "g.tif", "b.tif"),))
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_how_to_go_about_it_is_no_part_of_the_job():
     [
         ([], "required: -o/--output"),
         (["S2A.SAFE"], "required: -o/--output"),
-        (["-o", "rgb.tif"], "either one PRODUCT or --rgb"),
-        ([*LEAST, "--rgb", "r", "g", "b"], "either one PRODUCT or --rgb"),
+        (["-o", "rgb.tif"], "either PRODUCT or --rgb"),
+        ([*LEAST, "--rgb", "r", "g", "b"], "either PRODUCT or --rgb"),
         (["--rgb", "r", "g", "-o", "rgb.tif"], "--rgb"),
         ([*LEAST, "S2B.SAFE"], "unrecognized arguments: S2B.SAFE"),
         ([*LEAST, "--wite", "1"], "unrecognized arguments: --wite"),

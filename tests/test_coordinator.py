@@ -70,7 +70,7 @@ def test_ranks_that_met_are_not_questioned():
 
 
 def job(safe, output, **options):
-    return Job(str(safe), (), Path(output), **options)
+    return Job((str(safe),), (), Path(output), **options)
 
 
 def test_an_output_that_exists_is_refused(safe, tmp_path):
@@ -101,13 +101,13 @@ def test_a_product_that_is_not_there_is_refused(tmp_path):
 
 def test_offset_and_quantification_of_the_user_win(safe, tmp_path):
     plan = prepare(job(safe, tmp_path / "rgb.tif", offset=0, quantification=5_000.0))
-    calibrations = [band.calibration for band in plan.product.bands]
+    calibrations = [band.calibration for band in plan.scene.members[0].product.bands]
     assert {(each.offset, each.quantification) for each in calibrations} == {(0, 5_000.0)}
 
 
 def test_what_the_user_does_not_give_is_the_metadatas(safe, tmp_path):
     plan = prepare(job(safe, tmp_path / "rgb.tif", quantification=5_000.0))
-    assert {band.calibration.offset for band in plan.product.bands} == {-1000}
+    assert {band.calibration.offset for band in plan.scene.members[0].product.bands} == {-1000}
 
 
 def test_a_quantification_that_cannot_divide_is_refused(safe, tmp_path):

@@ -175,9 +175,11 @@ def _difference(one: Grid, other: Grid) -> str:
     pixel = max(abs(one.transform[1]), abs(one.transform[5]))
     if any(abs(a - b) > 1e-6 * pixel for a, b in zip(one.transform, other.transform, strict=True)):
         return f"geotransform {other.transform}, not {one.transform}"
-    # WKT of one CRS is spelled in many ways; only PROJ can compare them.
-    if one.crs != other.crs and not osr.SpatialReference(one.crs).IsSame(
-        osr.SpatialReference(other.crs)
-    ):
+    if one.crs != other.crs and not same_crs(one.crs, other.crs):
         return "another coordinate reference system"
     return ""
+
+
+def same_crs(one: str, other: str) -> bool:
+    """Tell whether two WKT mean the same; each is spelled in many ways, which PROJ knows."""
+    return bool(osr.SpatialReference(one).IsSame(osr.SpatialReference(other)))

@@ -18,7 +18,7 @@ def breaking(function):
         if how == "exception":
             raise ValueError("broken on purpose")
         if how == "missing":
-            for band in first.product.bands:
+            for band in first.scene.members[0].product.bands:
                 Path(band.path).unlink()
         if how == "missing-part":
             first.part_path.unlink()
