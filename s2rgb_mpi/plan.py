@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.grid import Window, interleave, reduced
+from s2rgb_mpi.mosaic import cells
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD, header_nbytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.job import Job
-    from s2rgb_mpi.mosaic import Member, Scene
+    from s2rgb_mpi.mosaic import Cell, Member, Scene
 
 LIBRARIES_NBYTES = 90_000_000
 """Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""
@@ -93,12 +96,42 @@ class Plan:
         pixels = self.edge[0] * self.edge[1] * 4 / 3
         return math.ceil(pixels * (profile.bands * profile.worst_ratio + 1 / 8)) + 4096
 
-    @property
-    def worker_nbytes(self) -> int:
-        """The memory that a worker needs at the most, bytes."""
+    def worker_nbytes(self, workers: int) -> int:
+        """Return the memory that a worker needs at the most, bytes.
+
+        Parameters
+        ----------
+        workers : int
+            Between how many the windows are dealt: it tells how many cells one has to keep.
+        """
         pixels = self.edge[0] * self.edge[1]
         arrays = pixels * (3 * 2 + 3 * 4 + DECODER_NBYTES_PER_PIXEL)
-        return LIBRARIES_NBYTES + CACHE_NBYTES + arrays + BLOCKS_IN_FLIGHT * self.payload_nbytes
+        kept = max(self.kept_nbytes(share) for share in self.deal(workers))
+        sent = BLOCKS_IN_FLIGHT * self.payload_nbytes
+        return LIBRARIES_NBYTES + CACHE_NBYTES + arrays + kept + sent
+
+    def cells(self, window: Window) -> Iterator[tuple[int, Cell]]:
+        """List the cells that show in a window, by the number of their product, top first."""
+        for number, (member, edge) in enumerate(
+            zip(self.scene.members, self.cell_edges, strict=True)
+        ):
+            for cell in cells(member, self.grid, edge, window):
+                yield number, cell
+
+    def kept_nbytes(self, share: Sequence[int]) -> int:
+        """Return the most that cells can take which a later window of the share may need, bytes."""
+        needed = [[(n, cell.source) for n, cell in self.cells(self.windows[w])] for w in share]
+        left = Counter(cell for window in needed for cell in window)
+        kept: dict[tuple[int, Window], int] = {}
+        now = most = 0
+        for window in needed:
+            for cell in window:
+                left[cell] -= 1
+                nbytes = cell[1].width * cell[1].height * 3 * 2 if left[cell] else 0
+                now += nbytes - kept.get(cell, 0)
+                kept[cell] = nbytes
+            most = max(most, now)
+        return most
 
     def writer_nbytes(self, workers: int) -> int:
         """Return the memory that the writer needs at the most, bytes.
@@ -235,7 +268,7 @@ def describe(plan: Plan, ranks: int) -> str:
         "windows": f"{len(plan.windows)} of {plan.edge[0]} x {plan.edge[1]} pixels",
         "shares": f"{workers} workers, {min(shares)} to {max(shares)} windows each",
         "levels": f"{plan.levels} overviews",
-        "memory": f"at most {plan.worker_nbytes / 1e6:.0f} MB a worker,"
+        "memory": f"at most {plan.worker_nbytes(workers) / 1e6:.0f} MB a worker,"
         f" {plan.writer_nbytes(workers) / 1e6:.0f} MB the writer",
         "output": f"{job.output}, {job.profile.layout}, {job.profile.compress},"
         f" at most {plan.output_nbytes / 1e6:.0f} MB, twice that while it is sealed",

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from s2rgb_mpi.errors import ReadError
-from s2rgb_mpi.mosaic import Cell, cells
 from s2rgb_mpi.radiometry import colour, make_lut, valid
 from s2rgb_mpi.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -50,7 +49,7 @@ class Renderer:
         self._uses = Counter(
             (member, cell.source)
             for number in share
-            for member, cell in self._cells(plan.windows[number])
+            for member, cell in plan.cells(plan.windows[number])
         )
         self._kept: dict[tuple[int, Window], list[NDArray[np.uint16]]] = {}
 
@@ -72,7 +71,7 @@ class Renderer:
         window = self._plan.windows[number]
         rgb = np.zeros((window.height, window.width, 3), dtype=np.uint8)
         filled = False
-        for member, cell in self._cells(window):
+        for member, cell in self._plan.cells(window):
             shown = cell.target.overlap(window)
             assert shown is not None  # noqa: S101  `cells` lists no other
             place = shown.moved(-window.col_off, -window.row_off).slices
@@ -86,14 +85,6 @@ class Renderer:
                     filled |= self._paint(member, [band[inside] for band in dn], rgb[place])
             self._release(member, cell.source)
         return rgb, filled
-
-    def _cells(self, window: Window) -> Iterator[tuple[int, Cell]]:
-        """List the cells that show in a window, those of the product on top first."""
-        for number, (member, edge) in enumerate(
-            zip(self._plan.scene.members, self._plan.cell_edges, strict=True)
-        ):
-            for cell in cells(member, self._plan.grid, edge, window):
-                yield number, cell
 
     def _paint(
         self, member: int, dn: Sequence[NDArray[np.uint16]], target: NDArray[np.uint8]

@@ -130,7 +130,7 @@ def test_windows_too_large_for_one_message_are_refused(monkeypatch):
 @pytest.mark.parametrize("size", [(10_980, 10_980), (1, 1), (300, 40_000)])
 def test_a_plan_says_what_it_costs(size):
     plan = plan_of(*size)
-    assert 0 < plan.payload_nbytes < plan.worker_nbytes < 200_000_000
+    assert 0 < plan.payload_nbytes < plan.worker_nbytes(14) < 200_000_000
     assert 0 < plan.writer_nbytes(14) < 300_000_000
     assert plan.output_nbytes > 3 * size[0] * size[1]
 
