@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.job import Job
+from s2rgb_mpi.job import RESAMPLINGS, Job
 from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, Profile, default_mask
 from s2rgb_mpi.radiometry import Stretch
 
@@ -82,6 +82,9 @@ def parse(argv: Sequence[str]) -> Order:
         ),
         bounds=options.bounds and tuple(options.bounds),
         bounds_crs=options.bounds_crs,
+        crs=options.crs,
+        resolution=options.resolution,
+        resampling=options.resampling,
         window=options.window,
         overwrite=options.overwrite,
     )
@@ -188,6 +191,22 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
         default=Job.bounds_crs,
         metavar="CRS",
         help="the CRS of --bounds (default: %(default)s)",
+    )
+    group.add_argument(
+        "--crs",
+        metavar="CRS",
+        help="resample into another CRS, such as EPSG:2056 (default: the product's own)",
+    )
+    group.add_argument(
+        "--resolution",
+        type=float,
+        metavar="M",
+        help="resample to pixels of this edge, units of the CRS (default: the product's own)",
+    )
+    group.add_argument(
+        "--resampling",
+        choices=RESAMPLINGS,
+        help="how to, with --crs or --resolution (default: nearest)",
     )
 
 

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import LaunchError, RankError, UsageError
 from s2rgb_mpi.geotiff import check_codec
-from s2rgb_mpi.mosaic import lay_out
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import open_bands, open_safe
 from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.scene import lay_out, warp_out
 from s2rgb_mpi.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from s2rgb_mpi.job import Job
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.product import Product
     from s2rgb_mpi.report import Report, Tally
+    from s2rgb_mpi.scene import Scene
 
 _LAUNCHERS = (
     # How many ranks the launcher started, and which of them this is; the innermost first.
@@ -85,8 +86,23 @@ def prepare(job: Job) -> Plan:
     products = [open_bands(paths) for paths in job.rgb] or [
         open_safe(path) for path in job.products
     ]
-    scene = lay_out([_calibrated(product, job) for product in products], job.bounds, job.bounds_crs)
+    scene = _scene(job, [_calibrated(product, job) for product in products])
     return make_plan(job, scene, part_id=secrets.token_hex(4))
+
+
+def _scene(job: Job, products: Sequence[Product]) -> Scene:
+    """Lay the products out on their own grid, or on another one if that was asked for."""
+    if job.crs is None and job.resolution is None:
+        return lay_out(products, job.bounds, job.bounds_crs)
+    return warp_out(
+        products,
+        crs=job.crs,
+        resolution=job.resolution,
+        resampling=job.resampling or "nearest",
+        bounds=job.bounds,
+        bounds_crs=job.bounds_crs,
+        step=job.window,
+    )
 
 
 def claim(plan: Plan) -> None:

@@ -98,6 +98,12 @@ class Grid:
             for col in range(0, self.width, width)
         ]
 
+    def part(self, window: Window) -> Grid:
+        """Return the grid of a window, which may reach beyond this one."""
+        x, dx, a, y, b, dy = self.transform
+        corner = (x + window.col_off * dx, dx, a, y + window.row_off * dy, b, dy)
+        return Grid(self.crs, corner, window.width, window.height)
+
     def at_level(self, level: int) -> tuple[int, int]:
         """Return ``(width, height)`` of the image reduced ``level`` times by two."""
         return reduced(self.width, level), reduced(self.height, level)

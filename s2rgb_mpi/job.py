@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from s2rgb_mpi.radiometry import Stretch
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+RESAMPLINGS = ("nearest", "bilinear", "cubic")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class Job:
         West, south, east, north of the part to keep.
     bounds_crs : str
         The CRS of `bounds`.
+    crs : str, optional
+        The CRS of the output, where it is not the products' own.
+    resolution : float, optional
+        Edge of a pixel, units of the CRS, where it is not the products' own.
+    resampling : str, optional
+        One of :data:`RESAMPLINGS`; only with another CRS or resolution.
     window : int
         The least edge of a window, pixels.
     overwrite : bool
@@ -52,6 +61,9 @@ class Job:
     profile: Profile = field(default_factory=Profile)
     bounds: tuple[float, float, float, float] | None = None
     bounds_crs: str = "EPSG:4326"
+    crs: str | None = None
+    resolution: float | None = None
+    resampling: str | None = None
     window: int = 1024
     overwrite: bool = False
 
@@ -59,6 +71,10 @@ class Job:
         """Refuse what contradicts itself."""
         if bool(self.products) == bool(self.rgb):
             raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
+        if self.resampling and self.crs is None and self.resolution is None:
+            raise UsageError("--resampling means nothing without --crs or --resolution")
+        if self.resolution is not None and not 0 < self.resolution < math.inf:
+            raise UsageError(f"--resolution {self.resolution:g} must be above 0")
         if self.bounds and not (
             self.bounds[0] < self.bounds[2] and self.bounds[1] < self.bounds[3]
         ):

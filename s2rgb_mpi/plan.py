@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.grid import Window, interleave, reduced
-from s2rgb_mpi.mosaic import cells
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD, header_nbytes
+from s2rgb_mpi.scene import cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.job import Job
-    from s2rgb_mpi.mosaic import Cell, Member, Scene
+    from s2rgb_mpi.scene import Cell, Member, Scene
 
 LIBRARIES_NBYTES = 90_000_000
 """Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
-from s2rgb_mpi.product import cause, open_raster
+from s2rgb_mpi.product import cause, open_raster, warped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +34,11 @@ class Source:
         self._paths = [band.path for band in product.bands]
         try:
             self._datasets = [open_raster(path) for path in self._paths]
+            if product.resampling:
+                self._datasets = [
+                    warped(dataset, product.grid, product.resampling, band.calibration.nodata)
+                    for dataset, band in zip(self._datasets, product.bands, strict=True)
+                ]
         except InputError as error:
             raise ReadError(str(error)) from error
         self._buffers = [np.empty(0, dtype=np.uint16) for _ in self._paths]

@@ -14,12 +14,12 @@ from s2rgb_mpi import protocol
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.mosaic import lay_out
 from s2rgb_mpi.plan import describe, make_plan
 from s2rgb_mpi.product import Band, Product
 from s2rgb_mpi.profile import LOSSY, Profile
 from s2rgb_mpi.radiometry import Calibration
 from s2rgb_mpi.report import Tally
+from s2rgb_mpi.scene import lay_out
 from s2rgb_mpi.worker import blocks
 
 BANDS = tuple(Band(name, f"{name}.jp2", Calibration()) for name in ("B04", "B03", "B02"))

@@ -6,5 +6,15 @@ names them, and makes a product of three that lie on one grid.
 
 from s2rgb_mpi.product.bands import Band, Product, cause, open_bands, open_raster, same_crs
 from s2rgb_mpi.product.safe import open_safe
+from s2rgb_mpi.product.warped import warped
 
-__all__ = ["Band", "Product", "cause", "open_bands", "open_raster", "open_safe", "same_crs"]
+__all__ = [
+    "Band",
+    "Product",
+    "cause",
+    "open_bands",
+    "open_raster",
+    "open_safe",
+    "same_crs",
+    "warped",
+]

@@ -60,6 +60,8 @@ class Product:
         UTC, ISO 8601; empty where unknown.
     baseline : str
         Processing baseline, such as 05.09; empty where unknown.
+    resampling : str
+        Empty if `grid` is that of the files; else how they are to be resampled onto it.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Product:
     block: tuple[int, int]
     sensing_time: str = ""
     baseline: str = ""
+    resampling: str = ""
 
 
 def open_bands(paths: Sequence[str]) -> Product:

@@ -1,4 +1,4 @@
-"""Several products on one grid: where each lies, and what of it shows in a window."""
+"""Products of one grid: where each lies, and what of it shows in a window."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from osgeo import osr
 
 from s2rgb_mpi.errors import InputError, UsageError
-from s2rgb_mpi.grid import Grid, Window
+from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product import same_crs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.product import Product
 
 osr.UseExceptions()
@@ -137,15 +138,13 @@ def lay_out(
     for product, place in zip(products, places, strict=True):
         whole = whole.union(Window(*place, product.grid.width, product.grid.height))
     if bounds is not None:
-        asked = _window_of(first.grid, bounds, bounds_crs)
+        asked = window_of(first.grid, bounds, known_crs("--bounds-crs", bounds_crs))
         shown = whole.overlap(asked)
         if shown is None:
             raise UsageError(f"--bounds {' '.join(map(str, bounds))} show nothing of the input")
         whole = shown
-    x, dx, _, y, _, dy = first.grid.transform
-    corner = (x + whole.col_off * dx, dx, 0.0, y + whole.row_off * dy, 0.0, dy)
     return Scene(
-        Grid(first.grid.crs, corner, whole.width, whole.height),
+        first.grid.part(whole),
         tuple(
             Member(product, col - whole.col_off, row - whole.row_off)
             for product, (col, row) in zip(products, places, strict=True)
@@ -157,7 +156,10 @@ def _place(first: Product, product: Product) -> tuple[int, int]:
     """Return where a product's first pixel lies on the grid of the first, in whole pixels."""
     one, other = first.grid, product.grid
     if one.crs != other.crs and not same_crs(one.crs, other.crs):
-        raise InputError(f"{product.name}: not in the coordinate reference system of {first.name}")
+        raise InputError(
+            f"{product.name}: not in the coordinate reference system of {first.name};"
+            " --crs resamples"
+        )
     if (one.transform[1], one.transform[5]) != (other.transform[1], other.transform[5]):
         raise InputError(
             f"{product.name}: pixels of {other.transform[1]:g} x {-other.transform[5]:g}, unlike"
@@ -168,18 +170,40 @@ def _place(first: Product, product: Product) -> tuple[int, int]:
     if max(abs(col - round(col)), abs(row - round(row))) > OFF_GRID:
         raise InputError(
             f"{product.name}: begins at column {col:.3f}, row {row:.3f} of the grid of"
-            f" {first.name}, between its pixels"
+            f" {first.name}, between its pixels; --resolution resamples"
         )
     return round(col), round(row)
 
 
-def _window_of(grid: Grid, bounds: tuple[float, float, float, float], crs: str) -> Window:
-    """Return the smallest window of whole pixels that holds the bounds."""
-    target, source = osr.SpatialReference(grid.crs), osr.SpatialReference()
+def known_crs(option: str, name: str) -> osr.SpatialReference:
+    """Look up a CRS by any name that PROJ or GDAL knows; say which option is wrong."""
+    reference = osr.SpatialReference()
     try:
-        source.SetFromUserInput(crs)
+        reference.SetFromUserInput(name)
     except RuntimeError as error:
-        raise UsageError(f"--bounds-crs {crs}: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{option} {name}: {' '.join(str(error).split())}") from error
+    return reference
+
+
+def window_of(
+    grid: Grid, bounds: tuple[float, float, float, float], crs: osr.SpatialReference
+) -> Window:
+    """Return the smallest window of whole pixels that holds bounds in another CRS.
+
+    Parameters
+    ----------
+    grid : Grid
+        Its size does not matter: the window may lie anywhere.
+    bounds : tuple of float
+        West, south, east, north.
+    crs : osr.SpatialReference
+        Of the bounds.
+
+    Returns
+    -------
+    Window
+    """
+    source, target = crs.Clone(), osr.SpatialReference(grid.crs)
     for reference in (source, target):
         # West before south whatever the CRS itself says of the order of its axes.
         reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
@@ -191,10 +215,8 @@ def _window_of(grid: Grid, bounds: tuple[float, float, float, float], crs: str) 
     except RuntimeError as error:
         raise UsageError(f"--bounds: {' '.join(str(error).split())}") from error
     x, dx, _, y, _, dy = grid.transform
-    cols = sorted(((west - x) / dx, (east - x) / dx))
-    rows = sorted(((north - y) / dy, (south - y) / dy))
-    left, right = _outward(cols[0], cols[1])
-    top, bottom = _outward(rows[0], rows[1])
+    left, right = _outward(*sorted(((west - x) / dx, (east - x) / dx)))
+    top, bottom = _outward(*sorted(((north - y) / dy, (south - y) / dy)))
     return Window(left, top, right - left, bottom - top)
 
 
