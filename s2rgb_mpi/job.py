@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.profile import Profile
-from s2rgb_mpi.radiometry import Stretch
+from s2rgb_mpi.radiometry import Curve, Stretch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,14 +29,16 @@ class Job:
         DN to add in place of what the metadata say.
     quantification : float, optional
         DN per unit of reflectance in place of what the metadata say.
-    stretch : Stretch
-        Black, white and gamma.
+    stretch : Curve
+        From reflectance to colour.
     profile : Profile
         How the pixels are stored.
     window : int
         The least edge of a window, pixels.
     overwrite : bool
         Whether an existing output may be replaced.
+    strict : bool
+        Whether pixels that contradict the offset are an error.
     """
 
     product: str
@@ -44,10 +46,11 @@ class Job:
     output: Path
     offset: int | None = None
     quantification: float | None = None
-    stretch: Stretch = field(default_factory=Stretch)
+    stretch: Curve = field(default_factory=Stretch)
     profile: Profile = field(default_factory=Profile)
     window: int = 1024
     overwrite: bool = False
+    strict: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.grid import Window, interleave, reduced
+from s2rgb_mpi.offsets import NBYTES
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD, header_nbytes
 
 if TYPE_CHECKING:
@@ -81,14 +82,14 @@ class Plan:
             for level in range(self.whole_levels + 1)
         )
         layers = 2 if self.job.profile.mask == "internal" else 1
-        return tiles * layers + self.levels - self.whole_levels
+        return tiles * layers + self.levels - self.whole_levels + 1  # the counts
 
     @property
     def payload_nbytes(self) -> int:
         """The largest payload of a block, bytes."""
         profile = self.job.profile
         pixels = self.edge[0] * self.edge[1] * 4 / 3
-        return math.ceil(pixels * (profile.bands * profile.worst_ratio + 1 / 8)) + 4096
+        return math.ceil(pixels * (profile.bands * profile.worst_ratio + 1 / 8)) + NBYTES + 4096
 
     @property
     def worker_nbytes(self) -> int:

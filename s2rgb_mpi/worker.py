@@ -9,6 +9,7 @@ import numpy as np
 
 from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import InputError, ReadError
+from s2rgb_mpi.offsets import count
 from s2rgb_mpi.overviews import halve
 from s2rgb_mpi.plan import BLOCKS_IN_FLIGHT
 from s2rgb_mpi.product import cause, open_raster
@@ -100,7 +101,8 @@ class _Maker:
         self._plan = plan
         self._tally = tally
         self._reader = _Reader(plan.product, plan.edge)
-        self._luts = [make_lut(band.calibration, plan.job.stretch) for band in plan.product.bands]
+        self._calibrations = [band.calibration for band in plan.product.bands]
+        self._luts = [make_lut(calibration, plan.job.stretch) for calibration in self._calibrations]
         self._encoder = Encoder(plan.job.profile)
 
     def block(self, number: int) -> Block:
@@ -111,10 +113,11 @@ class _Maker:
         with self._tally.stage("colour"):
             rgb = np.empty((window.height, window.width, 3), dtype=np.uint8)
             filled = colour(dn, self._luts, rgb)
-            counts = histogram(rgb)
+            values = histogram(rgb)
+            counts = Piece(Kind.COUNTS, 0, 0, 0, count(dn, self._calibrations).tobytes())
         with self._tally.stage("encode"):
-            pieces = self._pieces(window, rgb) if filled else []
-        return Block(number, pieces, counts)
+            pieces = [*self._pieces(window, rgb), counts] if filled else []
+        return Block(number, pieces, values)
 
     def _pieces(self, window: Window, rgb: NDArray[np.uint8]) -> list[Piece]:
         """Encode the levels whose tiles lie wholly in the window; add the other levels raw."""
