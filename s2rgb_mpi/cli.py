@@ -11,7 +11,7 @@ from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.job import RESAMPLINGS, Job
 from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, Profile, default_mask
-from s2rgb_mpi.radiometry import Stretch
+from s2rgb_mpi.radiometry import PRESETS, Curve, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +71,7 @@ def parse(argv: Sequence[str]) -> Order:
         output=options.output,
         offset=options.offset,
         quantification=options.quantification,
-        stretch=Stretch(black=options.black, white=options.white, gamma=options.gamma),
+        stretch=_curve(options),
         profile=Profile(
             compress=options.compress,
             level=options.level,
@@ -87,8 +87,20 @@ def parse(argv: Sequence[str]) -> Order:
         resampling=options.resampling,
         window=options.window,
         overwrite=options.overwrite,
+        strict=options.strict,
     )
     return Order(job, dry_run=options.dry_run, quiet=options.quiet)
+
+
+def _curve(options: argparse.Namespace) -> Curve:
+    """Return the preset, with those of its options that were given."""
+    names = ("black", "white", "gamma")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.preset == Stretch.preset:
+        return Stretch(**given)
+    if given:
+        raise UsageError(f"--preset {options.preset} is fixed: it takes no --{next(iter(given))}")
+    return PRESETS[options.preset]()
 
 
 def _auto(kind: type) -> Callable[[str], float | None]:
@@ -150,31 +162,41 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         metavar="auto|DN",
         help="DN per unit of reflectance, in place of what the metadata say (default: auto)",
     )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="pixels that contradict the offset are an error, not a warning (default: off)",
+    )
 
 
 def _add_colour(group: argparse._ArgumentGroup) -> None:
     default = Stretch()
-    group.description = "out = 255 * ((reflectance - black) / (white - black)) ** (1 / gamma)"
+    group.description = "boa: out = 255 * ((reflectance - black) / (white - black)) ** (1 / gamma)"
+    group.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default=default.preset,
+        help="boa, the formula above; tci, ESA's own true-colour image; exopp, the recipe of the"
+        " course exercise; the last two take none of the options below (default: %(default)s)",
+    )
+    # No default of argparse's: whether one was given has to be known.
     group.add_argument(
         "--black",
         type=float,
-        default=default.black,
         metavar="RHO",
-        help="reflectance that becomes the darkest value (default: %(default)g)",
+        help=f"reflectance that becomes the darkest value (default: {default.black:g})",
     )
     group.add_argument(
         "--white",
         type=float,
-        default=default.white,
         metavar="RHO",
-        help="reflectance that becomes 255 (default: %(default)g)",
+        help=f"reflectance that becomes 255 (default: {default.white:g})",
     )
     group.add_argument(
         "--gamma",
         type=float,
-        default=default.gamma,
         metavar="G",
-        help="exponent 1/G between them (default: %(default)g)",
+        help=f"exponent 1/G between them (default: {default.gamma:g})",
     )
 
 

@@ -163,6 +163,7 @@ class Coordinator:
         self._lines = {rank: self._listen(rank) for rank in range(1, comm.size)}
         self.tallies: list[Tally] = []
         self.nbytes = 0
+        self.warnings: list[str] = []
 
     def run(self) -> None:
         """Listen until every other rank is done."""
@@ -187,6 +188,7 @@ class Coordinator:
             if tag == Tag.DONE:
                 self.tallies.append(words[0])
                 self.nbytes += words[1]
+                self.warnings += words[2]
                 continue
             self._report.advance(*words)
             self._lines[rank] = self._listen(rank)

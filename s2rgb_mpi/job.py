@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.profile import Profile
-from s2rgb_mpi.radiometry import Stretch
+from s2rgb_mpi.radiometry import Curve, Stretch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +32,8 @@ class Job:
         DN to add in place of what the metadata say.
     quantification : float, optional
         DN per unit of reflectance in place of what the metadata say.
-    stretch : Stretch
-        Black, white and gamma.
+    stretch : Curve
+        From reflectance to colour.
     profile : Profile
         How the pixels are stored.
     bounds : tuple of float, optional
@@ -50,6 +50,8 @@ class Job:
         The least edge of a window, pixels.
     overwrite : bool
         Whether an existing output may be replaced.
+    strict : bool
+        Whether pixels that contradict the offset are an error.
     """
 
     products: tuple[str, ...]
@@ -57,7 +59,7 @@ class Job:
     output: Path
     offset: int | None = None
     quantification: float | None = None
-    stretch: Stretch = field(default_factory=Stretch)
+    stretch: Curve = field(default_factory=Stretch)
     profile: Profile = field(default_factory=Profile)
     bounds: tuple[float, float, float, float] | None = None
     bounds_crs: str = "EPSG:4326"
@@ -66,6 +68,7 @@ class Job:
     resampling: str | None = None
     window: int = 1024
     overwrite: bool = False
+    strict: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.offsets import count
 from s2rgb_mpi.radiometry import colour, make_lut, valid
 from s2rgb_mpi.source import Source
 
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.report import Tally
+
+
+class Rendered(NamedTuple):
+    """A window's colours, and what was seen on the way."""
+
+    rgb: NDArray[np.uint8]
+    """Shape (height, width, 3); 0 in all bands where no product has data."""
+    filled: bool
+    """Whether any pixel is valid."""
+    counts: dict[int, NDArray[np.uint32]]
+    """For the offset check: the DN of a sample, by the number of the product."""
 
 
 class Renderer:
@@ -42,9 +54,12 @@ class Renderer:
         self._plan = plan
         self._tally = tally
         self._sources: dict[int, Source] = {}
+        self._calibrations = [
+            [band.calibration for band in member.product.bands] for member in plan.scene.members
+        ]
         self._luts = [
-            [make_lut(band.calibration, plan.job.stretch) for band in member.product.bands]
-            for member in plan.scene.members
+            [make_lut(calibration, plan.job.stretch) for calibration in calibrations]
+            for calibrations in self._calibrations
         ]
         self._uses = Counter(
             (member, cell.source)
@@ -53,15 +68,8 @@ class Renderer:
         )
         self._kept: dict[tuple[int, Window], list[NDArray[np.uint16]]] = {}
 
-    def render(self, number: int) -> tuple[NDArray[np.uint8], bool]:
+    def render(self, number: int) -> Rendered:
         """Give the colours of one window.
-
-        Returns
-        -------
-        rgb : ndarray, shape (height, width, 3), uint8
-            0 in all bands where no product has data.
-        filled : bool
-            True if any pixel is valid.
 
         Raises
         ------
@@ -71,6 +79,7 @@ class Renderer:
         window = self._plan.windows[number]
         rgb = np.zeros((window.height, window.width, 3), dtype=np.uint8)
         filled = False
+        counts: dict[int, NDArray[np.uint32]] = {}
         for member, cell in self._plan.cells(window):
             shown = cell.target.overlap(window)
             assert shown is not None  # noqa: S101  `cells` lists no other
@@ -81,10 +90,14 @@ class Renderer:
                 except ReadError as error:
                     raise ReadError(f"window {number} {error}") from error
                 inside = shown.moved(-cell.target.col_off, -cell.target.row_off).slices
+                part = [band[inside] for band in dn]
                 with self._tally.stage("colour"):
-                    filled |= self._paint(member, [band[inside] for band in dn], rgb[place])
+                    filled |= self._paint(member, part, rgb[place])
+                    seen = count(part, self._calibrations[member])
+                    counts.setdefault(member, np.zeros_like(seen))
+                    counts[member] += seen
             self._release(member, cell.source)
-        return rgb, filled
+        return Rendered(rgb, filled, counts)
 
     def _paint(
         self, member: int, dn: Sequence[NDArray[np.uint16]], target: NDArray[np.uint8]

@@ -101,12 +101,18 @@ class _Maker:
 
     def block(self, number: int) -> Block:
         """Turn one window into a block."""
-        rgb, filled = self._renderer.render(number)
+        rendered = self._renderer.render(number)
+        if not rendered.filled:
+            return Block(number, (), histogram(rendered.rgb))
         with self._tally.stage("colour"):
-            counts = histogram(rgb)
+            values = histogram(rendered.rgb)
         with self._tally.stage("encode"):
-            pieces = self._pieces(self._plan.windows[number], rgb) if filled else []
-        return Block(number, pieces, counts)
+            pieces = self._pieces(self._plan.windows[number], rendered.rgb)
+        counts = [
+            Piece(Kind.COUNTS, 0, member, 0, numbers.tobytes())
+            for member, numbers in rendered.counts.items()
+        ]
+        return Block(number, [*pieces, *counts], values)
 
     def _pieces(self, window: Window, rgb: NDArray[np.uint8]) -> list[Piece]:
         """Encode the levels whose tiles lie wholly in the window; add the other levels raw."""

@@ -12,7 +12,7 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 SHELVES = (
     {"__init__", "errors"},
     {"grid", "profile", "radiometry", "report", "waiting"},
-    {"job", "product", "protocol", "encode", "overviews", "geotiff"},
+    {"job", "product", "protocol", "encode", "overviews", "geotiff", "offsets"},
     {"scene", "source"},
     {"plan"},
     {"render"},
@@ -25,6 +25,7 @@ OUTSIDE = {
     "waiting": {"numpy"},
     "product": {"osgeo"},
     "protocol": {"numpy"},
+    "offsets": {"numpy"},
     "encode": {"osgeo", "numpy"},
     "overviews": {"numpy"},
     "geotiff": {"osgeo", "tifffile", "numpy"},

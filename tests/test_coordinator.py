@@ -164,14 +164,17 @@ class Ears(Report):
 
 def test_the_coordinator_hears_every_rank_to_its_end():
     worker, writer = Tally("worker"), Tally("writer")
+    odd = ("an odd offset",)
     ears = Ears()
     ranks = Ranks(
-        [(Tag.DONE, worker, 0)], [(Tag.NEWS, 1, 10), (Tag.NEWS, 2, 20), (Tag.DONE, writer, 30)]
+        [(Tag.DONE, worker, 0, ())],
+        [(Tag.NEWS, 1, 10), (Tag.NEWS, 2, 20), (Tag.DONE, writer, 30, odd)],
     )
     coordinator = Coordinator(ranks, ears)
     coordinator.run()
     assert ears.heard == [(1, 10), (2, 20)]
     assert (coordinator.tallies, coordinator.nbytes) == ([worker, writer], 30)
+    assert coordinator.warnings == ["an odd offset"]
 
 
 def test_a_rank_that_failed_ends_the_wait_with_its_own_words():
