@@ -77,7 +77,7 @@ def test_histograms_add_up_to_the_image(plan, safe):
 def test_counts_add_up_to_those_of_the_whole_image(plan, safe):
     """The sample does not depend on how the image is cut into windows."""
     dn = read_dn(safe)
-    calibrations = [band.calibration for band in plan.product.bands]
+    calibrations = [band.calibration for band in plan.scene.members[0].product.bands]
     expected = count([dn[..., band] for band in range(3)], calibrations)
     found = np.zeros_like(expected)
     for block in worker.blocks(plan, range(len(plan.windows)), Tally("worker")):
@@ -102,7 +102,7 @@ def test_a_window_without_valid_pixels_is_an_empty_block(tmp_path):
     dataset = None
     job = Job((), ((path,) * 3,), tmp_path / "rgb.tif", profile=PROFILE, window=128)
     empty, filled = worker.blocks(prepare(job), [0, 1], Tally("worker"))
-    assert empty.pieces == []
+    assert empty.pieces == ()
     assert empty.histogram[:, 0].tolist() == [128 * 128] * 3
     kinds = [piece.kind for piece in filled.pieces]
     assert kinds == [Kind.TILE] * (4 + 1) + [Kind.PART, Kind.COUNTS]

@@ -161,16 +161,14 @@ def wrong(make):
 
     def prepare_run(name, *, strict):
         plan, made = make(name)
+        (member,) = plan.scene.members
         bands = tuple(
             replace(band, calibration=replace(band.calibration, offset=0))
-            for band in plan.product.bands
+            for band in member.product.bands
         )
-        plan = replace(
-            plan,
-            job=replace(plan.job, strict=strict),
-            product=replace(plan.product, bands=bands),
-        )
-        return plan, made
+        member = replace(member, product=replace(member.product, bands=bands))
+        scene = replace(plan.scene, members=(member,))
+        return replace(plan, job=replace(plan.job, strict=strict), scene=scene), made
 
     return prepare_run
 
