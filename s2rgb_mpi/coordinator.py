@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import LaunchError, RankError, UsageError
 from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import open_bands, open_safe
+from s2rgb_mpi.product import Choice, open_bands, open_product
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.waiting import until
 
@@ -81,8 +80,7 @@ def prepare(job: Job) -> Plan:
     """
     check_codec(job.profile)
     _check_output(job)
-    product = open_bands(job.rgb) if job.rgb else open_safe(job.product)
-    return make_plan(job, _calibrated(product, job), part_id=secrets.token_hex(4))
+    return make_plan(job, _open(job), part_id=secrets.token_hex(4))
 
 
 def claim(plan: Plan) -> None:
@@ -110,20 +108,16 @@ def _check_output(job: Job) -> None:
         raise UsageError(f"{job.output}: exists already; --overwrite replaces it")
 
 
-def _calibrated(product: Product, job: Job) -> Product:
-    """Let the user's offset and quantification take the place of the metadata's."""
-    changes: dict[str, Any] = {
-        name: value
-        for name, value in (("offset", job.offset), ("quantification", job.quantification))
-        if value is not None
-    }
-    return replace(
-        product,
-        bands=tuple(
-            replace(band, calibration=replace(band.calibration, **changes))
-            for band in product.bands
-        ),
+def _open(job: Job) -> Product:
+    """Read what the input says of itself; the user's word on its values comes first."""
+    choice = Choice(
+        resolution=job.source_resolution,
+        bidx=job.bidx,
+        allow_l1c=job.allow_l1c,
+        offset=job.offset,
+        quantification=job.quantification,
     )
+    return open_bands(job.rgb, choice) if job.rgb else open_product(job.product, choice)
 
 
 class Coordinator:

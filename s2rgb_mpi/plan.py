@@ -94,7 +94,8 @@ class Plan:
     def worker_nbytes(self) -> int:
         """The memory that a worker needs at the most, bytes."""
         pixels = self.edge[0] * self.edge[1]
-        arrays = pixels * (3 * 2 + 3 * 4 + DECODER_NBYTES_PER_PIXEL)
+        stored = sum(band.stored.nbytes_per_pixel for band in self.product.bands)
+        arrays = pixels * (stored + 3 * 4 + DECODER_NBYTES_PER_PIXEL)
         return LIBRARIES_NBYTES + CACHE_NBYTES + arrays + BLOCKS_IN_FLIGHT * self.payload_nbytes
 
     def writer_nbytes(self, workers: int) -> int:
@@ -222,6 +223,7 @@ def describe(plan: Plan, ranks: int) -> str:
             f" quantification {band.calibration.quantification:g}"
             for band in plan.product.bands
         },
+        "offset": f"stated by {plan.product.offset_source}",
         "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
         f" {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
         "windows": f"{len(plan.windows)} of {plan.edge[0]} x {plan.edge[1]} pixels;"

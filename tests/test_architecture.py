@@ -21,7 +21,7 @@ OUTSIDE = {
     "radiometry": {"numpy"},
     "report": {"tqdm"},
     "waiting": {"numpy"},
-    "product": {"osgeo"},
+    "product": {"osgeo", "pystac"},
     "protocol": {"numpy"},
     "encode": {"osgeo", "numpy"},
     "overviews": {"numpy"},
