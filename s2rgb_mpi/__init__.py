@@ -6,7 +6,7 @@ Read the rooms in the order a block travels::
     product, grid           what is on disk, and where its pixels lie
     plan                    who does what, and what it costs in bytes
     coordinator             rank 0: makes the plan, scatters the shares, hears the news
-    source                  a product's pixels, window by window
+    source                  a product's pixels as DN, window by window
     worker                  reads a window (source), colours it (radiometry), reduces it
                             (overviews), compresses it (encode, profile), sends it (protocol)
     writer                  receives (protocol), appends, seals the file (geotiff)

@@ -83,6 +83,8 @@ def prepare(size: int, argv: Sequence[str], report: Report) -> Plan | None:
         return None
     report.quiet = order.quiet
     plan = coordinator.prepare(order.job)
+    for warning in plan.warnings:
+        report.warning(warning)
     if order.dry_run:
         report.text(describe(plan, size))
         return None

@@ -69,6 +69,9 @@ def parse(argv: Sequence[str]) -> Order:
         products=tuple(options.products),
         rgb=tuple(map(tuple, options.rgb or ())),
         output=options.output,
+        bidx=options.bidx or (),
+        source_resolution=options.source_resolution,
+        allow_l1c=options.allow_l1c,
         offset=options.offset,
         quantification=options.quantification,
         stretch=_curve(options),
@@ -113,6 +116,14 @@ def _auto(kind: type) -> Callable[[str], float | None]:
     return read
 
 
+def _numbers(text: str) -> tuple[int, ...]:
+    """Read numbers with commas between them."""
+    return tuple(map(int, text.split(",")))
+
+
+_numbers.__name__ = "R,G,B"  # what argparse calls a text it cannot read
+
+
 def _parser() -> argparse.ArgumentParser:
     """Build the parser, grouped as the documentation is."""
     parser = _Parser(
@@ -140,8 +151,9 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         "products",
         nargs="*",
         metavar="PRODUCT",
-        help="a SAFE folder, or the MTD_MSIL2A.xml in it; several of one UTM grid: a mosaic, where"
-        " the first valid pixel in the order given wins",
+        help="a SAFE folder, the MTD_MSIL2A.xml in it, or a zip of it; a STAC item (.json, path or"
+        " URL); a raster with several bands (path, URL, or a name of GDAL's such as /vsis3/...);"
+        " several of one UTM grid: a mosaic, the first valid pixel in the order given wins",
     )
     group.add_argument(
         "--rgb",
@@ -149,6 +161,25 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         action="append",
         metavar=("RED", "GREEN", "BLUE"),
         help="three single-band files in place of PRODUCT; may be repeated",
+    )
+    group.add_argument(
+        "--bidx",
+        type=_numbers,
+        metavar="R,G,B",
+        help="band numbers in a raster with several bands (default: by their descriptions, such as"
+        " B04 or red, or their colours)",
+    )
+    group.add_argument(
+        "--source-resolution",
+        type=int,
+        choices=(10, 20, 60),
+        default=Job.source_resolution,
+        help="which band files of a SAFE product or STAC item, metres (default: %(default)s)",
+    )
+    group.add_argument(
+        "--allow-l1c",
+        action="store_true",
+        help="take top-of-atmosphere products, Level-1C, too (default: refuse)",
     )
     group.add_argument(
         "--offset",

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import LaunchError, RankError, UsageError
 from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import open_bands, open_safe
+from s2rgb_mpi.product import Choice, open_bands, open_product
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.scene import lay_out, warp_out
 from s2rgb_mpi.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from s2rgb_mpi.job import Job
     from s2rgb_mpi.plan import Plan
@@ -83,15 +82,12 @@ def prepare(job: Job) -> Plan:
     """
     check_codec(job.profile)
     _check_output(job)
-    products = [open_bands(paths) for paths in job.rgb] or [
-        open_safe(path) for path in job.products
-    ]
-    scene = _scene(job, [_calibrated(product, job) for product in products])
-    return make_plan(job, scene, part_id=secrets.token_hex(4))
+    return make_plan(job, _scene(job), part_id=secrets.token_hex(4))
 
 
-def _scene(job: Job, products: Sequence[Product]) -> Scene:
+def _scene(job: Job) -> Scene:
     """Lay the products out on their own grid, or on another one if that was asked for."""
+    products = _open(job)
     if job.crs is None and job.resolution is None:
         return lay_out(products, job.bounds, job.bounds_crs)
     return warp_out(
@@ -130,20 +126,18 @@ def _check_output(job: Job) -> None:
         raise UsageError(f"{job.output}: exists already; --overwrite replaces it")
 
 
-def _calibrated(product: Product, job: Job) -> Product:
-    """Let the user's offset and quantification take the place of the metadata's."""
-    changes: dict[str, Any] = {
-        name: value
-        for name, value in (("offset", job.offset), ("quantification", job.quantification))
-        if value is not None
-    }
-    return replace(
-        product,
-        bands=tuple(
-            replace(band, calibration=replace(band.calibration, **changes))
-            for band in product.bands
-        ),
+def _open(job: Job) -> list[Product]:
+    """Read what the inputs say of themselves; the user's word on their values comes first."""
+    choice = Choice(
+        resolution=job.source_resolution,
+        bidx=job.bidx,
+        allow_l1c=job.allow_l1c,
+        offset=job.offset,
+        quantification=job.quantification,
     )
+    if job.rgb:
+        return [open_bands(paths, choice) for paths in job.rgb]
+    return [open_product(name, choice) for name in job.products]
 
 
 class Coordinator:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RESAMPLINGS = ("nearest", "bilinear", "cubic")
+COLOURS = ("R", "G", "B")
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,18 @@ class Job:
     Parameters
     ----------
     products : tuple of str
-        SAFE folders or their ``MTD_MSIL2A.xml``, the one on top first; empty if `rgb` is given.
+        SAFE folders, their ``MTD_MSIL2A.xml``, SAFE zips, STAC items, or multi-band rasters, the
+        one on top first; empty if `rgb` is given.
     rgb : tuple of tuple of str
         Red, green and blue band files, in place of products.
     output : Path
         The GeoTIFF.
+    bidx : tuple of int
+        Numbers of the red, green and blue band in a multi-band raster, from 1; empty to find them.
+    source_resolution : int
+        Which band files of a SAFE product or STAC item, metres: 10, 20 or 60.
+    allow_l1c : bool
+        Whether top-of-atmosphere products may be read.
     offset : int, optional
         DN to add in place of what the metadata say.
     quantification : float, optional
@@ -57,6 +65,9 @@ class Job:
     products: tuple[str, ...]
     rgb: tuple[tuple[str, ...], ...]
     output: Path
+    bidx: tuple[int, ...] = ()
+    source_resolution: int = 10
+    allow_l1c: bool = False
     offset: int | None = None
     quantification: float | None = None
     stretch: Curve = field(default_factory=Stretch)
@@ -74,6 +85,19 @@ class Job:
         """Refuse what contradicts itself."""
         if bool(self.products) == bool(self.rgb):
             raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
+        if self.rgb and (self.bidx or self.source_resolution != Job.source_resolution):
+            raise UsageError("--rgb takes its bands as they are: no --bidx, no --source-resolution")
+        if self.bidx and (len(self.bidx) != len(COLOURS) or min(self.bidx) < 1):
+            numbers = ",".join(map(str, self.bidx))
+            raise UsageError(f"--bidx {numbers} must be three band numbers from 1 on: R,G,B")
+        self._check_grid()
+        if self.window < self.profile.tile or self.window % self.profile.tile:
+            raise UsageError(
+                f"--window {self.window} must be a multiple of --tile {self.profile.tile}"
+            )
+
+    def _check_grid(self) -> None:
+        """Refuse a place that cannot be."""
         if self.resampling and self.crs is None and self.resolution is None:
             raise UsageError("--resampling means nothing without --crs or --resolution")
         if self.resolution is not None and not 0 < self.resolution < math.inf:
@@ -81,10 +105,5 @@ class Job:
         if self.bounds and not (
             self.bounds[0] < self.bounds[2] and self.bounds[1] < self.bounds[3]
         ):
-            raise UsageError(
-                f"--bounds {' '.join(map(str, self.bounds))}: not west south east north"
-            )
-        if self.window < self.profile.tile or self.window % self.profile.tile:
-            raise UsageError(
-                f"--window {self.window} must be a multiple of --tile {self.profile.tile}"
-            )
+            bounds = " ".join(map(str, self.bounds))
+            raise UsageError(f"--bounds {bounds} must be west, south, east, north")

@@ -80,6 +80,11 @@ class Plan:
         return self.scene.grid
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should look at before the start."""
+        return tuple(text for member in self.scene.members for text in member.product.warnings)
+
+    @property
     def room(self) -> int:
         """The largest number of pieces that a block can have."""
         tile = self.job.profile.tile
@@ -107,7 +112,11 @@ class Plan:
             Between how many the windows are dealt: it tells how many cells one has to keep.
         """
         pixels = self.edge[0] * self.edge[1]
-        arrays = pixels * (3 * 2 + 3 * 4 + DECODER_NBYTES_PER_PIXEL)
+        stored = max(
+            sum(band.stored.nbytes_per_pixel for band in member.product.bands)
+            for member in self.scene.members
+        )
+        arrays = pixels * (stored + 3 * 4 + DECODER_NBYTES_PER_PIXEL)
         kept = max(self.kept_nbytes(share) for share in self.deal(workers))
         sent = BLOCKS_IN_FLIGHT * self.payload_nbytes
         return LIBRARIES_NBYTES + CACHE_NBYTES + arrays + kept + sent
@@ -282,7 +291,10 @@ def _describe_member(member: Member) -> str:
     """Say in words what a product is and where it lies."""
     product = member.product
     place = f"at column {member.col_off}, row {member.row_off}"
-    lines = [f"  {product.name} {place}, blocks of {product.block[0]} x {product.block[1]}"]
+    lines = [
+        f"  {product.name} {place}, blocks of {product.block[0]} x {product.block[1]}",
+        f"    offset stated by {product.offset_source}",
+    ]
     lines += [
         f"    {band.name} {band.path}, offset {band.calibration.offset},"
         f" quantification {band.calibration.quantification:g}"

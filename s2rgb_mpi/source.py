@@ -1,19 +1,23 @@
-"""The pixels of a product: its bands, opened once, read window by window."""
+"""The pixels of a product: its bands, opened once, read window by window as DN."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
 from s2rgb_mpi.product import cause, open_raster, warped
+from s2rgb_mpi.radiometry import DN_COUNT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from s2rgb_mpi.grid import Window
-    from s2rgb_mpi.product import Product
+    from s2rgb_mpi.product import Band, Product, Stored
 
 
 class Source:
@@ -31,17 +35,9 @@ class Source:
     """
 
     def __init__(self, product: Product) -> None:
-        self._paths = [band.path for band in product.bands]
-        try:
-            self._datasets = [open_raster(path) for path in self._paths]
-            if product.resampling:
-                self._datasets = [
-                    warped(dataset, product.grid, product.resampling, band.calibration.nodata)
-                    for dataset, band in zip(self._datasets, product.bands, strict=True)
-                ]
-        except InputError as error:
-            raise ReadError(str(error)) from error
-        self._buffers = [np.empty(0, dtype=np.uint16) for _ in self._paths]
+        # Bands of one file are read in one call: pixel by pixel, they share its blocks.
+        groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
+        self._files = [_File.open(product, list(bands)) for _, bands in groups]
 
     def read(self, window: Window) -> list[NDArray[np.uint16]]:
         """Read one window of all bands.
@@ -54,25 +50,88 @@ class Source:
         Returns
         -------
         list of three ndarray, shape (height, width), uint16
-            Digital numbers: red, green, blue. The arrays are reused: the next call overwrites
-            them.
+            Digital numbers: red, green, blue. Values that lie in the file as other types than
+            uint16 are moved to DN, with 0 for "no data". The arrays are reused: the next call
+            overwrites them.
 
         Raises
         ------
         ReadError
             Names the window and the file.
         """
-        return [self._read_band(number, window) for number in range(len(self._paths))]
+        return [array for file in self._files for array in file.read(window)]
 
-    def _read_band(self, number: int, window: Window) -> NDArray[np.uint16]:
-        """Read one window of one band into that band's buffer."""
-        size = window.height * window.width
-        if self._buffers[number].size < size:
-            self._buffers[number] = np.empty(size, dtype=np.uint16)
-        array = self._buffers[number][:size].reshape(window.height, window.width)
+
+class _Buffer:
+    """Memory for one window's pixels, which grows to the largest window."""
+
+    def __init__(self, dtype: str) -> None:
+        self._values = np.empty(0, dtype=dtype)
+
+    def shaped(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return the first part of the memory as an array of that shape."""
+        size = int(np.prod(shape))
+        if self._values.size < size:
+            self._values = np.empty(size, dtype=self._values.dtype)
+        return self._values[:size].reshape(shape)
+
+
+class _File(NamedTuple):
+    """An open file, and which of its bands are read."""
+
+    dataset: Any
+    bands: Sequence[Band]
+    values: _Buffer
+    dn: _Buffer
+
+    @classmethod
+    def open(cls, product: Product, bands: Sequence[Band]) -> _File:
+        """Open the file of some bands, on the grid of their product."""
         try:
-            self._datasets[number].GetRasterBand(1).ReadRaster(*window, buf_obj=array.data)
+            dataset = open_raster(bands[0].path)
+        except InputError as error:
+            raise ReadError(str(error)) from error
+        if product.resampling:
+            dataset = warped(dataset, product.grid, product.resampling, bands[0].nodata)
+        return cls(dataset, bands, _Buffer(bands[0].stored.dtype), _Buffer("uint16"))
+
+    def read(self, window: Window) -> NDArray[np.uint16]:
+        """Read a window: shape (bands, height, width), uint16."""
+        shape = len(self.bands), window.height, window.width
+        values = self.values.shaped(shape)
+        numbers = [band.number for band in self.bands]
+        try:
+            self.dataset.ReadRaster(*window, buf_obj=values.data, band_list=numbers)
         except RuntimeError as error:
-            path = self._paths[number]
+            path = self.bands[0].path
             raise ReadError(f"{tuple(window)} of {path}: {cause(error, path)}") from error
-        return array
+        if values.dtype == np.uint16:
+            return values
+        dn = self.dn.shaped(shape)
+        for band, one, out in zip(self.bands, values, dn, strict=True):
+            to_dn(one, band.stored, out)
+        return dn
+
+
+def to_dn(values: NDArray[Any], stored: Stored, dn: NDArray[np.uint16]) -> None:
+    """Move stored values to digital numbers: valid ones to 1..65535, the others to 0.
+
+    Parameters
+    ----------
+    values : ndarray, shape (height, width), any integer or float type
+        As they lie in the file.
+    stored : Stored
+        Which of them mean "no data", and how many DN a unit has.
+    dn : ndarray, shape (height, width), uint16
+        Filled here: rounded to the nearest, what lies beyond the ends clipped to them.
+    """
+    valid = np.isfinite(values)
+    if stored.nodata is not None:
+        # In the type of the values: -3.4e38 as float64 is not what a float32 band holds.
+        with np.errstate(over="ignore"):
+            valid &= values != np.asarray(stored.nodata).astype(values.dtype)
+    if stored.gain != 1:
+        values = values * values.dtype.type(stored.gain)
+    if values.dtype.kind == "f":
+        values = np.rint(values)
+    dn[:] = np.where(valid, np.clip(values, 1, DN_COUNT - 1), 0)

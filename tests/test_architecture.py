@@ -23,7 +23,7 @@ OUTSIDE = {
     "radiometry": {"numpy"},
     "report": {"tqdm"},
     "waiting": {"numpy"},
-    "product": {"osgeo"},
+    "product": {"osgeo", "pystac"},
     "protocol": {"numpy"},
     "offsets": {"numpy"},
     "encode": {"osgeo", "numpy"},

@@ -89,8 +89,8 @@ def test_one_crs_in_two_spellings_is_one_crs(band_file, tmp_path):
         ({"transform": (399960.0, 20.0, 0.0, 5300040.0, 0.0, -20.0)}, "geotransform"),
         ({"epsg": 32631}, "another coordinate reference system"),
         ({"epsg": None}, "no coordinate reference system"),
-        ({"kind": gdal.GDT_Byte}, "pixels are Byte, where UInt16 is needed"),
-        ({"kind": gdal.GDT_Float32}, "pixels are Float32, where UInt16 is needed"),
+        ({"kind": gdal.GDT_Byte}, "pixels are Byte, 8 bit: an image"),
+        ({"kind": gdal.GDT_CFloat32}, "pixels are CFloat32, where real numbers are needed"),
         ({"bands": 3}, "3 bands, where one is needed"),
     ],
 )

@@ -1,20 +1,98 @@
-"""What is on disk: products, from their metadata; no pixel is read here.
+"""What is on disk, or elsewhere: products, from their metadata; no pixel is read here.
 
-`safe` reads what ESA's SAFE folders say of themselves; `bands` looks at the band files, whoever
-names them, and makes a product of three that lie on one grid.
+`safe` reads what ESA's SAFE products say of themselves (`places`: a folder or a zip; `metadata`:
+their XML), `stac` what items of catalogues say, `raster` finds three bands in one file. All of
+them list bands with what is stated of their values; `bands` looks at the files and joins them to a
+product (`model`), where `calibrate` settles which statement counts. `remote` is the way to files
+elsewhere.
 """
 
-from s2rgb_mpi.product.bands import Band, Product, cause, open_bands, open_raster, same_crs
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.product.bands import cause, open_bands, open_raster, same_crs
+from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Product, Stored
+from s2rgb_mpi.product.places import metadata_kind
+from s2rgb_mpi.product.raster import open_multiband
+from s2rgb_mpi.product.remote import is_remote
 from s2rgb_mpi.product.safe import open_safe
+from s2rgb_mpi.product.stac import open_stac
 from s2rgb_mpi.product.warped import warped
 
 __all__ = [
+    "RESOLUTIONS",
     "Band",
+    "Choice",
     "Product",
+    "Stored",
     "cause",
     "open_bands",
+    "open_multiband",
+    "open_product",
     "open_raster",
     "open_safe",
+    "open_stac",
     "same_crs",
     "warped",
 ]
+
+_GDAL_PREFIX = re.compile(r"[A-Z][A-Z0-9_]+:")
+"""What names of parts of files begin with, such as ``NETCDF:`` or ``SENTINEL2_L2A:``."""
+
+
+def open_product(name: str, choice: Choice | None = None) -> Product:
+    """Read what an input says of itself, whatever kind of input it is.
+
+    Parameters
+    ----------
+    name : str
+        A SAFE folder, the metadata file in it, a SAFE zip, a STAC item (path or URL), or a raster
+        with several bands (path, URL, or a name of GDAL's own).
+    choice : Choice, optional
+        What the user chooses and states.
+
+    Returns
+    -------
+    Product
+
+    Raises
+    ------
+    InputError
+        The input is not what it must be.
+    UsageError
+        The choice has no meaning for this kind of input.
+    """
+    choice = choice or Choice()
+    if _is_item(name):
+        _refuse_bidx(name, choice)
+        return open_stac(name, choice)
+    path = Path(name)
+    is_gdals = is_remote(name) or (_GDAL_PREFIX.match(name) and not path.exists())
+    if not is_gdals and (not path.is_file() or _is_safe(path)):
+        _refuse_bidx(name, choice)
+        return open_safe(name, choice)
+    if choice.resolution != RESOLUTIONS[0]:
+        raise UsageError(f"{name}: --source-resolution is for SAFE products and STAC items")
+    return open_multiband(name, choice)
+
+
+def _is_item(name: str) -> bool:
+    """Tell whether a name is that of a STAC item: it ends in .json, or a catalogue serves it."""
+    path = urlsplit(name).path if is_remote(name) else name
+    served = name.startswith(("http://", "https://")) and "/items/" in path
+    return served or path.lower().endswith((".json", ".geojson"))
+
+
+def _is_safe(path: Path) -> bool:
+    """Tell whether a file is a SAFE product's metadata, or may be a zip of one."""
+    return path.suffix.lower() in {".zip", ".xml"} or bool(metadata_kind(path.name))
+
+
+def _refuse_bidx(name: str, choice: Choice) -> None:
+    """Refuse band numbers for what names its bands."""
+    if choice.bidx:
+        raise UsageError(f"{name}: --bidx is for rasters with several bands")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from osgeo import gdal, osr
 
-from s2rgb_mpi.errors import InputError
+from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
-from s2rgb_mpi.radiometry import DN_COUNT, Calibration
+from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
+from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
+from s2rgb_mpi.product.remote import gdal_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,78 +21,32 @@ if TYPE_CHECKING:
 gdal.UseExceptions()
 osr.UseExceptions()
 
-RGB_BANDS = ("B04", "B03", "B02")
-"""Red, green, blue: the one order of bands everywhere inside."""
+LEAST_BITS = 16
+"""Pixels of fewer bits are a coloured image, not reflectance."""
 
 
-@dataclass(frozen=True)
-class Band:
-    """One band of a product.
-
-    Parameters
-    ----------
-    name : str
-        ESA's name, such as B04.
-    path : str
-        The file, under a name that GDAL opens.
-    calibration : Calibration
-        From digital numbers to reflectance.
-    """
-
-    name: str
-    path: str
-    calibration: Calibration
-
-
-@dataclass(frozen=True)
-class Product:
-    """Three bands on one grid.
-
-    Parameters
-    ----------
-    name : str
-        ESA's product identifier, or the name of the red band file.
-    bands : tuple of Band
-        Red, green, blue.
-    grid : Grid
-        Where all three lie.
-    block : tuple of int
-        ``(width, height)`` of the pieces the sources are stored in, pixels.
-    sensing_time : str
-        UTC, ISO 8601; empty where unknown.
-    baseline : str
-        Processing baseline, such as 05.09; empty where unknown.
-    resampling : str
-        Empty if `grid` is that of the files; else how they are to be resampled onto it.
-    """
-
-    name: str
-    bands: tuple[Band, ...]
-    grid: Grid
-    block: tuple[int, int]
-    sensing_time: str = ""
-    baseline: str = ""
-    resampling: str = ""
-
-
-def open_bands(paths: Sequence[str]) -> Product:
+def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
     """Take three single-band files as a product.
 
     Parameters
     ----------
     paths : sequence of three str
-        Red, green and blue band file, under names that GDAL opens.
+        Red, green and blue band file: paths, URLs, or names of GDAL's own.
+    choice : Choice, optional
+        What the user states of the values.
 
     Returns
     -------
     Product
-        Without offset, 10,000 DN per unit of reflectance; the no-data DN is the files' own,
-        0 where they have none.
+        With a warning if the files have no coordinate reference system.
+
+    Raises
+    ------
+    InputError
+        A file is not one band of 16 bit or more, or not on the grid of the first.
     """
-    bands = tuple(
-        Band(name, path, Calibration()) for name, path in zip(RGB_BANDS, paths, strict=True)
-    )
-    return join(Path(paths[0]).stem, bands)
+    listed = [Listed(name, gdal_name(path)) for name, path in zip(RGB_BANDS, paths, strict=True)]
+    return join(Path(paths[0]).stem, listed, choice or Choice(), needs_crs=False)
 
 
 def open_raster(path: str) -> gdal.Dataset:
@@ -119,56 +75,123 @@ def cause(error: Exception, path: str) -> str:
 
 @dataclass(frozen=True)
 class _Raster:
-    """What one band file says of itself."""
+    """What a band's file says of it."""
 
+    band: Band
     grid: Grid
     block: tuple[int, int]
-    nodata: int | None
 
 
-def _inspect(path: str) -> _Raster:
-    """Open a band file for its header, and refuse what is not one uint16 band on a grid."""
-    dataset = open_raster(path)
-    if dataset.RasterCount != 1:
-        raise InputError(f"{path}: {dataset.RasterCount} bands, where one is needed")
-    band = dataset.GetRasterBand(1)
-    if band.DataType != gdal.GDT_UInt16:
-        kind = gdal.GetDataTypeName(band.DataType)
-        raise InputError(f"{path}: pixels are {kind}, where UInt16 is needed")
-    crs = dataset.GetSpatialRef()
-    if crs is None:
-        raise InputError(f"{path}: no coordinate reference system")
-    width, height = dataset.RasterXSize, dataset.RasterYSize
-    block_width, block_height = band.GetBlockSize()
-    nodata = band.GetNoDataValue()
-    return _Raster(
-        grid=Grid(crs.ExportToWkt(), dataset.GetGeoTransform(), width, height),
-        block=(min(block_width, width), min(block_height, height)),
-        nodata=None if nodata is None or not 0 <= nodata < DN_COUNT else int(nodata),
-    )
+def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool = True) -> Product:
+    """Make a product of three bands that lie on one grid.
 
+    Parameters
+    ----------
+    name : str
+        Of the product.
+    listed : sequence of three Listed
+        Red, green, blue.
+    choice : Choice
+        What the user states of the values.
+    needs_crs : bool
+        Whether bands without coordinate reference system are refused; otherwise the product
+        warns of it.
 
-def join(name: str, bands: Sequence[Band]) -> Product:
-    """Make a product of bands that lie on one grid; the files' own no-data DN wins."""
-    rasters = [_inspect(band.path) for band in bands]
-    for band, raster in zip(bands[1:], rasters[1:], strict=True):
-        difference = _difference(rasters[0].grid, raster.grid)
+    Raises
+    ------
+    InputError
+        Names the file that cannot be read, or is unlike the first.
+    """
+    rasters = [_inspect(band, choice) for band in listed]
+    first = rasters[0]
+    for raster in rasters[1:]:
+        difference = _difference(first.grid, raster.grid)
         if difference:
-            raise InputError(f"{band.path}: {difference}, unlike {bands[0].path}")
+            raise InputError(f"{raster.band.path}: {difference}, unlike {first.band.path}")
+    no_crs = f"{first.band.path}: no coordinate reference system"
+    if needs_crs and not first.grid.crs:
+        raise InputError(no_crs)
     return Product(
         name=name,
-        bands=tuple(
-            band
-            if raster.nodata is None
-            else replace(band, calibration=replace(band.calibration, nodata=raster.nodata))
-            for band, raster in zip(bands, rasters, strict=True)
-        ),
-        grid=rasters[0].grid,
+        bands=tuple(raster.band for raster in rasters),
+        grid=first.grid,
         block=(
             math.lcm(*(raster.block[0] for raster in rasters)),
             math.lcm(*(raster.block[1] for raster in rasters)),
         ),
+        warnings=() if first.grid.crs else (f"{no_crs}; the image will have none either",),
     )
+
+
+def _inspect(listed: Listed, choice: Choice) -> _Raster:
+    """Open a band's file for its header, and settle how its values become reflectance."""
+    dataset = open_raster(listed.path)
+    if listed.number is None and dataset.RasterCount != 1:
+        raise InputError(f"{listed.path}: {dataset.RasterCount} bands, where one is needed")
+    number = listed.number or 1
+    raster = dataset.GetRasterBand(number)
+    dtype = _dtype(listed.path, raster)
+    width, height = dataset.RasterXSize, dataset.RasterYSize
+    block_width, block_height = raster.GetBlockSize()
+    value = _nodata(raster, dtype)
+    is_real = dtype.startswith("float")
+    # Stored as uint16, "no data" keeps its DN; all else is moved to DN 0 when it is read.
+    moved = dtype != "uint16"
+    settled = settle(
+        choice.stated,
+        listed.metadata,
+        _tags(listed.path, raster),
+        holds_reflectance=is_real,
+        nodata=0 if moved else int(listed.nodata if value is None else value),
+    )
+    if moved and value is None and not is_real:
+        value = listed.nodata
+    band = Band(
+        listed.name,
+        listed.path,
+        settled.calibration,
+        number,
+        Stored(dtype, value if moved else None, settled.gain),
+        settled.source,
+    )
+    crs = dataset.GetSpatialRef()
+    grid = Grid("" if crs is None else crs.ExportToWkt(), dataset.GetGeoTransform(), width, height)
+    return _Raster(band, grid, (min(block_width, width), min(block_height, height)))
+
+
+def _dtype(path: str, raster: gdal.Band) -> str:
+    """Return numpy's name of the pixels' type, and refuse what is no reflectance."""
+    kind = gdal.GetDataTypeName(raster.DataType)
+    if gdal.DataTypeIsComplex(raster.DataType):
+        raise InputError(f"{path}: pixels are {kind}, where real numbers are needed")
+    if gdal.GetDataTypeSize(raster.DataType) < LEAST_BITS:
+        raise InputError(f"{path}: pixels are {kind}, 8 bit: an image, where reflectance is needed")
+    return str(kind.lower())
+
+
+def _nodata(raster: gdal.Band, dtype: str) -> float | None:
+    """Return the file's "no data" value, or None if it has none, or one no pixel can have."""
+    value: float | None = raster.GetNoDataValue()
+    if value is None or dtype.startswith("float"):
+        return value
+    bits, signed = gdal.GetDataTypeSize(raster.DataType), dtype.startswith("int")
+    least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if signed else (0, 2**bits)
+    # GDAL writes 70,000, -9999 or NaN into the tag of a uint16 file without complaint.
+    return int(value) if least <= value < most and value == int(value) else None
+
+
+def _tags(path: str, raster: gdal.Band) -> Stated:
+    """Read what scale and offset tags state: in TIFF, and in GDAL's own reading of SAFE."""
+    esa = raster.GetMetadataItem("BOA_ADD_OFFSET")
+    try:
+        if esa is not None:
+            return Stated("BOA_ADD_OFFSET of the band", float(esa))
+        scale, offset = raster.GetScale(), raster.GetOffset()
+        if (scale, offset) in {(1.0, 0.0), (None, 0.0), (1.0, None)}:
+            return Stated()  # what drivers give that know of no tags
+        return from_scale("scale and offset tags of the file", scale=scale, offset=offset)
+    except (UsageError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _difference(one: Grid, other: Grid) -> str:
@@ -178,11 +201,15 @@ def _difference(one: Grid, other: Grid) -> str:
     pixel = max(abs(one.transform[1]), abs(one.transform[5]))
     if any(abs(a - b) > 1e-6 * pixel for a, b in zip(one.transform, other.transform, strict=True)):
         return f"geotransform {other.transform}, not {one.transform}"
-    if one.crs != other.crs and not same_crs(one.crs, other.crs):
+    if bool(one.crs) != bool(other.crs):
+        return "a coordinate reference system" if other.crs else "no coordinate reference system"
+    if not same_crs(one.crs, other.crs):
         return "another coordinate reference system"
     return ""
 
 
 def same_crs(one: str, other: str) -> bool:
     """Tell whether two WKT mean the same; each is spelled in many ways, which PROJ knows."""
+    if not one or not other:
+        return one == other
     return bool(osr.SpatialReference(one).IsSame(osr.SpatialReference(other)))

@@ -2,37 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi.errors import InputError, UsageError
-from s2rgb_mpi.product.bands import RGB_BANDS, Band, Product, join
+from s2rgb_mpi.product.bands import join
+from s2rgb_mpi.product.calibrate import Stated
+from s2rgb_mpi.product.metadata import Tree, parse
+from s2rgb_mpi.product.model import RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.product.places import L1C_METADATA, L2A_METADATA, Archive, Folder, metadata_kind
 from s2rgb_mpi.radiometry import Calibration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from s2rgb_mpi.product.places import Place
 
 BAND_IDS = {"B04": "3", "B03": "2", "B02": "1"}
 """ESA's `band_id` of each band, for products whose metadata carry no Spectral_Information."""
 
-METADATA_NAME = "mtd_msil2a.xml"
-"""The product's metadata file; its letter case differs in the wild."""
+NATIVE_RESOLUTION = 10
+"""The pixel size of B04, B03 and B02 at Level-1C, metres: there they have no other."""
 
 
-def open_safe(path: str) -> Product:
+class _Level(NamedTuple):
+    """What the metadata of a processing level call things; older names stand last."""
+
+    offset: str
+    quantification: tuple[str, ...]
+
+
+_LEVELS = {
+    L2A_METADATA: _Level(
+        "BOA_ADD_OFFSET", ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE")
+    ),
+    L1C_METADATA: _Level("RADIO_ADD_OFFSET", ("QUANTIFICATION_VALUE",)),
+}
+
+_IMAGES = ("IMAGE_FILE", "IMAGE_FILE_2A", "IMAGE_ID_2A", "IMAGE_ID")
+"""Paths of images, without their ending; the last two are bare names in the granule's folder."""
+
+
+def open_safe(path: str, choice: Choice | None = None) -> Product:
     """Read what a SAFE product says of itself.
 
     Parameters
     ----------
     path : str
-        The SAFE folder, or the ``MTD_MSIL2A.xml`` in it.
+        The SAFE folder, the metadata file in it (``MTD_MSIL2A.xml``), or a zip of the folder.
+    choice : Choice, optional
+        Resolution, level, and what the user states of the values.
 
     Returns
     -------
     Product
-        The 10 m bands B04, B03, B02.
+        The bands B04, B03, B02 at the resolution of the choice.
 
     Raises
     ------
@@ -41,128 +66,147 @@ def open_safe(path: str) -> Product:
 
     Notes
     -----
-    Sentinel-2 Products Specification Document, L2A product metadata. The offset list is read,
-    never guessed from the processing baseline or the date: products of baseline 99.99 have
-    none, and reprocessed products sensed before 2022 have one.
+    Sentinel-2 Products Specification Document, L2A product metadata, issues 12 to 14. The offset
+    list is read, never guessed from the processing baseline or the date: products of baseline
+    99.99 have none, and reprocessed products sensed before 2022 have one.
     """
-    metadata = _find_metadata(Path(path))
-    tree = _parse(metadata)
-    bands = tuple(
-        Band(name, str(_band_file(metadata, tree, name)), calibration)
-        for name, calibration in _calibrations(metadata, tree).items()
-    )
-    name = tree.first("PRODUCT_URI") or tree.first("PRODUCT_URI_2A") or metadata.parent.name
-    product = join(name.removesuffix(".SAFE"), bands)
+    choice = choice or Choice()
+    place, metadata = _find(Path(path), choice)
+    said = place.say(metadata)
+    tree = parse(said, place.read(metadata))
+    _refuse_several_granules(said, tree)
+    level = metadata_kind(metadata)
+    stated = _stated(said, tree, _LEVELS[level])
+    suffix = _suffix(said, level, choice.resolution)
+    listed = [
+        Listed(
+            band,
+            _band_file(place, metadata, tree, f"_{band}{suffix}"),
+            metadata=stated[band],
+            nodata=_nodata(said, tree),
+        )
+        for band in RGB_BANDS
+    ]
+    name = tree.first("PRODUCT_URI", "PRODUCT_URI_2A") or place.name
     return replace(
-        product,
-        sensing_time=tree.first("PRODUCT_START_TIME") or "",
-        baseline=tree.first("PROCESSING_BASELINE") or "",
+        join(name.removesuffix(".SAFE"), listed, choice),
+        sensing_time=tree.first("PRODUCT_START_TIME"),
+        baseline=tree.first("PROCESSING_BASELINE"),
     )
 
 
-class _NoDoctype(ET.TreeBuilder):
-    """Refuses a document type: ESA's metadata have none, and entity bombs need one."""
-
-    def doctype(self, name: str, *_: str | None) -> None:
-        """Refuse it."""
-        raise ET.ParseError(f"document type {name!r} is not allowed")
-
-
-@dataclass(frozen=True)
-class _Tree:
-    """An XML document asked by local names: namespaces differ between baselines."""
-
-    nodes: Mapping[str, list[ET.Element]]
-
-    def texts(self, name: str) -> list[str]:
-        """Return the text of every element of that name."""
-        return [(node.text or "").strip() for node in self.nodes.get(name, [])]
-
-    def first(self, name: str) -> str | None:
-        """Return the text of the first element of that name, or None."""
-        return next(iter(self.texts(name)), None)
-
-
-def _find_metadata(path: Path) -> Path:
-    """Return the metadata file of the product that `path` names."""
+def _find(path: Path, choice: Choice) -> tuple[Place, str]:
+    """Return where the product's files are, and the name of its metadata file."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    if path.is_file():
-        if path.name.lower() != METADATA_NAME:
-            raise InputError(f"{path}: not a SAFE folder and not an MTD_MSIL2A.xml")
-        return path
-    try:
-        names = {child.name.lower(): child for child in path.iterdir()}
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    if METADATA_NAME in names:
-        return names[METADATA_NAME]
-    if "mtd_msil1c.xml" in names:
-        raise InputError(f"{path}: Level-1C (top of atmosphere); Level-2A is needed")
-    raise InputError(f"{path}: no MTD_MSIL2A.xml in this folder")
-
-
-def _parse(path: Path) -> _Tree:
-    """Read the XML file, and group its elements by local name."""
-    try:
-        parser = ET.XMLParser(target=_NoDoctype())  # noqa: S314  no document type, no bombs
-        root = ET.parse(path, parser).getroot()  # noqa: S314
-    except (ET.ParseError, OSError, ValueError) as error:
-        raise InputError(f"{path}: {error}") from error
-    nodes: dict[str, list[ET.Element]] = {}
-    for element in root.iter():
-        nodes.setdefault(element.tag.rpartition("}")[2], []).append(element)
-    return _Tree(nodes)
-
-
-def _calibrations(path: Path, tree: _Tree) -> dict[str, Calibration]:
-    """Read offset, quantification and no-data DN of the three bands."""
-    try:
-        quantification = float(tree.nodes["BOA_QUANTIFICATION_VALUE"][0].text or "")
-        special = dict(
-            zip(
-                tree.texts("SPECIAL_VALUE_TEXT"),
-                map(int, tree.texts("SPECIAL_VALUE_INDEX")),
-                strict=True,
-            )
+    if path.is_file() and path.suffix.lower() != ".zip" and not metadata_kind(path.name):
+        raise InputError(f"{path}: not a SAFE folder and not an MTD_MSIL2A.xml")
+    place: Place = Folder(path if path.is_dir() else path.parent)
+    names = place.names() if path.is_dir() else [path.name]
+    if path.is_file() and not metadata_kind(path.name):
+        place = Archive(path)
+        names = place.names()
+    kinds = {metadata_kind(name): name for name in names}
+    if L2A_METADATA in kinds:
+        return place, kinds[L2A_METADATA]
+    if L1C_METADATA not in kinds:
+        raise InputError(f"{path}: no MTD_MSIL2A.xml in this folder")
+    if not choice.allow_l1c:
+        raise InputError(
+            f"{path}: Level-1C (top of atmosphere); Level-2A is needed, or --allow-l1c"
         )
-        offsets = {
-            node.attrib["band_id"]: int(node.text or "")
-            for node in tree.nodes.get("BOA_ADD_OFFSET", [])
-        }
+    return place, kinds[L1C_METADATA]
+
+
+def _refuse_several_granules(said: str, tree: Tree) -> None:
+    """Refuse products of 2015 and 2016 that hold several granules: they are several images."""
+    # The same granule may be listed once per resolution.
+    nodes = tree.all("Granule", "Granules")
+    names = list(dict.fromkeys(node.get("granuleIdentifier", "") for node in nodes))
+    if len(names) > 1:
+        raise InputError(f"{said}: {len(names)} granules, where one is needed: {', '.join(names)}")
+
+
+def _stated(said: str, tree: Tree, level: _Level) -> dict[str, Stated]:
+    """Read offset and quantification of the three bands."""
+    text = tree.first(*level.quantification)
+    if not text:
+        raise InputError(f"{said}: no readable calibration: no {level.quantification[0]}")
+    try:
+        quantification = float(text)
+        offsets = {node.attrib["band_id"]: int(node.text or "") for node in tree.all(level.offset)}
     except (KeyError, ValueError) as error:
-        raise InputError(f"{path}: no readable calibration: {error}") from error
+        raise InputError(f"{said}: no readable calibration: {error}") from error
     ids = BAND_IDS | dict(_spectral_ids(tree))
-    missing = [name for name in RGB_BANDS if offsets and ids[name] not in offsets]
+    missing = [band for band in RGB_BANDS if offsets and ids[band] not in offsets]
     if missing:
-        raise InputError(f"{path}: BOA_ADD_OFFSET lacks band {', '.join(missing)}")
-    nodata = special.get("NODATA", 0)
+        raise InputError(f"{said}: {level.offset} lacks band {', '.join(missing)}")
+    source = f"{level.offset} of the product's metadata"
+    if not offsets:
+        source = f"the product's metadata, which have no {level.offset}"
     try:
         return {
-            name: Calibration(offsets.get(ids[name], 0), quantification, nodata)
-            for name in RGB_BANDS
+            band: Stated(source, offsets.get(ids[band], 0), quantification) for band in RGB_BANDS
         }
     except UsageError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{said}: {error}") from error
 
 
-def _spectral_ids(tree: _Tree) -> Iterator[tuple[str, str]]:
+def _nodata(said: str, tree: Tree) -> int:
+    """Read which DN means "no data"."""
+    texts, indices = tree.texts("SPECIAL_VALUE_TEXT"), tree.texts("SPECIAL_VALUE_INDEX")
+    try:
+        values = dict(zip(texts, map(int, indices), strict=True))
+        return Calibration(nodata=values.get("NODATA", 0)).nodata
+    except (ValueError, UsageError) as error:
+        raise InputError(f"{said}: no readable calibration: {error}") from error
+
+
+def _spectral_ids(tree: Tree) -> Iterator[tuple[str, str]]:
     """Read which `band_id` each physical band has; "B4" and "B04" are the same band."""
-    for node in tree.nodes.get("Spectral_Information", []):
+    for node in tree.all("Spectral_Information"):
         physical = node.get("physicalBand", "")
         if physical[1:].isdigit() and "bandId" in node.attrib:
             yield f"B{int(physical[1:]):02}", node.attrib["bandId"]
 
 
-def _band_file(path: Path, tree: _Tree, band: str) -> Path:
-    """Find the 10 m file of a band, and refuse one that leaves the product."""
-    images = [image for image in tree.texts("IMAGE_FILE") if image.endswith(f"_{band}_10m")]
+def _suffix(said: str, level: str, resolution: int) -> str:
+    """Return what follows the band in an image's name."""
+    if level == L2A_METADATA:
+        return f"_{resolution}m"
+    if resolution != NATIVE_RESOLUTION:
+        raise InputError(f"{said}: Level-1C has these bands at 10 m only, not {resolution} m")
+    return ""
+
+
+def _images(tree: Tree) -> list[str]:
+    """List the product's images, relative to its top folder, without their ending."""
+    images = []
+    for node in tree.all("Granule", "Granules"):
+        granule = f"GRANULE/{node.get('granuleIdentifier', '')}/IMG_DATA"
+        for child in node:
+            name = (child.text or "").strip()
+            if child.tag.rpartition("}")[2] not in _IMAGES:
+                continue
+            resolution = name.rpartition("_")[2]
+            bare = f"{granule}/R{resolution}/{name}" if resolution.endswith("m") else name
+            images.append(name if "/" in name else bare)
+    return images
+
+
+def _band_file(place: Place, metadata: str, tree: Tree, suffix: str) -> str:
+    """Find the one image whose name ends so, and refuse one that leaves the product."""
+    said = place.say(metadata)
+    images = [image for image in _images(tree) if image.endswith(suffix)]
     if len(images) != 1:
-        raise InputError(f"{path}: lists {len(images)} files of {band} at 10 m, not one")
-    folder = path.parent.resolve()
-    file = (folder / f"{images[0]}.jp2").resolve()
-    if not file.is_relative_to(folder):
-        raise InputError(f"{path}: {images[0]} leaves the product folder")
-    if not file.is_file():
-        raise InputError(f"{file}: no such file, though {path.name} lists it")
+        band, _, resolution = suffix[1:].partition("_")
+        at = f" at {resolution.removesuffix('m')} m" if resolution else ""
+        raise InputError(f"{said}: lists {len(images)} files of {band}{at}, not one")
+    try:
+        file = place.gdal_name(f"{images[0]}.jp2")
+    except InputError as error:
+        raise InputError(f"{said}: {str(error).replace('.jp2', '')}") from error
+    if file is None:
+        name = place.say(f"{images[0]}.jp2")
+        raise InputError(f"{name}: no such file, though {metadata} lists it")
     return file

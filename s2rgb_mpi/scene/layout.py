@@ -138,6 +138,7 @@ def lay_out(
     for product, place in zip(products, places, strict=True):
         whole = whole.union(Window(*place, product.grid.width, product.grid.height))
     if bounds is not None:
+        need_crs(first, "--bounds")
         asked = window_of(first.grid, bounds, known_crs("--bounds-crs", bounds_crs))
         shown = whole.overlap(asked)
         if shown is None:
@@ -155,7 +156,7 @@ def lay_out(
 def _place(first: Product, product: Product) -> tuple[int, int]:
     """Return where a product's first pixel lies on the grid of the first, in whole pixels."""
     one, other = first.grid, product.grid
-    if one.crs != other.crs and not same_crs(one.crs, other.crs):
+    if not same_crs(one.crs, other.crs):
         raise InputError(
             f"{product.name}: not in the coordinate reference system of {first.name};"
             " --crs resamples"
@@ -173,6 +174,12 @@ def _place(first: Product, product: Product) -> tuple[int, int]:
             f" {first.name}, between its pixels; --resolution resamples"
         )
     return round(col), round(row)
+
+
+def need_crs(product: Product, option: str) -> None:
+    """Refuse what needs to know where on earth a product lies, where it does not say."""
+    if not product.grid.crs:
+        raise UsageError(f"{option}: {product.name} has no coordinate reference system")
 
 
 def known_crs(option: str, name: str) -> osr.SpatialReference:

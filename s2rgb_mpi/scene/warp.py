@@ -9,7 +9,7 @@ from osgeo import osr
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid, Window
-from s2rgb_mpi.scene.layout import Member, Scene, known_crs, window_of
+from s2rgb_mpi.scene.layout import Member, Scene, known_crs, need_crs, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,8 @@ def warp_out(
     UsageError
         An unknown CRS, no resolution for it, or bounds that show nothing.
     """
+    for product in products:
+        need_crs(product, "--crs")
     target = known_crs("--crs", crs) if crs else osr.SpatialReference(products[0].grid.crs)
     own = osr.SpatialReference(products[0].grid.crs)
     if resolution is None:

@@ -1,0 +1,138 @@
+"""From what several sources state of a band's values to one calibration; no offset comes twice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.radiometry import Calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DN_PER_UNIT = 10_000.0
+"""DN per unit of reflectance where nothing else is stated, and of bands that hold reflectance."""
+
+NOBODY = "no statement"
+"""Where an offset of 0 comes from that nobody stated."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What one source states of a band's values; None where it states nothing.
+
+    Parameters
+    ----------
+    source : str
+        Who states it, in words for the user.
+    offset : float, optional
+        Added to the stored value first, in its units (DN).
+    quantification : float, optional
+        Stored units (DN) per unit of reflectance.
+
+    Raises
+    ------
+    UsageError
+        The quantification is not above 0.
+    """
+
+    source: str = NOBODY
+    offset: float | None = None
+    quantification: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be divided by, and what is not a number."""
+        if self.quantification is not None and not 0 < self.quantification < math.inf:
+            raise UsageError(f"quantification must be above 0, not {self.quantification:g}")
+        if self.offset is not None and not math.isfinite(self.offset):
+            raise UsageError(f"offset must be a number, not {self.offset:g}")
+
+
+def from_scale(source: str, *, scale: float | None, offset: float | None) -> Stated:
+    """Turn ``reflectance = stored * scale + offset`` into ESA's words.
+
+    Parameters
+    ----------
+    source : str
+        Who states it.
+    scale, offset : float, optional
+        As STAC's raster extension and GDAL's band tags have them; None where they are missing.
+
+    Raises
+    ------
+    UsageError
+        The scale is not above 0.
+    """
+    if scale is not None and not 0 < scale < math.inf:
+        raise UsageError(f"scale must be above 0, not {scale:g}")
+    if offset is None:
+        return Stated(source, None, None if scale is None else 1 / scale)
+    return Stated(source, offset / (scale or 1.0), None if scale is None else 1 / scale)
+
+
+class Settled(NamedTuple):
+    """What holds in the end: calibration, DN per stored unit, and who stated the offset."""
+
+    calibration: Calibration
+    gain: float
+    source: str
+
+
+def settle(
+    user: Stated, metadata: Stated, tags: Stated, *, holds_reflectance: bool, nodata: int
+) -> Settled:
+    """Choose one offset and one quantification: the first that is stated wins, the rest is unread.
+
+    ========================  =============================================================
+    who, the first wins       what counts as a statement
+    ========================  =============================================================
+    1. the user               ``--offset``, ``--quantification``
+    2. a SAFE product's XML   its offset list; without a list the offset is 0
+    3. a STAC item            a flag that the offset has been applied (0); else the offset of
+                              ``raster:bands``; else, where it says nothing else, its baseline
+    4. GDAL's band tags       scale and offset in the TIFF
+    5. nobody                 offset 0; 10,000 DN per unit, or 1 in a band of floats
+    ========================  =============================================================
+
+    A product has either 2 or 3. Offsets are never added up: files whose offset has been applied
+    are published with a flag in the item, an offset in the item *and* one in the TIFF.
+
+    Parameters
+    ----------
+    user, metadata, tags : Stated
+        Ranks 1, 2 or 3, and 4 of the table.
+    holds_reflectance : bool
+        The stored values are floats: they become DN of 1/10,000 by a gain. The user's offset is
+        in DN all the same, but the user's quantification says what a stored unit is.
+    nodata : int
+        The DN of "no data".
+
+    Returns
+    -------
+    Settled
+        The gain is 1 where stored values are DN.
+    """
+    offset, source = _first((user, metadata, tags))
+    quantification = _quantification((user, metadata, tags))
+    if not holds_reflectance:
+        calibration = Calibration(round(offset), quantification or DN_PER_UNIT, nodata)
+        return Settled(calibration, 1.0, source)
+    gain = DN_PER_UNIT / (quantification or 1.0)
+    stored_in_dn = source == user.source and user.quantification is None
+    dn = round(offset if stored_in_dn else offset * gain)
+    return Settled(Calibration(dn, DN_PER_UNIT, nodata), gain, source)
+
+
+def _first(sources: Sequence[Stated]) -> tuple[float, str]:
+    """Return the first offset that is stated, and who states it."""
+    for stated in sources:
+        if stated.offset is not None:
+            return stated.offset, stated.source
+    return 0.0, NOBODY
+
+
+def _quantification(sources: Sequence[Stated]) -> float | None:
+    """Return the first quantification that is stated."""
+    return next((each.quantification for each in sources if each.quantification is not None), None)

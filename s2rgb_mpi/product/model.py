@@ -1,0 +1,173 @@
+"""What a product is: three bands on one grid, and what the user chooses about it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi.product.calibrate import Stated
+
+if TYPE_CHECKING:
+    from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.radiometry import Calibration
+
+RGB_BANDS = ("B04", "B03", "B02")
+"""Red, green, blue: the one order of bands everywhere inside."""
+
+RESOLUTIONS = (10, 20, 60)
+"""Pixel sizes in which SAFE products hold these bands, metres."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user chooses and states about an input.
+
+    Parameters
+    ----------
+    resolution : int
+        Which band files of a SAFE product or STAC item, metres: 10, 20 or 60.
+    bidx : tuple of int
+        Numbers of the red, green and blue band in a multi-band raster; empty to find them.
+    allow_l1c : bool
+        Whether top-of-atmosphere products may be read.
+    offset, quantification : float, optional
+        In place of what metadata state, DN.
+    """
+
+    resolution: int = RESOLUTIONS[0]
+    bidx: tuple[int, ...] = ()
+    allow_l1c: bool = False
+    offset: float | None = None
+    quantification: float | None = None
+
+    @property
+    def stated(self) -> Stated:
+        """What the user states of the values."""
+        return Stated("--offset", self.offset, self.quantification)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How the values of a band lie in its file, and how they become DN.
+
+    Parameters
+    ----------
+    dtype : str
+        numpy's name of their type. Values of uint16 are DN as they are.
+    nodata : int or float, optional
+        The stored value that means "no data"; besides it, what is not finite does.
+    gain : float
+        DN per stored unit: 1 for integers, 10,000 for reflectance.
+    """
+
+    dtype: str = "uint16"
+    nodata: float | None = None
+    gain: float = 1.0
+
+    @property
+    def nbytes_per_pixel(self) -> int:
+        """Memory for one pixel while it is read: as DN, and as it is stored if that is not DN."""
+        nbytes = int("".join(filter(str.isdigit, self.dtype))) // 8
+        return 2 if self.dtype == "uint16" else 2 + nbytes
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band of a product.
+
+    Parameters
+    ----------
+    name : str
+        ESA's name, such as B04.
+    path : str
+        The file, under a name that GDAL opens.
+    calibration : Calibration
+        From digital numbers to reflectance.
+    number : int
+        Of the band in the file, from 1.
+    stored : Stored
+        What lies in the file.
+    offset_source : str
+        Who states the offset, in words for the user.
+    """
+
+    name: str
+    path: str
+    calibration: Calibration
+    number: int = 1
+    stored: Stored = field(default_factory=Stored)
+    offset_source: str = ""
+
+    @property
+    def nodata(self) -> float:
+        """The value in the file that means "no data"; one that no valid pixel has."""
+        if self.stored.dtype == "uint16":
+            return self.calibration.nodata
+        if self.stored.nodata is not None:
+            return self.stored.nodata
+        return math.nan if self.stored.dtype.startswith("float") else 0
+
+
+@dataclass(frozen=True)
+class Product:
+    """Three bands on one grid.
+
+    Parameters
+    ----------
+    name : str
+        ESA's product identifier, or the name of the red band file.
+    bands : tuple of Band
+        Red, green, blue.
+    grid : Grid
+        Where all three lie.
+    block : tuple of int
+        ``(width, height)`` of the pieces the sources are stored in, pixels.
+    sensing_time : str
+        UTC, ISO 8601; empty where unknown.
+    baseline : str
+        Processing baseline, such as 05.09; empty where unknown.
+    warnings : tuple of str
+        What the user should look at; each begins with a path.
+    resampling : str
+        Empty if `grid` is that of the files; else how they are to be resampled onto it.
+    """
+
+    name: str
+    bands: tuple[Band, ...]
+    grid: Grid
+    block: tuple[int, int]
+    sensing_time: str = ""
+    baseline: str = ""
+    warnings: tuple[str, ...] = ()
+    resampling: str = ""
+
+    @property
+    def offset_source(self) -> str:
+        """Who states the offsets; one name if it is the same for all bands."""
+        return ", ".join(dict.fromkeys(band.offset_source for band in self.bands))
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A band as metadata or the user list it, before its file has been looked at.
+
+    Parameters
+    ----------
+    name : str
+        ESA's name, such as B04.
+    path : str
+        The file, under a name that GDAL opens.
+    number : int, optional
+        Of the band in the file; None for the only one.
+    metadata : Stated
+        What SAFE or STAC metadata state of its values.
+    nodata : int
+        The DN of "no data" where the file does not say.
+    """
+
+    name: str
+    path: str
+    number: int | None = None
+    metadata: Stated = field(default_factory=Stated)
+    nodata: int = 0

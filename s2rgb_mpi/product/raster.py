@@ -1,0 +1,105 @@
+"""Multi-band rasters: which of their bands are red, green and blue."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from osgeo import gdal
+
+from s2rgb_mpi.errors import InputError
+from s2rgb_mpi.product.bands import join, open_raster
+from s2rgb_mpi.product.model import RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.product.remote import gdal_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+gdal.UseExceptions()
+
+_DESCRIPTIONS = {
+    # B04, B4, B04_10m, "B4, central wavelength 665 nm" (GDAL's own), red, "Red (band 4)".
+    "B04": re.compile(r"(b0?4(_\d+m)?|red)([\s,(].*)?", re.IGNORECASE),
+    "B03": re.compile(r"(b0?3(_\d+m)?|green)([\s,(].*)?", re.IGNORECASE),
+    "B02": re.compile(r"(b0?2(_\d+m)?|blue)([\s,(].*)?", re.IGNORECASE),
+}
+_RED_EDGE = re.compile(r"red[\s_-]*edge", re.IGNORECASE)
+
+_COLOURS = {"B04": gdal.GCI_RedBand, "B03": gdal.GCI_GreenBand, "B02": gdal.GCI_BlueBand}
+
+MOST_LISTED = 20
+"""How many bands or parts of a file an error lists."""
+
+
+def open_multiband(name: str, choice: Choice | None = None) -> Product:
+    """Take three bands of one raster as a product.
+
+    Parameters
+    ----------
+    name : str
+        Path, URL, or a name of GDAL's own.
+    choice : Choice, optional
+        Its `bidx` says which bands; without it their descriptions do, or else their colours.
+
+    Returns
+    -------
+    Product
+
+    Raises
+    ------
+    InputError
+        It has no such bands, or nothing tells which they are: then it lists them.
+    """
+    choice = choice or Choice()
+    path = gdal_name(name)
+    dataset = open_raster(path)
+    if dataset.RasterCount == 0:
+        parts = [part for part, _ in dataset.GetSubDatasets()][:MOST_LISTED]
+        raise InputError(f"{name}: no bands of its own; parts: {', '.join(parts) or 'none'}")
+    numbers = choice.bidx or _find(dataset, _is_described) or _find(dataset, _is_coloured)
+    if numbers is None:
+        raise InputError(
+            f"{name}: nothing tells which bands are red, green and blue, so --bidx R,G,B must, or"
+            f" --rgb for files of one band each; bands: {_list(dataset)}"
+        )
+    absent = [number for number in numbers if number > dataset.RasterCount]
+    if absent:
+        raise InputError(f"{name}: no band {absent[0]}; bands: {_list(dataset)}")
+    listed = [Listed(band, path, number) for band, number in zip(RGB_BANDS, numbers, strict=True)]
+    return join(Path(name).stem, listed, choice)
+
+
+def _find(
+    dataset: gdal.Dataset, is_band: Callable[[gdal.Band, str], bool]
+) -> tuple[int, ...] | None:
+    """Return the numbers of the three bands, or None unless there is exactly one of each."""
+    numbers = range(1, dataset.RasterCount + 1)
+    found = [
+        [number for number in numbers if is_band(dataset.GetRasterBand(number), band)]
+        for band in RGB_BANDS
+    ]
+    return tuple(one[0] for one in found) if all(len(one) == 1 for one in found) else None
+
+
+def _is_described(raster: gdal.Band, band: str) -> bool:
+    """Tell whether a description names a band."""
+    text = raster.GetDescription().strip()
+    return bool(_DESCRIPTIONS[band].fullmatch(text)) and not _RED_EDGE.match(text)
+
+
+def _is_coloured(raster: gdal.Band, band: str) -> bool:
+    """Tell whether a colour interpretation is that of a band."""
+    return bool(raster.GetColorInterpretation() == _COLOURS[band])
+
+
+def _list(dataset: gdal.Dataset) -> str:
+    """Say in a few words what each band is."""
+    words = []
+    for number in range(1, min(dataset.RasterCount, MOST_LISTED) + 1):
+        raster = dataset.GetRasterBand(number)
+        colour = gdal.GetColorInterpretationName(raster.GetColorInterpretation())
+        words.append(f"{number} {raster.GetDescription() or colour}")
+    if dataset.RasterCount > MOST_LISTED:
+        words.append(f"... {dataset.RasterCount} in all")
+    return ", ".join(words)

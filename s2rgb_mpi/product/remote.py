@@ -1,0 +1,126 @@
+"""Names of files elsewhere: GDAL's way to them, how patient it is, and small files whole."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from osgeo import gdal
+
+from s2rgb_mpi.errors import InputError
+
+gdal.UseExceptions()
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+RETRIES = 3
+RETRY_SECONDS = 0.5
+"""Patience with servers, for small files and for pixels alike; each pause is twice the last."""
+
+LARGEST_SMALL_FILE = 32 * 2**20
+"""Metadata beyond this size are refused, bytes: real ones have less than 1 MB."""
+
+_SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/"} | {
+    "gs": "/vsigs/",
+    "file": "",
+}
+"""What GDAL calls the places that URLs name."""
+
+_SETTINGS = {
+    "GDAL_HTTP_CONNECTTIMEOUT": str(CONNECT_SECONDS),
+    # No bound on a whole transfer, which may be long: a line that has gone silent is the failure.
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "1000",
+    "GDAL_HTTP_LOW_SPEED_TIME": str(READ_SECONDS),
+    "GDAL_HTTP_MAX_RETRY": str(RETRIES),
+    "GDAL_HTTP_RETRY_DELAY": str(RETRY_SECONDS),
+    # Ranges that touch are asked for in one request: a window is a run of tiles.
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    # Enough for the directory of a full Sentinel-2 COG in the first request.
+    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
+}
+
+_AGAIN = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""What a server says that may pass, as GDAL sees it too; all else will not change."""
+
+for _name, _value in _SETTINGS.items():
+    if gdal.GetConfigOption(_name) is None:  # what the user set in the environment stays
+        gdal.SetConfigOption(_name, _value)
+
+
+def is_remote(name: str) -> bool:
+    """Tell whether a name is a URL, or one of GDAL's virtual files."""
+    return name.startswith("/vsi") or urlsplit(name).scheme in _SCHEMES
+
+
+def gdal_name(name: str) -> str:
+    """Return the name under which GDAL opens a path or URL.
+
+    Parameters
+    ----------
+    name : str
+        A path, a URL (http, https, s3, gs, file), or a name of GDAL's own, which stays.
+    """
+    scheme, separator, rest = name.partition("://")
+    return _SCHEMES[scheme] + rest if separator and scheme in _SCHEMES else name
+
+
+def fetch(name: str) -> bytes:
+    """Read a small file whole.
+
+    Parameters
+    ----------
+    name : str
+        A path, a URL, or a name of GDAL's.
+
+    Raises
+    ------
+    InputError
+        It is not there, not allowed, too large, or the server is silent.
+    """
+    if urlsplit(name).scheme in {"http", "https"}:
+        # Not through /vsicurl/: interfaces of catalogues know neither HEAD nor ranges.
+        return _download(name)
+    path = gdal_name(name)
+    status = gdal.VSIStatL(path)
+    if status is None or status.IsDirectory():
+        raise InputError(f"{name}: no such file")
+    if status.size > LARGEST_SMALL_FILE:
+        raise InputError(f"{name}: {status.size} bytes are too many for metadata")
+    file = gdal.VSIFOpenL(path, "rb")
+    if file is None:
+        raise InputError(f"{name}: {gdal.GetLastErrorMsg() or 'cannot be opened'}")
+    try:
+        return bytes(gdal.VSIFReadL(1, status.size, file) or b"")
+    finally:
+        gdal.VSIFCloseL(file)
+
+
+def _download(url: str) -> bytes:
+    """Get a small file by HTTP, patiently."""
+    for attempt in range(RETRIES + 1):
+        try:
+            with urllib.request.urlopen(url, timeout=READ_SECONDS) as answer:  # noqa: S310  http(s)
+                text: bytes = answer.read(LARGEST_SMALL_FILE + 1)
+        except urllib.error.HTTPError as error:
+            problem = f"HTTP {error.code} {error.reason}"
+            if error.code not in _AGAIN:
+                break
+        except (OSError, ValueError) as error:  # a refused connection, a timeout, no such host
+            problem = str(getattr(error, "reason", error)) or type(error).__name__
+        else:
+            if len(text) > LARGEST_SMALL_FILE:
+                problem = f"more than {LARGEST_SMALL_FILE} bytes are too many for metadata"
+                break
+            return text
+        if attempt < RETRIES:
+            time.sleep(RETRY_SECONDS * 2**attempt)
+    raise InputError(f"{url}: {' '.join(problem.split())}")
