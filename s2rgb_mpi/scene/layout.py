@@ -170,7 +170,7 @@ def _place(first: Product, product: Product) -> tuple[int, int]:
     row = (other.transform[3] - one.transform[3]) / one.transform[5]
     if max(abs(col - round(col)), abs(row - round(row))) > OFF_GRID:
         raise InputError(
-            f"{product.name}: begins at column {col:.3f}, row {row:.3f} of the grid of"
+            f"{product.name}: begins at column {col:z.3f}, row {row:z.3f} of the grid of"
             f" {first.name}, between its pixels; --resolution resamples"
         )
     return round(col), round(row)
