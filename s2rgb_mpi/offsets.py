@@ -265,7 +265,7 @@ def judge(counts: NDArray[np.int64], calibrations: Sequence[Calibration]) -> Ver
 def _find(floors: NDArray[np.float64], negative: NDArray[np.float64], *, known: bool) -> Finding:
     """Judge by floors (reflectance) and negative shares; is an offset known at all."""
     darkest = floors.min()
-    if known and negative.min() > MOST_NEGATIVE:
+    if negative.min() > MOST_NEGATIVE:  # never without an offset: DN are not negative
         return Finding.DOUBLED
     if darkest < FLOOR_RANGE[0]:
         return Finding.AGREES

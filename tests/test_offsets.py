@@ -156,6 +156,18 @@ def test_floors_near_1000_without_an_offset_contradict(floors, finding):
     assert (verdict.finding, verdict.floors) == (finding, floors)
 
 
+def test_with_an_offset_in_use_a_high_floor_tells_nothing():
+    assert judged([share_of(2100, 4000, 2)] * 3, -SHIFT).finding is Finding.UNKNOWN
+    assert judged([share_of(1100, 3000, 2)] * 3, 0).finding is Finding.MISSING
+
+
+def test_every_band_needs_enough_pixels():
+    """3600 of the 10,000 pixels are valid in two bands, and 400 in the other."""
+    bands = [np.where(np.arange(400)[:, np.newaxis] < rows, 1100, 0) for rows in (144, 16, 144)]
+    verdict = judged([band.repeat(400, axis=1).astype(np.uint16) for band in bands], 0)
+    assert (verdict.finding, verdict.pixels) == (Finding.UNKNOWN, 400)
+
+
 def test_the_floor_is_where_a_hundredth_is_passed():
     assert judged([share_of(1008, 3009, 1)] * 3, 0).floors == (3000,) * 3
     assert judged([share_of(1008, 3009, 2)] * 3, 0).floors == (1000,) * 3

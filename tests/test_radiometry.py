@@ -68,6 +68,7 @@ def test_tci_by_hand():
         *(1, 1, 1, 1, 2),
         *(1 + 127, 254, 255, 255),
     ]
+    assert Tci().values(np.array([-1.0, 0.0, 1.0]), 10_000).tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize(("offset", "quantification"), CALIBRATIONS)
