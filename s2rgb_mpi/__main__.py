@@ -9,7 +9,8 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 # Before numpy and GDAL are imported, which read these once. One thread a rank: the ranks are
-# the parallelism, and sixteen of them with sixteen threads each would fight over the cores.
+# the parallelism, and sixteen of them with sixteen threads each would fight over the cores. With
+# threads GDAL 3.6 also keeps silent about JPEG 2000 tiles that it cannot decode.
 os.environ.update(
     GDAL_NUM_THREADS="1", OPJ_NUM_THREADS="1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"
 )

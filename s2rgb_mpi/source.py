@@ -126,12 +126,12 @@ def to_dn(values: NDArray[Any], stored: Stored, dn: NDArray[np.uint16]) -> None:
         Filled here: rounded to the nearest, what lies beyond the ends clipped to them.
     """
     valid = np.isfinite(values)
-    if stored.nodata is not None:
-        # In the type of the values: -3.4e38 as float64 is not what a float32 band holds.
-        with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # what is too large for the type is clipped all the same
+        if stored.nodata is not None:
+            # In the type of the values: -3.4e38 as float64 is not what a float32 band holds.
             valid &= values != np.asarray(stored.nodata).astype(values.dtype)
-    if stored.gain != 1:
-        values = values * values.dtype.type(stored.gain)
+        if stored.gain != 1:
+            values = values * values.dtype.type(stored.gain)
     if values.dtype.kind == "f":
         values = np.rint(values)
     dn[:] = np.where(valid, np.clip(values, 1, DN_COUNT - 1), 0)

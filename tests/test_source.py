@@ -1,0 +1,137 @@
+"""Pixels become DN, whatever type they lie in; valid ones never become "no data"."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+from rasters import scene, write_raster
+from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.grid import Window
+from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_safe
+from s2rgb_mpi.source import Source
+from safe import read_dn
+
+NAN = float("nan")
+
+
+def read(product, window=None):
+    """Read a product, all of it by default: (height, width, 3), uint16."""
+    whole = Window(0, 0, product.grid.width, product.grid.height)
+    arrays = Source(product).read(window or whole)
+    assert {array.dtype for array in arrays} == {np.dtype("uint16")}
+    return np.stack(arrays, axis=-1)
+
+
+def three(tmp_path, values, **options):
+    """Open one row of values as all three bands of a product."""
+    path = write_raster(tmp_path / "band.tif", np.atleast_2d(values), **options)
+    return open_bands([path] * 3)
+
+
+def test_windows_are_those_of_the_product(safe):
+    window = Window(100, 200, 300, 150)
+    expected = read_dn(safe)[200:350, 100:400]
+    np.testing.assert_array_equal(read(open_safe(str(safe)), window), expected)
+
+
+def test_windows_of_all_sizes_come_from_the_same_memory(safe):
+    source = Source(open_safe(str(safe)))
+    first = source.read(Window(0, 0, 300, 200))[0]
+    second = source.read(Window(300, 100, 64, 64))[0]
+    assert np.shares_memory(first, second)
+    np.testing.assert_array_equal(second, read_dn(safe)[100:164, 300:364, 0])
+    larger = source.read(Window(0, 0, 611, 389))[0]
+    np.testing.assert_array_equal(larger, read_dn(safe)[..., 0])
+
+
+def test_dn_go_straight_into_the_array_and_keep_their_no_data(tmp_path):
+    product = three(tmp_path, np.array([0, 1, 65535], np.uint16), nodata=65535)
+    assert {band.calibration.nodata for band in product.bands} == {65535}
+    assert read(product)[0, :, 0].tolist() == [0, 1, 65535]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "values", "expected"),
+    [
+        # ESA's own: 0 is no data unless the file says otherwise.
+        ("int16", None, [-5, 0, 1, 32767], [1, 0, 1, 32767]),
+        ("int16", -9999, [-9999, -5, 0, 1, 2000], [0, 1, 1, 1, 2000]),
+        ("int16", 0, [-9999, 0, 1], [1, 0, 1]),
+        ("int32", -9999, [-9999, 0, 65535, 65536, 10**9], [0, 1, 65535, 65535, 65535]),
+        ("uint32", 4294967295, [4294967295, 0, 70_000], [0, 1, 65535]),
+        ("uint32", None, [0, 1, 70_000], [0, 1, 65535]),
+        # A no-data value that no pixel can have says nothing.
+        ("int16", 70_000, [0, 1], [0, 1]),
+        # Floats are reflectance; one DN is 1/10,000.
+        ("float32", None, [0.0, 0.0001, 0.1234, 1.0, 9.0], [1, 1, 1234, 10_000, 65535]),
+        ("float32", None, [NAN, np.inf, -np.inf, -0.2], [0, 0, 0, 1]),
+        ("float32", 0, [0.0, 0.00001, 0.5], [0, 1, 5000]),
+        ("float32", -9999, [-9999.0, NAN, -0.01, 0.0], [0, 0, 1, 1]),
+        ("float32", -3.4028234663852886e38, [-3.4028234663852886e38, 0.2], [0, 2000]),
+        ("float64", NAN, [NAN, 0.00014, 0.00016], [0, 1, 2]),
+        ("float32", 1e300, [0.2, NAN], [2000, 0]),
+    ],
+)
+def test_values_become_dn(tmp_path, dtype, nodata, values, expected):
+    product = three(tmp_path, np.array(values, dtype), nodata=nodata)
+    assert {band.calibration.nodata for band in product.bands} == {0}
+    assert read(product)[0, :, 2].tolist() == expected
+
+
+def test_floats_that_are_dn_are_read_by_the_users_quantification(tmp_path):
+    path = write_raster(tmp_path / "f.tif", np.array([[0.0, 1500.0, NAN]], np.float32))
+    product = open_bands([path] * 3, Choice(offset=-1000, quantification=10_000.0))
+    assert read(product)[0, :, 0].tolist() == [1, 1500, 0]
+    assert {band.calibration.offset for band in product.bands} == {-1000}
+
+
+def test_floats_scaled_by_tags_become_dn_once(tmp_path):
+    path = write_raster(
+        tmp_path / "f.tif", np.array([[1500.0]], np.float32), scale=0.0001, offset=-0.1
+    )
+    product = open_bands([path] * 3)
+    assert read(product)[0, 0].tolist() == [1500] * 3
+    assert {band.calibration.offset for band in product.bands} == {-1000}
+
+
+@pytest.mark.parametrize("interleave", ["PIXEL", "BAND"])
+def test_bands_of_one_file_are_read_by_their_numbers(tmp_path, interleave):
+    dn = scene()
+    path = write_raster(
+        tmp_path / "stack.tif", dn, options=[f"INTERLEAVE={interleave}", "TILED=YES"]
+    )
+    product = open_multiband(path, Choice(bidx=(3, 1, 2)))
+    np.testing.assert_array_equal(read(product), dn[..., [2, 0, 1]])
+    assert len(Source(product)._files) == 1  # noqa: SLF001  opened once, read in one call
+
+
+@pytest.fixture
+def one_thread():
+    """As the program has it: with threads GDAL 3.6 gives wrong pixels where it should fail."""
+    before = gdal.GetConfigOption("GDAL_NUM_THREADS")
+    gdal.SetConfigOption("GDAL_NUM_THREADS", "1")
+    yield
+    gdal.SetConfigOption("GDAL_NUM_THREADS", before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_window_that_cannot_be_read_is_named_with_its_file(safe, tmp_path):
+    broken = Path(shutil.copytree(safe, tmp_path / safe.name))
+    (image,) = broken.glob("GRANULE/*/IMG_DATA/R10m/*_B03_10m.jp2")
+    image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
+    source = Source(open_safe(str(broken)))
+    with pytest.raises(ReadError) as caught:
+        source.read(Window(384, 256, 227, 133))
+    assert str(caught.value).startswith(f"(384, 256, 227, 133) of {image}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_has_gone_is_a_read_error(safe, tmp_path):
+    copy = Path(shutil.copytree(safe, tmp_path / safe.name))
+    product = open_safe(str(copy))
+    shutil.rmtree(copy)
+    with pytest.raises(ReadError, match=product.bands[0].path):
+        Source(product)

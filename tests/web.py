@@ -1,0 +1,104 @@
+"""A web server on this machine: ranges, faults on demand, and a list of what was asked."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Asked(NamedTuple):
+    """One request."""
+
+    method: str
+    path: str
+    range: str | None
+
+
+class Web:
+    """A folder under http://127.0.0.1, and how it is to misbehave.
+
+    Faults map a path to what its first requests get: a status, or a number of seconds of silence.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked: list[Asked] = []
+        self.faults: dict[str, list[int | float]] = {}
+        web = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                web.answer(self)
+
+            do_HEAD = do_GET  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    @contextmanager
+    def running(self) -> Iterator[Web]:
+        """Answer while the body runs."""
+        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            self._server.server_close()
+            thread.join()
+
+    def ranges(self, path: str) -> list[str]:
+        """List the ranges that were asked of a file."""
+        return [asked.range for asked in self.asked if asked.path == path and asked.range]
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        path = request.path.partition("?")[0]
+        self.asked.append(Asked(request.command, path, request.headers.get("Range")))
+        faults = self.faults.get(path)
+        if faults:
+            fault = faults.pop(0)
+            if isinstance(fault, float):
+                time.sleep(fault)
+                request.close_connection = True
+                return
+            self._send(request, fault, b"")
+            return
+        file = self.folder / path.lstrip("/")
+        if not file.is_file():
+            self._send(request, 404, b"")
+            return
+        content = file.read_bytes()
+        span = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
+        if span is None:
+            self._send(request, 200, content)
+            return
+        first, last = int(span[1]), min(int(span[2] or len(content)), len(content) - 1)
+        where = f"bytes {first}-{last}/{len(content)}"
+        self._send(request, 206, content[first : last + 1], {"Content-Range": where})
+
+    @staticmethod
+    def _send(
+        request: BaseHTTPRequestHandler,
+        status: int,
+        body: bytes,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        request.send_response(status)
+        for name, value in {"Accept-Ranges": "bytes", **(headers or {})}.items():
+            request.send_header(name, value)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        if request.command != "HEAD":
+            request.wfile.write(body)
