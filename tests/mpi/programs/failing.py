@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from s2rgb_mpi import __main__, coordinator, worker, writer
+from s2rgb_mpi import __main__, coordinator, render, worker, writer
 
 role, how, *arguments = sys.argv[1:]
 
@@ -31,7 +31,7 @@ def breaking(function):
 
 PLACES = {
     ("coordinator", "exception"): (coordinator.Coordinator, "run"),
-    ("worker", "exception"): (worker, "colour"),
+    ("worker", "exception"): (render, "colour"),
     ("worker", "missing"): (worker, "blocks"),
     ("writer", "exception"): (writer.Output, "place"),
     ("writer", "missing-part"): (writer, "Output"),
