@@ -10,6 +10,8 @@ Read the rooms in the order a block travels::
     worker                  reads a window (source), colours it (radiometry), reduces it
                             (overviews), compresses it (encode, profile), sends it (protocol)
     writer                  receives (protocol), appends, seals the file (geotiff)
+    offsets                 whether the pixels agree with the offset: counted by workers, judged
+                            by the writer
     waiting                 how a rank waits without burning a core
     report, errors          what the run says, and how it fails
 

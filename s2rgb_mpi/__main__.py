@@ -84,7 +84,7 @@ def prepare(size: int, argv: Sequence[str], report: Report) -> Plan | None:
         return None
     report.quiet = order.quiet
     plan = coordinator.prepare(order.job)
-    for warning in plan.product.warnings:
+    for warning in plan.warnings:
         report.warning(warning)
     if order.dry_run:
         report.text(describe(plan, size))
@@ -115,13 +115,15 @@ def run(comm: MPI.Comm, plan: Plan, report: Report) -> None:
             hearing.tallies.append(tally.close())
         hearing.run()
         report.done(str(plan.job.output), hearing.nbytes, hearing.tallies)
+        warn(hearing.warnings, report)
     elif comm.rank == last:
         tally = Tally("writer")
-        tell(comm, Tag.DONE, tally.close(), writer.run(comm, plan, workers, tally))
+        nbytes, warnings = writer.run(comm, plan, workers, tally)
+        tell(comm, Tag.DONE, tally.close(), nbytes, warnings)
     else:
         tally = Tally("worker")
         worker.run(comm, plan, share, tally)
-        tell(comm, Tag.DONE, tally.close(), 0)
+        tell(comm, Tag.DONE, tally.close(), 0, ())
     waiting.everyone(comm)
 
 
@@ -134,6 +136,13 @@ def run_alone(plan: Plan, report: Report) -> None:
         report.advance(output.windows, output.nbytes)
     nbytes = output.finish()
     report.done(str(plan.job.output), nbytes, [working.close(), writing.close()])
+    warn(output.warnings, report)
+
+
+def warn(warnings: Sequence[str], report: Report) -> None:
+    """Say what the writer found odd, last of all, where it is seen."""
+    for text in warnings:
+        report.warning(text)
 
 
 def tell(comm: MPI.Comm, tag: Tag, *words: Any, seconds: float | None = None) -> bool:

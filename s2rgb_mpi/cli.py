@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.job import Job
+from s2rgb_mpi.job import RESAMPLINGS, Job
 from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, Profile, default_mask
-from s2rgb_mpi.radiometry import Stretch
+from s2rgb_mpi.radiometry import PRESETS, Curve, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,15 +66,15 @@ def parse(argv: Sequence[str]) -> Order:
     """
     options = _parser().parse_args(argv)
     job = Job(
-        product=options.product or "",
-        rgb=tuple(options.rgb or ()),
+        products=tuple(options.products),
+        rgb=tuple(map(tuple, options.rgb or ())),
         output=options.output,
         bidx=options.bidx or (),
         source_resolution=options.source_resolution,
         allow_l1c=options.allow_l1c,
         offset=options.offset,
         quantification=options.quantification,
-        stretch=Stretch(black=options.black, white=options.white, gamma=options.gamma),
+        stretch=_curve(options),
         profile=Profile(
             compress=options.compress,
             level=options.level,
@@ -83,10 +83,27 @@ def parse(argv: Sequence[str]) -> Order:
             mask=options.mask or default_mask(options.compress, options.quality),
             layout=options.layout,
         ),
+        bounds=options.bounds and tuple(options.bounds),
+        bounds_crs=options.bounds_crs,
+        crs=options.crs,
+        resolution=options.resolution,
+        resampling=options.resampling,
         window=options.window,
         overwrite=options.overwrite,
+        strict=options.strict,
     )
     return Order(job, dry_run=options.dry_run, quiet=options.quiet)
+
+
+def _curve(options: argparse.Namespace) -> Curve:
+    """Return the preset, with those of its options that were given."""
+    names = ("black", "white", "gamma")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.preset == Stretch.preset:
+        return Stretch(**given)
+    if given:
+        raise UsageError(f"--preset {options.preset} is fixed: it takes no --{next(iter(given))}")
+    return PRESETS[options.preset]()
 
 
 def _auto(kind: type) -> Callable[[str], float | None]:
@@ -119,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"s2rgb_mpi {__version__}")
     _add_input(parser.add_argument_group("input"))
     _add_colour(parser.add_argument_group("colour"))
+    _add_grid(parser.add_argument_group("grid"))
     _add_output(parser.add_argument_group("output"))
     group = parser.add_argument_group("run")
     group.add_argument(
@@ -130,17 +148,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "product",
-        nargs="?",
+        "products",
+        nargs="*",
         metavar="PRODUCT",
         help="a SAFE folder, the MTD_MSIL2A.xml in it, or a zip of it; a STAC item (.json, path or"
-        " URL); a raster with several bands (path, URL, or a name of GDAL's such as /vsis3/...)",
+        " URL); a raster with several bands (path, URL, or a name of GDAL's such as /vsis3/...);"
+        " several of one UTM grid: a mosaic, the first valid pixel in the order given wins",
     )
     group.add_argument(
         "--rgb",
         nargs=3,
+        action="append",
         metavar=("RED", "GREEN", "BLUE"),
-        help="three single-band files in place of PRODUCT",
+        help="three single-band files in place of PRODUCT; may be repeated",
     )
     group.add_argument(
         "--bidx",
@@ -173,31 +193,73 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         metavar="auto|DN",
         help="DN per unit of reflectance, in place of what the metadata say (default: auto)",
     )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="pixels that contradict the offset are an error, not a warning (default: off)",
+    )
 
 
 def _add_colour(group: argparse._ArgumentGroup) -> None:
     default = Stretch()
-    group.description = "out = 255 * ((reflectance - black) / (white - black)) ** (1 / gamma)"
+    group.description = "boa: out = 255 * ((reflectance - black) / (white - black)) ** (1 / gamma)"
+    group.add_argument(
+        "--preset",
+        choices=PRESETS,
+        default=default.preset,
+        help="boa, the formula above; tci, ESA's own true-colour image; exopp, the recipe of the"
+        " course exercise; the last two take none of the options below (default: %(default)s)",
+    )
+    # No default of argparse's: whether one was given has to be known.
     group.add_argument(
         "--black",
         type=float,
-        default=default.black,
         metavar="RHO",
-        help="reflectance that becomes the darkest value (default: %(default)g)",
+        help=f"reflectance that becomes the darkest value (default: {default.black:g})",
     )
     group.add_argument(
         "--white",
         type=float,
-        default=default.white,
         metavar="RHO",
-        help="reflectance that becomes 255 (default: %(default)g)",
+        help=f"reflectance that becomes 255 (default: {default.white:g})",
     )
     group.add_argument(
         "--gamma",
         type=float,
-        default=default.gamma,
         metavar="G",
-        help="exponent 1/G between them (default: %(default)g)",
+        help=f"exponent 1/G between them (default: {default.gamma:g})",
+    )
+
+
+def _add_grid(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--bounds",
+        type=float,
+        nargs=4,
+        metavar=("W", "S", "E", "N"),
+        help="crop, snapped outward to whole pixels (default: the whole extent)",
+    )
+    group.add_argument(
+        "--bounds-crs",
+        default=Job.bounds_crs,
+        metavar="CRS",
+        help="the CRS of --bounds (default: %(default)s)",
+    )
+    group.add_argument(
+        "--crs",
+        metavar="CRS",
+        help="resample into another CRS, such as EPSG:2056 (default: the product's own)",
+    )
+    group.add_argument(
+        "--resolution",
+        type=float,
+        metavar="M",
+        help="resample to pixels of this edge, units of the CRS (default: the product's own)",
+    )
+    group.add_argument(
+        "--resampling",
+        choices=RESAMPLINGS,
+        help="how to, with --crs or --resolution (default: nearest)",
     )
 
 

@@ -10,6 +10,7 @@ from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import Choice, open_bands, open_product
 from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.scene import lay_out, warp_out
 from s2rgb_mpi.waiting import until
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.product import Product
     from s2rgb_mpi.report import Report, Tally
+    from s2rgb_mpi.scene import Scene
 
 _LAUNCHERS = (
     # How many ranks the launcher started, and which of them this is; the innermost first.
@@ -80,7 +82,23 @@ def prepare(job: Job) -> Plan:
     """
     check_codec(job.profile)
     _check_output(job)
-    return make_plan(job, _open(job), part_id=secrets.token_hex(4))
+    return make_plan(job, _scene(job), part_id=secrets.token_hex(4))
+
+
+def _scene(job: Job) -> Scene:
+    """Lay the products out on their own grid, or on another one if that was asked for."""
+    products = _open(job)
+    if job.crs is None and job.resolution is None:
+        return lay_out(products, job.bounds, job.bounds_crs)
+    return warp_out(
+        products,
+        crs=job.crs,
+        resolution=job.resolution,
+        resampling=job.resampling or "nearest",
+        bounds=job.bounds,
+        bounds_crs=job.bounds_crs,
+        step=job.window,
+    )
 
 
 def claim(plan: Plan) -> None:
@@ -108,8 +126,8 @@ def _check_output(job: Job) -> None:
         raise UsageError(f"{job.output}: exists already; --overwrite replaces it")
 
 
-def _open(job: Job) -> Product:
-    """Read what the input says of itself; the user's word on its values comes first."""
+def _open(job: Job) -> list[Product]:
+    """Read what the inputs say of themselves; the user's word on their values comes first."""
     choice = Choice(
         resolution=job.source_resolution,
         bidx=job.bidx,
@@ -117,7 +135,9 @@ def _open(job: Job) -> Product:
         offset=job.offset,
         quantification=job.quantification,
     )
-    return open_bands(job.rgb, choice) if job.rgb else open_product(job.product, choice)
+    if job.rgb:
+        return [open_bands(paths, choice) for paths in job.rgb]
+    return [open_product(name, choice) for name in job.products]
 
 
 class Coordinator:
@@ -137,6 +157,7 @@ class Coordinator:
         self._lines = {rank: self._listen(rank) for rank in range(1, comm.size)}
         self.tallies: list[Tally] = []
         self.nbytes = 0
+        self.warnings: list[str] = []
 
     def run(self) -> None:
         """Listen until every other rank is done."""
@@ -161,6 +182,7 @@ class Coordinator:
             if tag == Tag.DONE:
                 self.tallies.append(words[0])
                 self.nbytes += words[1]
+                self.warnings += words[2]
                 continue
             self._report.advance(*words)
             self._lines[rank] = self._listen(rank)

@@ -7,6 +7,7 @@
     ├── InputError      2   a product, band file or metadata file is not what it must be
     ├── PlanError       2   the job does not fit: window, tile, memory
     ├── LaunchError     2   the ranks that were started are not the ranks that met
+    ├── StrictError     2   what would have been a warning, but for --strict
     ├── OutputError     4   the output cannot be written
     ├── ReadError       5   a window of a band could not be read once the run was under way
     ├── ProtocolError   5   a message between ranks is not what was agreed
@@ -40,6 +41,15 @@ class PlanError(S2RGBError):
 
 class LaunchError(S2RGBError):
     """The ranks that were started are not the ranks that met."""
+
+    exit_code = 2
+
+
+class StrictError(S2RGBError):
+    """What would have been a warning, but for --strict.
+
+    Exit code 2, like all that is wrong with the input, though it shows only at the end.
+    """
 
     exit_code = 2
 

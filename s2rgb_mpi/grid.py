@@ -22,6 +22,34 @@ class Window(NamedTuple):
     width: int
     height: int
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, for an array that begins at pixel 0, 0."""
+        return (
+            slice(self.row_off, self.row_off + self.height),
+            slice(self.col_off, self.col_off + self.width),
+        )
+
+    def moved(self, cols: int, rows: int) -> Window:
+        """Return the window moved by so many pixels."""
+        return Window(self.col_off + cols, self.row_off + rows, self.width, self.height)
+
+    def overlap(self, other: Window) -> Window | None:
+        """Return what both windows share; None if that is nothing."""
+        left, top = max(self.col_off, other.col_off), max(self.row_off, other.row_off)
+        right = min(self.col_off + self.width, other.col_off + other.width)
+        bottom = min(self.row_off + self.height, other.row_off + other.height)
+        return (
+            Window(left, top, right - left, bottom - top) if left < right and top < bottom else None
+        )
+
+    def union(self, other: Window) -> Window:
+        """Return the smallest window that holds both."""
+        left, top = min(self.col_off, other.col_off), min(self.row_off, other.row_off)
+        right = max(self.col_off + self.width, other.col_off + other.width)
+        bottom = max(self.row_off + self.height, other.row_off + other.height)
+        return Window(left, top, right - left, bottom - top)
+
     def at_level(self, level: int) -> Window:
         """Return what this window becomes in an image reduced ``level`` times by two.
 
@@ -69,6 +97,12 @@ class Grid:
             for row in range(0, self.height, height)
             for col in range(0, self.width, width)
         ]
+
+    def part(self, window: Window) -> Grid:
+        """Return the grid of a window, which may reach beyond this one."""
+        x, dx, a, y, b, dy = self.transform
+        corner = (x + window.col_off * dx, dx, a, y + window.row_off * dy, b, dy)
+        return Grid(self.crs, corner, window.width, window.height)
 
     def at_level(self, level: int) -> tuple[int, int]:
         """Return ``(width, height)`` of the image reduced ``level`` times by two."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.profile import Profile
-from s2rgb_mpi.radiometry import Stretch
+from s2rgb_mpi.radiometry import Curve, Stretch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+RESAMPLINGS = ("nearest", "bilinear", "cubic")
 COLOURS = ("R", "G", "B")
 
 
@@ -21,11 +23,11 @@ class Job:
 
     Parameters
     ----------
-    product : str
-        A SAFE folder, its ``MTD_MSIL2A.xml``, a SAFE zip, a STAC item, or a multi-band raster;
-        empty if `rgb` is given.
-    rgb : tuple of str
-        Red, green and blue band files, in place of a product.
+    products : tuple of str
+        SAFE folders, their ``MTD_MSIL2A.xml``, SAFE zips, STAC items, or multi-band rasters, the
+        one on top first; empty if `rgb` is given.
+    rgb : tuple of tuple of str
+        Red, green and blue band files, in place of products.
     output : Path
         The GeoTIFF.
     bidx : tuple of int
@@ -38,39 +40,70 @@ class Job:
         DN to add in place of what the metadata say.
     quantification : float, optional
         DN per unit of reflectance in place of what the metadata say.
-    stretch : Stretch
-        Black, white and gamma.
+    stretch : Curve
+        From reflectance to colour.
     profile : Profile
         How the pixels are stored.
+    bounds : tuple of float, optional
+        West, south, east, north of the part to keep.
+    bounds_crs : str
+        The CRS of `bounds`.
+    crs : str, optional
+        The CRS of the output, where it is not the products' own.
+    resolution : float, optional
+        Edge of a pixel, units of the CRS, where it is not the products' own.
+    resampling : str, optional
+        One of :data:`RESAMPLINGS`; only with another CRS or resolution.
     window : int
         The least edge of a window, pixels.
     overwrite : bool
         Whether an existing output may be replaced.
+    strict : bool
+        Whether pixels that contradict the offset are an error.
     """
 
-    product: str
-    rgb: tuple[str, ...]
+    products: tuple[str, ...]
+    rgb: tuple[tuple[str, ...], ...]
     output: Path
     bidx: tuple[int, ...] = ()
     source_resolution: int = 10
     allow_l1c: bool = False
     offset: int | None = None
     quantification: float | None = None
-    stretch: Stretch = field(default_factory=Stretch)
+    stretch: Curve = field(default_factory=Stretch)
     profile: Profile = field(default_factory=Profile)
+    bounds: tuple[float, float, float, float] | None = None
+    bounds_crs: str = "EPSG:4326"
+    crs: str | None = None
+    resolution: float | None = None
+    resampling: str | None = None
     window: int = 1024
     overwrite: bool = False
+    strict: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
-        if bool(self.product) == bool(self.rgb):
-            raise UsageError("give either one PRODUCT or --rgb RED GREEN BLUE")
+        if bool(self.products) == bool(self.rgb):
+            raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
         if self.rgb and (self.bidx or self.source_resolution != Job.source_resolution):
             raise UsageError("--rgb takes its bands as they are: no --bidx, no --source-resolution")
         if self.bidx and (len(self.bidx) != len(COLOURS) or min(self.bidx) < 1):
             numbers = ",".join(map(str, self.bidx))
             raise UsageError(f"--bidx {numbers} must be three band numbers from 1 on: R,G,B")
+        self._check_grid()
         if self.window < self.profile.tile or self.window % self.profile.tile:
             raise UsageError(
                 f"--window {self.window} must be a multiple of --tile {self.profile.tile}"
             )
+
+    def _check_grid(self) -> None:
+        """Refuse a place that cannot be."""
+        if self.resampling and self.crs is None and self.resolution is None:
+            raise UsageError("--resampling means nothing without --crs or --resolution")
+        if self.resolution is not None and not 0 < self.resolution < math.inf:
+            raise UsageError(f"--resolution {self.resolution:g} must be above 0")
+        if self.bounds and not (
+            self.bounds[0] < self.bounds[2] and self.bounds[1] < self.bounds[3]
+        ):
+            bounds = " ".join(map(str, self.bounds))
+            raise UsageError(f"--bounds {bounds} must be west, south, east, north")

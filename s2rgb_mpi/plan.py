@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.grid import Window, interleave, reduced
+from s2rgb_mpi.offsets import NBYTES
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD, header_nbytes
+from s2rgb_mpi.scene import cells
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.job import Job
-    from s2rgb_mpi.product import Product
+    from s2rgb_mpi.scene import Cell, Member, Scene
 
 LIBRARIES_NBYTES = 90_000_000
 """Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""
@@ -44,12 +48,14 @@ class Plan:
     ----------
     job : Job
         What was asked.
-    product : Product
-        What is read.
+    scene : Scene
+        What is read, and where it lies.
     part_path, sealed_path : Path
         The files that exist while the run lasts, beside the output.
     edge : tuple of int
         ``(width, height)`` of a window that no border cuts, pixels.
+    cell_edges : tuple of tuple of int
+        The same of the pieces that each product is read in: whole source blocks.
     windows : tuple of Window
         All of them, on a Z-order curve, so that neighbours stay together in every share.
     levels : int
@@ -59,10 +65,11 @@ class Plan:
     """
 
     job: Job
-    product: Product
+    scene: Scene
     part_path: Path
     sealed_path: Path
     edge: tuple[int, int]
+    cell_edges: tuple[tuple[int, int], ...]
     windows: tuple[Window, ...]
     levels: int
     whole_levels: int
@@ -70,7 +77,12 @@ class Plan:
     @property
     def grid(self) -> Grid:
         """Where the output's pixels lie."""
-        return self.product.grid
+        return self.scene.grid
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should look at before the start."""
+        return tuple(text for member in self.scene.members for text in member.product.warnings)
 
     @property
     def room(self) -> int:
@@ -81,22 +93,56 @@ class Plan:
             for level in range(self.whole_levels + 1)
         )
         layers = 2 if self.job.profile.mask == "internal" else 1
-        return tiles * layers + self.levels - self.whole_levels
+        return tiles * layers + self.levels - self.whole_levels + len(self.scene.members)
 
     @property
     def payload_nbytes(self) -> int:
         """The largest payload of a block, bytes."""
         profile = self.job.profile
         pixels = self.edge[0] * self.edge[1] * 4 / 3
-        return math.ceil(pixels * (profile.bands * profile.worst_ratio + 1 / 8)) + 4096
+        counts = len(self.scene.members) * NBYTES
+        return math.ceil(pixels * (profile.bands * profile.worst_ratio + 1 / 8)) + counts + 4096
 
-    @property
-    def worker_nbytes(self) -> int:
-        """The memory that a worker needs at the most, bytes."""
+    def worker_nbytes(self, workers: int) -> int:
+        """Return the memory that a worker needs at the most, bytes.
+
+        Parameters
+        ----------
+        workers : int
+            Between how many the windows are dealt: it tells how many cells one has to keep.
+        """
         pixels = self.edge[0] * self.edge[1]
-        stored = sum(band.stored.nbytes_per_pixel for band in self.product.bands)
+        stored = max(
+            sum(band.stored.nbytes_per_pixel for band in member.product.bands)
+            for member in self.scene.members
+        )
         arrays = pixels * (stored + 3 * 4 + DECODER_NBYTES_PER_PIXEL)
-        return LIBRARIES_NBYTES + CACHE_NBYTES + arrays + BLOCKS_IN_FLIGHT * self.payload_nbytes
+        kept = max(self.kept_nbytes(share) for share in self.deal(workers))
+        sent = BLOCKS_IN_FLIGHT * self.payload_nbytes
+        return LIBRARIES_NBYTES + CACHE_NBYTES + arrays + kept + sent
+
+    def cells(self, window: Window) -> Iterator[tuple[int, Cell]]:
+        """List the cells that show in a window, by the number of their product, top first."""
+        for number, (member, edge) in enumerate(
+            zip(self.scene.members, self.cell_edges, strict=True)
+        ):
+            for cell in cells(member, self.grid, edge, window):
+                yield number, cell
+
+    def kept_nbytes(self, share: Sequence[int]) -> int:
+        """Return the most that cells can take which a later window of the share may need, bytes."""
+        needed = [[(n, cell.source) for n, cell in self.cells(self.windows[w])] for w in share]
+        left = Counter(cell for window in needed for cell in window)
+        kept: dict[tuple[int, Window], int] = {}
+        now = most = 0
+        for window in needed:
+            for cell in window:
+                left[cell] -= 1
+                nbytes = cell[1].width * cell[1].height * 3 * 2 if left[cell] else 0
+                now += nbytes - kept.get(cell, 0)
+                kept[cell] = nbytes
+            most = max(most, now)
+        return most
 
     def writer_nbytes(self, workers: int) -> int:
         """Return the memory that the writer needs at the most, bytes.
@@ -142,7 +188,7 @@ class Plan:
             Numbers of windows; every number once. Some are empty if there are more workers
             than windows.
         """
-        costs = [window.width * window.height for window in self.windows]
+        costs = [self._cost(window) for window in self.windows]
         total, before = sum(costs), 0
         shares: list[list[int]] = [[] for _ in range(workers)]
         for number, cost in enumerate(costs):
@@ -151,15 +197,21 @@ class Plan:
             before += cost
         return shares
 
+    def _cost(self, window: Window) -> int:
+        """Estimate the work of a window: its pixels that some product may show."""
+        shown = [member.visible(window) for member in self.scene.members]
+        pixels = sum(part.width * part.height for part in shown if part)
+        return 1 + min(pixels, window.width * window.height)
 
-def make_plan(job: Job, product: Product, part_id: str) -> Plan:
-    """Cut the product's grid into windows, and refuse what cannot be done.
+
+def make_plan(job: Job, scene: Scene, part_id: str) -> Plan:
+    """Cut the scene's grid into windows, and refuse what cannot be done.
 
     Parameters
     ----------
     job : Job
         What was asked.
-    product : Product
+    scene : Scene
         What is there.
     part_id : str
         What tells this run's temporary files from those of another.
@@ -174,9 +226,10 @@ def make_plan(job: Job, product: Product, part_id: str) -> Plan:
         A window's pixels do not halve evenly down to the last level, or its block is too
         large for one message.
     """
-    grid, tile = product.grid, job.profile.tile
+    grid, tile = scene.grid, job.profile.tile
     levels = grid.overview_levels(tile) if job.profile.layout == "cog" else 0
-    edge = _window_edge(job, product)
+    # Windows follow the blocks of the first product, as if they were those of the whole scene.
+    edge = _edge(job, scene.members[0].product.block, grid)
     sizes = (grid.width, grid.height)
     for length, size in zip(edge, sizes, strict=True):
         if length < size and length % 2**levels:
@@ -198,10 +251,13 @@ def make_plan(job: Job, product: Product, part_id: str) -> Plan:
     )
     plan = Plan(
         job=job,
-        product=product,
+        scene=scene,
         part_path=job.output.with_name(f"{job.output.name}.part-{part_id}"),
         sealed_path=job.output.with_name(f"{job.output.name}.sealed-{part_id}"),
         edge=edge,
+        cell_edges=tuple(
+            _edge(job, member.product.block, member.product.grid) for member in scene.members
+        ),
         windows=tuple(windows),
         levels=levels,
         whole_levels=max(whole),
@@ -217,20 +273,13 @@ def describe(plan: Plan, ranks: int) -> str:
     workers = max(1, ranks - 2)
     shares = [len(share) for share in plan.deal(workers)]
     lines = {
-        "product": plan.product.name,
-        **{
-            band.name: f"{band.path}, offset {band.calibration.offset},"
-            f" quantification {band.calibration.quantification:g}"
-            for band in plan.product.bands
-        },
-        "offset": f"stated by {plan.product.offset_source}",
+        "products": "".join(f"\n{_describe_member(member)}" for member in plan.scene.members),
         "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
         f" {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
-        "windows": f"{len(plan.windows)} of {plan.edge[0]} x {plan.edge[1]} pixels;"
-        f" source blocks {plan.product.block[0]} x {plan.product.block[1]}",
+        "windows": f"{len(plan.windows)} of {plan.edge[0]} x {plan.edge[1]} pixels",
         "shares": f"{workers} workers, {min(shares)} to {max(shares)} windows each",
         "levels": f"{plan.levels} overviews",
-        "memory": f"at most {plan.worker_nbytes / 1e6:.0f} MB a worker,"
+        "memory": f"at most {plan.worker_nbytes(workers) / 1e6:.0f} MB a worker,"
         f" {plan.writer_nbytes(workers) / 1e6:.0f} MB the writer",
         "output": f"{job.output}, {job.profile.layout}, {job.profile.compress},"
         f" at most {plan.output_nbytes / 1e6:.0f} MB, twice that while it is sealed",
@@ -238,14 +287,30 @@ def describe(plan: Plan, ranks: int) -> str:
     return "\n".join(f"{name:8} {text}" for name, text in lines.items())
 
 
-def _window_edge(job: Job, product: Product) -> tuple[int, int]:
+def _describe_member(member: Member) -> str:
+    """Say in words what a product is and where it lies."""
+    product = member.product
+    place = f"at column {member.col_off}, row {member.row_off}"
+    lines = [
+        f"  {product.name} {place}, blocks of {product.block[0]} x {product.block[1]}",
+        f"    offset stated by {product.offset_source}",
+    ]
+    lines += [
+        f"    {band.name} {band.path}, offset {band.calibration.offset},"
+        f" quantification {band.calibration.quantification:g}"
+        for band in product.bands
+    ]
+    return "\n".join(lines)
+
+
+def _edge(job: Job, block: tuple[int, int], grid: Grid) -> tuple[int, int]:
     """Choose ``(width, height)`` of a window: whole output tiles of whole source blocks.
 
     A source stored in strips gets windows as wide as the image, and less high, so that no
     strip is decoded twice and a window still has about ``job.window`` squared pixels.
     """
-    grid, tile = product.grid, job.profile.tile
-    block_width, block_height = product.block
+    tile = job.profile.tile
+    block_width, block_height = block
     if block_width >= grid.width:
         width = _multiple(tile, grid.width)
     else:

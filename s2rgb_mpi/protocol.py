@@ -9,7 +9,7 @@
       |  ...                                   |                             |
       |  HEADER with no window        ------>  |                             |
       |  DONE (times) ---------------------------------------------------->  |
-      |                                        |  DONE (file) -------------> |
+      |                                        |  DONE (file, warnings) ---> |
       |  FAILED (exit code, words), from any rank  ----------------------->  |
 
 A block is one window's pieces. The header is little-endian::
@@ -67,6 +67,8 @@ class Kind(IntEnum):
     """An encoded tile of the internal mask; row and col as for TILE."""
     PART = 2
     """The window's own RGB pixels of a level whose tiles span windows; row and col in pixels."""
+    COUNTS = 3
+    """What the offset check counted of one product in the window (offsets); row is its number."""
 
 
 class Piece(NamedTuple):
@@ -140,7 +142,7 @@ def pack(block: Block, room: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
     Parameters
     ----------
     block : Block
-        Encoded tiles must stand before parts.
+        Encoded tiles must stand before parts and counts.
     room : int
         Entries that a header has room for, agreed for the whole run.
 

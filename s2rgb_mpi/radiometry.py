@@ -1,10 +1,11 @@
-"""From digital numbers to 8-bit colour: calibration, stretch, and the table that joins them."""
+"""From digital numbers to 8-bit colour: calibration, curve, and the table that joins them."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -49,16 +50,47 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Which reflectances become dark and white, and the curve between them.
+class Curve(ABC):
+    """From reflectance to colour: what a preset stands for.
+
+    The fields of a curve are its options; those that have none always give the same colours.
+    """
+
+    preset: ClassVar[str]
+    """Its name on the command line and in the file."""
+
+    @abstractmethod
+    def values(self, numbers: NDArray[np.float64], quantification: float) -> NDArray[np.float64]:
+        """Colour digital numbers to which the offset has been added.
+
+        Parameters
+        ----------
+        numbers : ndarray, float64
+            DN + offset, whole numbers.
+        quantification : float
+            DN per unit of reflectance.
+
+        Returns
+        -------
+        ndarray, float64
+            Whole numbers, 0..255. That valid pixels are not 0 is the caller's business.
+        """
+
+
+@dataclass(frozen=True)
+class Stretch(Curve):
+    """Preset boa: reflectance, cut at black and white, with a gamma between them.
 
     Parameters
     ----------
     black, white : float
         Reflectance (0..1, unitless) that maps to the darkest value and to 255.
     gamma : float
-        ``out = 255 * ((reflectance - black) / (white - black)) ** (1 / gamma)``.
+        ``out = 255 * ((reflectance - black) / (white - black)) ** (1 / gamma)``, rounded half
+        up.
     """
+
+    preset: ClassVar[str] = "boa"
 
     black: float = 0.0
     white: float = 1.0
@@ -74,33 +106,87 @@ class Stretch:
         if not self.gamma > 0:
             raise UsageError(f"--gamma must be above 0, not {self.gamma:g}")
 
+    def values(self, numbers: NDArray[np.float64], quantification: float) -> NDArray[np.float64]:
+        """Clamp, normalise, apply gamma; see :meth:`Curve.values`."""
+        reflectance = numbers / quantification
+        share = np.clip((reflectance - self.black) / (self.white - self.black), 0.0, 1.0)
+        return np.floor(255.0 * share ** (1.0 / self.gamma) + 0.5)
 
-def make_lut(calibration: Calibration, stretch: Stretch) -> NDArray[np.uint8]:
+
+@dataclass(frozen=True)
+class Tci(Curve):
+    """Preset tci: the true-colour image (TCI) that ESA puts into every L2A product.
+
+    Notes
+    -----
+    ESA's values are 0 where ``r = DN + BOA_ADD_OFFSET`` is not above 0, and else
+    ``min(255, 1 + floor(254 * r / 2500))``. No document says so: it was found on a product of
+    baseline 04.00, and holds for each of its pixels. 2500 is a reflectance of 0.25 there, and
+    here with any quantification.
+    """
+
+    preset: ClassVar[str] = "tci"
+
+    white: ClassVar[float] = 0.25
+    """The reflectance at which ESA's image becomes 255."""
+
+    def values(self, numbers: NDArray[np.float64], quantification: float) -> NDArray[np.float64]:
+        """Scale linearly to 1..255; see :meth:`Curve.values`."""
+        # One division of exact numbers: no quotient is rounded across a whole number.
+        value = 1.0 + np.floor(254.0 * numbers / (self.white * quantification))
+        return np.where(numbers <= 0, 0.0, np.minimum(value, 255.0))
+
+
+@dataclass(frozen=True)
+class Exopp(Curve):
+    """Preset exopp: the recipe of the course exercise that asks for this program.
+
+    Notes
+    -----
+    exoParaProc, ``src/exopp/transform.py``: ``((DN - 200) / 9600)`` clipped to 0..1, to the
+    power of 0.6, times 255, truncated. It is written for the DN of products without an offset
+    and 10,000 DN per unit of reflectance; with others it takes the DN that such a product
+    would have, ``(DN + offset) * 10000 / quantification``.
+    """
+
+    preset: ClassVar[str] = "exopp"
+
+    def values(self, numbers: NDArray[np.float64], quantification: float) -> NDArray[np.float64]:
+        """Follow the recipe, in its own order of operations; see :meth:`Curve.values`."""
+        number = numbers * 10_000.0 / quantification
+        share = np.clip((number - 200.0) / (9800.0 - 200.0), 0.0, 1.0)
+        return np.floor(share**0.6 * 255.0)
+
+
+PRESETS: dict[str, type[Curve]] = {curve.preset: curve for curve in (Stretch, Tci, Exopp)}
+"""The curves by their names on the command line."""
+
+
+def make_lut(calibration: Calibration, curve: Curve) -> NDArray[np.uint8]:
     """Build the table from digital number to display value, applied as ``lut[dn]``.
 
     Parameters
     ----------
     calibration : Calibration
         Offset, quantification and no-data DN of one band.
-    stretch : Stretch
-        Black and white reflectance, and gamma.
+    curve : Curve
+        From reflectance to colour.
 
     Returns
     -------
     ndarray, shape (65536,), uint8
-        0 for the no-data DN alone; every other DN gets 1..255.
+        0 for the no-data DN alone; every other DN gets 1..255, so what a curve makes 0 becomes
+        1.
 
     Notes
     -----
     Reflectance is ``(DN + offset) / quantification``: Sentinel-2 Products Specification
     Document, BOA_ADD_OFFSET and BOA_QUANTIFICATION_VALUE of the product metadata. Values are
-    computed once in float64 and rounded half up.
+    computed once in float64.
     """
-    dn = np.arange(DN_COUNT, dtype=np.float64)
-    reflectance = (dn + calibration.offset) / calibration.quantification
-    share = np.clip((reflectance - stretch.black) / (stretch.white - stretch.black), 0.0, 1.0)
-    value = np.floor(255.0 * share ** (1.0 / stretch.gamma) + 0.5)
-    lut = np.maximum(value, NODATA_OUT + 1).astype(np.uint8)
+    numbers = np.arange(DN_COUNT, dtype=np.float64) + calibration.offset
+    values = curve.values(numbers, calibration.quantification)
+    lut = np.maximum(values, NODATA_OUT + 1).astype(np.uint8)
     lut[calibration.nodata] = NODATA_OUT
     return lut
 

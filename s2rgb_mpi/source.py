@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
-from s2rgb_mpi.product import cause, open_raster
+from s2rgb_mpi.product import cause, open_raster, warped
 from s2rgb_mpi.radiometry import DN_COUNT
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Source:
     def __init__(self, product: Product) -> None:
         # Bands of one file are read in one call: pixel by pixel, they share its blocks.
         groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
-        self._files = [_File.open(list(bands)) for _, bands in groups]
+        self._files = [_File.open(product, list(bands)) for _, bands in groups]
 
     def read(self, window: Window) -> list[NDArray[np.uint16]]:
         """Read one window of all bands.
@@ -85,12 +85,14 @@ class _File(NamedTuple):
     dn: _Buffer
 
     @classmethod
-    def open(cls, bands: Sequence[Band]) -> _File:
-        """Open the file of some bands."""
+    def open(cls, product: Product, bands: Sequence[Band]) -> _File:
+        """Open the file of some bands, on the grid of their product."""
         try:
             dataset = open_raster(bands[0].path)
         except InputError as error:
             raise ReadError(str(error)) from error
+        if product.resampling:
+            dataset = warped(dataset, product.grid, product.resampling, bands[0].nodata)
         return cls(dataset, bands, _Buffer(bands[0].stored.dtype), _Buffer("uint16"))
 
     def read(self, window: Window) -> NDArray[np.uint16]:

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from s2rgb_mpi.encode import Encoder
-from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.overviews import halve
 from s2rgb_mpi.plan import BLOCKS_IN_FLIGHT
 from s2rgb_mpi.protocol import Block, Kind, Piece, Tag, end_of_share, pack
-from s2rgb_mpi.radiometry import colour, histogram, make_lut
-from s2rgb_mpi.source import Source
+from s2rgb_mpi.radiometry import histogram
+from s2rgb_mpi.render import Renderer
 from s2rgb_mpi.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from s2rgb_mpi.grid import Window
@@ -82,7 +80,7 @@ def blocks(plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
     ReadError
         Names the window and the file.
     """
-    maker = _Maker(plan, tally)
+    maker = _Maker(plan, share, tally)
     for number in share:
         try:
             block = maker.block(number)
@@ -93,30 +91,28 @@ def blocks(plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
 
 
 class _Maker:
-    """Makes one block after the other, with what all of them need: bands, tables, encoder."""
+    """Makes one block after the other, with what all of them need."""
 
-    def __init__(self, plan: Plan, tally: Tally) -> None:
+    def __init__(self, plan: Plan, share: Sequence[int], tally: Tally) -> None:
         self._plan = plan
         self._tally = tally
-        self._source = Source(plan.product)
-        self._luts = [make_lut(band.calibration, plan.job.stretch) for band in plan.product.bands]
+        self._renderer = Renderer(plan, share, tally)
         self._encoder = Encoder(plan.job.profile)
 
     def block(self, number: int) -> Block:
         """Turn one window into a block."""
-        window = self._plan.windows[number]
-        with self._tally.stage("read"):
-            try:
-                dn = self._source.read(window)
-            except ReadError as error:
-                raise ReadError(f"window {number} {error}") from error
+        rendered = self._renderer.render(number)
+        if not rendered.filled:
+            return Block(number, (), histogram(rendered.rgb))
         with self._tally.stage("colour"):
-            rgb = np.empty((window.height, window.width, 3), dtype=np.uint8)
-            filled = colour(dn, self._luts, rgb)
-            counts = histogram(rgb)
+            values = histogram(rendered.rgb)
         with self._tally.stage("encode"):
-            pieces = self._pieces(window, rgb) if filled else []
-        return Block(number, pieces, counts)
+            pieces = self._pieces(self._plan.windows[number], rendered.rgb)
+        counts = [
+            Piece(Kind.COUNTS, 0, member, 0, numbers.tobytes())
+            for member, numbers in rendered.counts.items()
+        ]
+        return Block(number, [*pieces, *counts], values)
 
     def _pieces(self, window: Window, rgb: NDArray[np.uint8]) -> list[Piece]:
         """Encode the levels whose tiles lie wholly in the window; add the other levels raw."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from s2rgb_mpi import __version__
 from s2rgb_mpi.encode import Encoder
-from s2rgb_mpi.errors import OutputError, ProtocolError
+from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError
 from s2rgb_mpi.geotiff import Layer, TileLog, seal
+from s2rgb_mpi.offsets import OffsetCheck
 from s2rgb_mpi.overviews import Assembly
 from s2rgb_mpi.plan import RECEIVE_NBYTES
 from s2rgb_mpi.protocol import (
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.report import Tally
 
 
-def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> int:
+def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> tuple[int, tuple[str, ...]]:
     """Receive every block of the plan, append it, and seal the file at the end.
 
     Parameters
@@ -49,8 +51,10 @@ def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> int:
 
     Returns
     -------
-    int
+    nbytes : int
         Size of the file, bytes.
+    warnings : tuple of str
+        What the user should look at.
     """
     output = Output(plan, tally)
     news = None
@@ -61,7 +65,7 @@ def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> int:
             news = comm.isend((Tag.NEWS, output.windows, output.nbytes), dest=0, tag=Tag.NEWS)
     if news is not None:
         until(lambda: news.test()[0])
-    return output.finish()
+    return output.finish(), output.warnings
 
 
 class Output:
@@ -82,6 +86,10 @@ class Output:
         self._encoder = Encoder(plan.job.profile)
         self._assembly = Assembly(plan.grid, plan.job.profile.tile)
         self._histogram = np.zeros((3, 256), dtype=np.int64)
+        products = [member.product for member in plan.scene.members]
+        self._check = OffsetCheck(
+            [(product.name, [band.calibration for band in product.bands]) for product in products]
+        )
         self._missing = set(range(len(plan.windows)))
 
     @property
@@ -94,6 +102,11 @@ class Output:
         """How many bytes are in the part file."""
         return self._log.nbytes
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should look at: where the pixels contradict the offset."""
+        return self._check.warnings()
+
     def place(self, block: Block) -> None:
         """Append a block's tiles, and join its parts with those of its neighbours.
 
@@ -104,26 +117,41 @@ class Output:
         """
         if block.window not in self._missing:
             raise ProtocolError(f"window {block.window} came twice, or is not in the plan")
-        tiles = [piece for piece in block.pieces if piece.kind is not Kind.PART]
+        tiles = [piece for piece in block.pieces if piece.kind in (Kind.TILE, Kind.MASK)]
         with self._tally.stage("append"):
             self._append(tiles)
         with self._tally.stage("overviews"):
             self._join(block)
+        for piece in block.pieces:
+            if piece.kind is Kind.COUNTS:
+                self._check.add(piece.row, piece.data)
         self._histogram += block.histogram
         self._missing.remove(block.window)
 
     def finish(self) -> int:
-        """Seal the file, give it its name, and return its size in bytes."""
+        """Seal the file, give it its name, and return its size in bytes.
+
+        Raises
+        ------
+        ProtocolError
+            A window is missing.
+        StrictError
+            The pixels contradict the offset, and the job is strict.
+        OutputError
+            The file cannot be written.
+        """
         plan, job = self._plan, self._plan.job
         if self._missing:
             raise ProtocolError(f"{len(self._missing)} windows never came")
+        if job.strict and self.warnings:
+            raise StrictError("; ".join(self.warnings))
         with self._tally.stage("seal"):
             nbytes = seal(
                 self._log,
                 plan.sealed_path,
                 grid=plan.grid,
                 profile=job.profile,
-                tags=tags(plan),
+                tags=tags(plan) | {"S2RGB_OFFSET_CHECK": self._check.tag()},
                 histogram=self._histogram,
             )
             self._log.remove()
@@ -172,19 +200,20 @@ def tags(plan: Plan) -> dict[str, str]:
 
     Nothing of the run is in them (no date, no host), so that the same job gives the same bytes.
     """
-    product, stretch = plan.product, plan.job.stretch
-    items = {
-        "TIFFTAG_SOFTWARE": f"s2rgb_mpi {__version__}",
-        "S2RGB_PRODUCT": product.name,
-        "S2RGB_SENSING_TIME": product.sensing_time,
-        "S2RGB_PROCESSING_BASELINE": product.baseline,
-        "S2RGB_BLACK": f"{stretch.black:g}",
-        "S2RGB_WHITE": f"{stretch.white:g}",
-        "S2RGB_GAMMA": f"{stretch.gamma:g}",
-    }
-    for band in product.bands:
-        items[f"S2RGB_OFFSET_{band.name}"] = str(band.calibration.offset)
-        items[f"S2RGB_QUANTIFICATION_{band.name}"] = f"{band.calibration.quantification:g}"
+    curve = plan.job.stretch
+    items = {"TIFFTAG_SOFTWARE": f"s2rgb_mpi {__version__}", "S2RGB_PRESET": curve.preset}
+    for name, value in asdict(curve).items():  # black, white and gamma, where they mean something
+        items[f"S2RGB_{name.upper()}"] = f"{value:g}"
+    members = plan.scene.members
+    for number, product in enumerate((member.product for member in members), start=1):
+        end = f"_{number}" if len(members) > 1 else ""
+        items[f"S2RGB_PRODUCT{end}"] = product.name
+        items[f"S2RGB_SENSING_TIME{end}"] = product.sensing_time
+        items[f"S2RGB_PROCESSING_BASELINE{end}"] = product.baseline
+        for band in product.bands:
+            place = f"{band.name}{end}"
+            items[f"S2RGB_OFFSET_{place}"] = str(band.calibration.offset)
+            items[f"S2RGB_QUANTIFICATION_{place}"] = f"{band.calibration.quantification:g}"
     return {name: value for name, value in items.items() if value}
 
 

@@ -9,7 +9,7 @@ from s2rgb_mpi import __version__, cli
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.profile import Profile
-from s2rgb_mpi.radiometry import Stretch
+from s2rgb_mpi.radiometry import Exopp, Stretch, Tci
 
 CONTRACT = Path(__file__).parents[2] / "shared" / "cli.md"
 LEAST = ["S2A.SAFE", "-o", "rgb.tif"]
@@ -18,12 +18,12 @@ OPTIONS = [action for action in cli._parser()._actions if action.option_strings]
 
 def test_a_product_and_an_output_are_enough():
     order = cli.parse(LEAST)
-    assert order == cli.Order(Job("S2A.SAFE", (), Path("rgb.tif")), dry_run=False, quiet=False)
+    assert order == cli.Order(Job(("S2A.SAFE",), (), Path("rgb.tif")), dry_run=False, quiet=False)
 
 
 def test_three_band_files_take_the_place_of_a_product():
     job = cli.parse(["--rgb", "r.tif", "g.tif", "b.tif", "-o", "rgb.tif"]).job
-    assert (job.product, job.rgb) == ("", ("r.tif", "g.tif", "b.tif"))
+    assert (job.products, job.rgb) == ((), (("r.tif", "g.tif", "b.tif"),))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,11 @@ def test_three_band_files_take_the_place_of_a_product():
         (["--quantification", "1e4"], "quantification", 10_000.0),
         (["--quantification", "auto"], "quantification", None),
         (["--black", "0.02", "--white", ".3", "--gamma", "1"], "stretch", Stretch(0.02, 0.3, 1.0)),
+        (["--gamma", "1.8"], "stretch", Stretch(gamma=1.8)),
+        (["--preset", "boa", "--white", "0.4"], "stretch", Stretch(white=0.4)),
+        (["--preset", "tci"], "stretch", Tci()),
+        (["--preset", "exopp"], "stretch", Exopp()),
+        (["--strict"], "strict", True),
         (["--layout", "tiled"], "profile", Profile(layout="tiled")),
         (["--mask", "alpha"], "profile", Profile(mask="alpha")),
         (["--compress", "zstd", "--level", "9"], "profile", Profile(compress="zstd", level=9)),
@@ -62,8 +67,8 @@ def test_how_to_go_about_it_is_no_part_of_the_job():
     [
         ([], "required: -o/--output"),
         (["S2A.SAFE"], "required: -o/--output"),
-        (["-o", "rgb.tif"], "either one PRODUCT or --rgb"),
-        ([*LEAST, "--rgb", "r", "g", "b"], "either one PRODUCT or --rgb"),
+        (["-o", "rgb.tif"], "either PRODUCT or --rgb"),
+        ([*LEAST, "--rgb", "r", "g", "b"], "either PRODUCT or --rgb"),
         (["--rgb", "r", "g", "-o", "rgb.tif"], "--rgb"),
         ([*LEAST, "S2B.SAFE"], "unrecognized arguments: S2B.SAFE"),
         ([*LEAST, "--wite", "1"], "unrecognized arguments: --wite"),
@@ -72,6 +77,15 @@ def test_how_to_go_about_it_is_no_part_of_the_job():
         ([*LEAST, "--offset", "many"], "invalid auto or int value: 'many'"),
         ([*LEAST, "--white", "bright"], "invalid float value: 'bright'"),
         ([*LEAST, "--white", "-1"], "--white -1 must be above --black 0"),
+        ([*LEAST, "--preset", "vivid"], "invalid choice: 'vivid'"),
+        (
+            [*LEAST, "--preset", "tci", "--gamma", "2.2"],
+            "--preset tci is fixed: it takes no --gamma",
+        ),
+        (
+            [*LEAST, "--white", "1", "--preset", "exopp"],
+            "--preset exopp is fixed: it takes no --white",
+        ),
         ([*LEAST, "--gamma", "0"], "--gamma must be above 0"),
         ([*LEAST, "--level", "3.5"], "invalid int value: '3.5'"),
         ([*LEAST, "--tile", "100"], "--tile 100"),

@@ -71,7 +71,7 @@ def test_ranks_that_met_are_not_questioned():
 
 
 def job(safe, output, **options):
-    return Job(str(safe), (), Path(output), **options)
+    return Job((str(safe),), (), Path(output), **options)
 
 
 def test_an_output_that_exists_is_refused(safe, tmp_path):
@@ -102,13 +102,13 @@ def test_a_product_that_is_not_there_is_refused(tmp_path):
 
 def test_offset_and_quantification_of_the_user_win(safe, tmp_path):
     plan = prepare(job(safe, tmp_path / "rgb.tif", offset=0, quantification=5_000.0))
-    calibrations = [band.calibration for band in plan.product.bands]
+    calibrations = [band.calibration for band in plan.scene.members[0].product.bands]
     assert {(each.offset, each.quantification) for each in calibrations} == {(0, 5_000.0)}
 
 
 def test_what_the_user_does_not_give_is_the_metadatas(safe, tmp_path):
     plan = prepare(job(safe, tmp_path / "rgb.tif", quantification=5_000.0))
-    assert {band.calibration.offset for band in plan.product.bands} == {-1000}
+    assert {band.calibration.offset for band in plan.scene.members[0].product.bands} == {-1000}
 
 
 def test_a_dry_run_says_whose_word_on_the_offset_counts(safe, tmp_path):
@@ -173,14 +173,17 @@ class Ears(Report):
 
 def test_the_coordinator_hears_every_rank_to_its_end():
     worker, writer = Tally("worker"), Tally("writer")
+    odd = ("an odd offset",)
     ears = Ears()
     ranks = Ranks(
-        [(Tag.DONE, worker, 0)], [(Tag.NEWS, 1, 10), (Tag.NEWS, 2, 20), (Tag.DONE, writer, 30)]
+        [(Tag.DONE, worker, 0, ())],
+        [(Tag.NEWS, 1, 10), (Tag.NEWS, 2, 20), (Tag.DONE, writer, 30, odd)],
     )
     coordinator = Coordinator(ranks, ears)
     coordinator.run()
     assert ears.heard == [(1, 10), (2, 20)]
     assert (coordinator.tallies, coordinator.nbytes) == ([worker, writer], 30)
+    assert coordinator.warnings == ["an odd offset"]
 
 
 def test_a_rank_that_failed_ends_the_wait_with_its_own_words():

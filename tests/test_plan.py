@@ -19,6 +19,7 @@ from s2rgb_mpi.product import Band, Product
 from s2rgb_mpi.profile import LOSSY, Profile
 from s2rgb_mpi.radiometry import Calibration
 from s2rgb_mpi.report import Tally
+from s2rgb_mpi.scene import lay_out
 from s2rgb_mpi.worker import blocks
 
 BANDS = tuple(Band(name, f"{name}.jp2", Calibration()) for name in ("B04", "B03", "B02"))
@@ -26,9 +27,10 @@ BANDS = tuple(Band(name, f"{name}.jp2", Calibration()) for name in ("B04", "B03"
 
 def plan_of(width, height, *, block=(1024, 1024), window=1024, **profile):
     """Plan an image of this size whose sources are stored in these blocks."""
-    job = Job("S2A.SAFE", (), Path("rgb.tif"), window=window, profile=Profile(**profile))
+    job = Job(("S2A.SAFE",), (), Path("rgb.tif"), window=window, profile=Profile(**profile))
     block = min(block[0], width), min(block[1], height)
-    return make_plan(job, Product("S2A", BANDS, make_grid(width, height), block), part_id="0")
+    product = Product("S2A", BANDS, make_grid(width, height), block)
+    return make_plan(job, lay_out([product]), part_id="0")
 
 
 sizes = st.integers(1, 12_000)
@@ -59,7 +61,7 @@ def test_shares_differ_from_the_even_cost_by_one_window_at_most(plan, workers):
 @given(plans)
 def test_windows_begin_on_tiles_and_source_blocks(plan):
     for window in plan.windows:
-        for offset, block in zip(window[:2], plan.product.block, strict=True):
+        for offset, block in zip(window[:2], plan.scene.members[0].product.block, strict=True):
             assert offset % plan.job.profile.tile == 0
             assert offset % block == 0
 
@@ -128,7 +130,7 @@ def test_windows_too_large_for_one_message_are_refused(monkeypatch):
 @pytest.mark.parametrize("size", [(10_980, 10_980), (1, 1), (300, 40_000)])
 def test_a_plan_says_what_it_costs(size):
     plan = plan_of(*size)
-    assert 0 < plan.payload_nbytes < plan.worker_nbytes < 200_000_000
+    assert 0 < plan.payload_nbytes < plan.worker_nbytes(14) < 200_000_000
     assert 0 < plan.writer_nbytes(14) < 300_000_000
     assert plan.output_nbytes > 3 * size[0] * size[1]
 
@@ -150,7 +152,7 @@ BEST = [Profile(compress=compress, quality=100, tile=64, mask="internal") for co
     "profile", [profile for profile in PROFILES + BEST if profile.layout == "cog"], ids=profile_id
 )
 def test_blocks_of_noise_keep_within_the_bounds(noise, tmp_path, profile):
-    plan = prepare(Job("", (noise,) * 3, tmp_path / "rgb.tif", profile=profile, window=128))
+    plan = prepare(Job((), ((noise,) * 3,), tmp_path / "rgb.tif", profile=profile, window=128))
     total = 0
     for block in blocks(plan, range(len(plan.windows)), Tally("worker")):
         header, payload = protocol.pack(block, plan.room)
@@ -167,5 +169,5 @@ def test_planning_reads_no_pixel(safe, tmp_path, monkeypatch):
     for name in ("ReadRaster", "ReadAsArray", "ReadBlock", "Checksum", "ComputeStatistics"):
         monkeypatch.setattr(gdal.Band, name, read)
     monkeypatch.setattr(gdal.Dataset, "ReadAsArray", read)
-    plan = prepare(Job(str(safe), (), tmp_path / "rgb.tif"))
+    plan = prepare(Job((str(safe),), (), tmp_path / "rgb.tif"))
     assert "611 x 389" in describe(plan, 4)

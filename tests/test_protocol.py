@@ -60,6 +60,15 @@ def test_a_block_comes_out_as_it_went_in(block):
     np.testing.assert_array_equal(found.histogram, block.histogram)
 
 
+@pytest.mark.parametrize(
+    ("kind", "number"), [(Kind.TILE, 0), (Kind.MASK, 1), (Kind.PART, 2), (Kind.COUNTS, 3)]
+)
+def test_each_kind_of_piece_has_its_number_on_the_wire(kind, number):
+    header, payload = pack(Block(7, [Piece(kind, 0, 5, 0, b"data")], COUNTS), 1)
+    assert header[header_nbytes(0)] == number
+    assert receive(header, payload).pieces == [Piece(kind, 0, 5, 0, b"data")]
+
+
 def test_a_block_without_pieces_has_no_payload():
     header, payload = pack(Block(7, [], COUNTS), ROOM)
     assert (payload.size, unpack_header(header).nbytes) == (0, 0)

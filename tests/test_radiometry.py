@@ -6,7 +6,17 @@ import pytest
 import reference
 from geotiffs import picture
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.radiometry import Calibration, Stretch, colour, histogram, make_lut, valid
+from s2rgb_mpi.radiometry import (
+    PRESETS,
+    Calibration,
+    Exopp,
+    Stretch,
+    Tci,
+    colour,
+    histogram,
+    make_lut,
+    valid,
+)
 
 EVERY_DN = np.arange(65536, dtype=np.uint16)
 
@@ -38,9 +48,57 @@ def test_every_entry_is_that_of_the_reference(stretch, offset, quantification):
     np.testing.assert_array_equal(lut, expected[..., 0].ravel())
 
 
+CALIBRATIONS = [(0, 10_000), (-1000, 10_000), (-37, 10_000), (250, 10_000), (-100, 1_000)]
+
+
+@pytest.mark.parametrize(("offset", "quantification"), [*CALIBRATIONS, (-1000, 4_095)])
+def test_tci_is_esas_image_but_for_valid_pixels_that_are_0_there(offset, quantification):
+    lut = make_lut(Calibration(offset, quantification), Tci())
+    esa = reference.tci(EVERY_DN, offset=offset, quantification=quantification)
+    dark = np.flatnonzero((EVERY_DN + float(offset) <= 0) & (EVERY_DN != 0))
+    np.testing.assert_array_equal(np.flatnonzero(lut[1:] != esa[1:]) + 1, dark)
+    assert (lut[dark] == 1).all()
+    assert lut[0] == 0
+
+
+def test_tci_by_hand():
+    """1 + floor(254 r / 2500): 1 up to r = 9, 2 from r = 10 on, 255 from r = 2500 on."""
+    lut = make_lut(Calibration(-1000), Tci())
+    assert lut[[1, 1000, 1001, 1009, 1010, 2250, 3499, 3500, 32767]].tolist() == [
+        *(1, 1, 1, 1, 2),
+        *(1 + 127, 254, 255, 255),
+    ]
+    assert Tci().values(np.array([-1.0, 0.0, 1.0]), 10_000).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("offset", "quantification"), CALIBRATIONS)
+def test_exopp_is_the_exercises_recipe_but_for_valid_pixels_that_are_0_there(
+    offset, quantification
+):
+    lut = make_lut(Calibration(offset, quantification), Exopp())
+    recipe = reference.exopp(EVERY_DN, offset=offset, quantification=quantification)
+    np.testing.assert_array_equal(lut[1:], np.maximum(recipe, 1)[1:])
+    assert lut[0] == 0
+
+
+def test_exopp_by_hand():
+    """255 * ((DN - 200) / 9600) ** 0.6, truncated: 168.2 at half way."""
+    lut = make_lut(Calibration(), Exopp())
+    assert lut[[1, 200, 5000, 9799, 9800, 65535]].tolist() == [1, 1, 168, 254, 255, 255]
+
+
+def test_presets_are_known_by_their_names():
+    assert {name: curve() for name, curve in PRESETS.items()} == {
+        "boa": Stretch(),
+        "tci": Tci(),
+        "exopp": Exopp(),
+    }
+
+
+@pytest.mark.parametrize("curve", [Stretch(), Tci(), Exopp()])
 @pytest.mark.parametrize("nodata", [0, 1, 65535])
-def test_no_data_alone_becomes_0(nodata):
-    lut = make_lut(Calibration(offset=-1000, nodata=nodata), Stretch())
+def test_no_data_alone_becomes_0(nodata, curve):
+    lut = make_lut(Calibration(offset=-1000, nodata=nodata), curve)
     assert np.flatnonzero(lut == 0).tolist() == [nodata]
 
 
@@ -67,6 +125,16 @@ def test_a_pixel_is_valid_if_one_of_its_bands_is(dn, expected):
     rgb, filled = coloured(np.array([[dn]], np.uint16), tables())
     assert rgb.tolist() == [[expected]]
     assert filled == any(expected)
+
+
+@pytest.mark.parametrize("curve", [Stretch(), Tci(), Exopp()])
+@pytest.mark.parametrize("offset", [0, -1000])
+def test_a_band_without_data_is_the_darkest_in_a_valid_pixel_whatever_the_preset(curve, offset):
+    dn = np.array([[[0, 12_000, 0], [0, 0, 0], [1, 1, 1]]], np.uint16)
+    rgb, _ = coloured(dn, [make_lut(Calibration(offset), curve)] * 3)
+    dark = make_lut(Calibration(offset), curve)[1]
+    assert rgb.tolist() == [[[1, 255, 1], [0, 0, 0], [dark] * 3]]
+    assert dark >= 1
 
 
 def test_pixels_are_judged_one_by_one():

@@ -15,6 +15,7 @@ from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.job import Job
+from s2rgb_mpi.offsets import count
 from s2rgb_mpi.profile import Profile
 from s2rgb_mpi.protocol import Kind, Tag
 from s2rgb_mpi.report import Tally
@@ -26,7 +27,7 @@ PROFILE = Profile(tile=64)
 @pytest.fixture
 def plan(safe, tmp_path):
     """611 x 389 pixels in 5 x 4 windows of 128, with four levels; two of them in windows."""
-    return prepare(Job(str(safe), (), tmp_path / "rgb.tif", profile=PROFILE, window=128))
+    return prepare(Job((str(safe),), (), tmp_path / "rgb.tif", profile=PROFILE, window=128))
 
 
 def test_blocks_hold_the_tiles_of_the_reference(plan, safe):
@@ -73,6 +74,20 @@ def test_histograms_add_up_to_the_image(plan, safe):
     np.testing.assert_array_equal(sum(block.histogram.astype(int) for block in every), expected)
 
 
+def test_counts_add_up_to_those_of_the_whole_image(plan, safe):
+    """The sample does not depend on how the image is cut into windows."""
+    dn = read_dn(safe)
+    calibrations = [band.calibration for band in plan.scene.members[0].product.bands]
+    expected = count([dn[..., band] for band in range(3)], calibrations)
+    found = np.zeros_like(expected)
+    for block in worker.blocks(plan, range(len(plan.windows)), Tally("worker")):
+        for piece in block.pieces:
+            if piece.kind is Kind.COUNTS:
+                assert (piece.level, piece.row, piece.col) == (0, 0, 0)
+                found += np.frombuffer(piece.data, "<u4").reshape(found.shape)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_only_the_share_is_read_in_its_order(plan):
     numbers = [block.window for block in worker.blocks(plan, [3, 1], Tally("worker"))]
     assert numbers == [3, 1]
@@ -85,11 +100,12 @@ def test_a_window_without_valid_pixels_is_an_empty_block(tmp_path):
     dataset.SetProjection(make_grid(256, 128).crs)
     dataset.WriteArray(np.full((128, 128), 500, np.uint16), 128, 0)
     dataset = None
-    job = Job("", (path,) * 3, tmp_path / "rgb.tif", profile=PROFILE, window=128)
+    job = Job((), ((path,) * 3,), tmp_path / "rgb.tif", profile=PROFILE, window=128)
     empty, filled = worker.blocks(prepare(job), [0, 1], Tally("worker"))
-    assert empty.pieces == []
+    assert empty.pieces == ()
     assert empty.histogram[:, 0].tolist() == [128 * 128] * 3
-    assert len(filled.pieces) == 4 + 1 + 1
+    kinds = [piece.kind for piece in filled.pieces]
+    assert kinds == [Kind.TILE] * (4 + 1) + [Kind.PART, Kind.COUNTS]
 
 
 def test_what_is_done_is_timed(plan):
@@ -102,7 +118,7 @@ def test_a_truncated_band_is_an_error_with_window_and_path(safe, tmp_path):
     broken = Path(shutil.copytree(safe, tmp_path / safe.name))
     (image,) = broken.glob("GRANULE/*/IMG_DATA/R10m/*_B03_10m.jp2")
     image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
-    plan = prepare(Job(str(broken), (), tmp_path / "rgb.tif", profile=PROFILE, window=128))
+    plan = prepare(Job((str(broken),), (), tmp_path / "rgb.tif", profile=PROFILE, window=128))
     with pytest.raises(ReadError) as caught:
         list(worker.blocks(plan, range(len(plan.windows)), Tally("worker")))
     line = str(caught.value)

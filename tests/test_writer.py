@@ -1,5 +1,6 @@
 """The writer: whole files whatever the order, and no file when a window is missing or doubled."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,10 +11,11 @@ import reference
 from conftest import read_rgb
 from s2rgb_mpi import protocol, writer
 from s2rgb_mpi.coordinator import claim, prepare
-from s2rgb_mpi.errors import OutputError, ProtocolError
+from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.profile import Profile
 from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.radiometry import Tci
 from s2rgb_mpi.report import Tally
 from s2rgb_mpi.worker import blocks
 from safe import read_dn
@@ -39,7 +41,7 @@ def make(safe, tmp_path, blocks_of):
 
     def prepare_run(name, **profile):
         options = Profile(tile=64, **profile)
-        plan = prepare(Job(str(safe), (), tmp_path / name, profile=options, window=128))
+        plan = prepare(Job((str(safe),), (), tmp_path / name, profile=options, window=128))
         claim(plan)
         return plan, blocks_of(plan)
 
@@ -135,7 +137,67 @@ def test_the_file_says_what_it_was_made_from(make, safe):
     assert tags["S2RGB_SENSING_TIME"] == "2022-06-13T10:30:41.024Z"
     assert tags["S2RGB_OFFSET_B04"] == "-1000"
     assert tags["S2RGB_QUANTIFICATION_B02"] == "10000"
+    assert tags["S2RGB_PRESET"] == "boa"
     assert (tags["S2RGB_BLACK"], tags["S2RGB_WHITE"], tags["S2RGB_GAMMA"]) == ("0", "1", "2.2")
+
+
+def test_a_fixed_preset_has_no_black_white_and_gamma(make):
+    plan, _ = make("rgb.tif")
+    tags = writer.tags(replace(plan, job=replace(plan.job, stretch=Tci())))
+    assert tags["S2RGB_PRESET"] == "tci"
+    assert not {"S2RGB_BLACK", "S2RGB_WHITE", "S2RGB_GAMMA"} & set(tags)
+
+
+def test_the_file_says_that_the_pixels_agree_with_the_offset(make):
+    plan, made = make("rgb.tif")
+    finish(plan, made)
+    metadata = gdal.Open(str(plan.job.output)).GetMetadata()
+    assert metadata["S2RGB_OFFSET_CHECK"].startswith("agrees (")
+
+
+@pytest.fixture
+def wrong(make):
+    """The function that plans the same run with the offset 0; blocks count DN, so they are its."""
+
+    def prepare_run(name, *, strict):
+        plan, made = make(name)
+        (member,) = plan.scene.members
+        bands = tuple(
+            replace(band, calibration=replace(band.calibration, offset=0))
+            for band in member.product.bands
+        )
+        member = replace(member, product=replace(member.product, bands=bands))
+        scene = replace(plan.scene, members=(member,))
+        return replace(plan, job=replace(plan.job, strict=strict), scene=scene), made
+
+    return prepare_run
+
+
+def test_pixels_that_contradict_the_offset_are_a_warning(wrong, safe):
+    plan, made = wrong("rgb.tif", strict=False)
+    output = writer.Output(plan, Tally("writer"))
+    for block in made:
+        output.place(block)
+    output.finish()
+    (line,) = output.warnings
+    assert line.startswith(f"{safe.stem}: the pixels look as if ESA's +1000 were still in")
+    assert "--offset -1000" in line
+    metadata = gdal.Open(str(plan.job.output)).GetMetadata()
+    assert metadata["S2RGB_OFFSET_CHECK"].startswith("looks missing (")
+
+
+def test_they_are_an_error_where_the_job_is_strict(wrong, safe):
+    plan, made = wrong("rgb.tif", strict=True)
+    with pytest.raises(StrictError, match=f"{safe.stem}: the pixels look as if") as caught:
+        finish(plan, made)
+    assert caught.value.exit_code == 2
+    assert not plan.job.output.exists()
+
+
+def test_strict_does_not_mind_pixels_that_agree(make):
+    plan, made = make("rgb.tif")
+    finish(replace(plan, job=replace(plan.job, strict=True)), made)
+    assert plan.job.output.exists()
 
 
 class Workers:

@@ -14,13 +14,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.product.bands import cause, open_bands, open_raster
+from s2rgb_mpi.product.bands import cause, open_bands, open_raster, same_crs
 from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Product, Stored
 from s2rgb_mpi.product.places import metadata_kind
 from s2rgb_mpi.product.raster import open_multiband
 from s2rgb_mpi.product.remote import is_remote
 from s2rgb_mpi.product.safe import open_safe
 from s2rgb_mpi.product.stac import open_stac
+from s2rgb_mpi.product.warped import warped
 
 __all__ = [
     "RESOLUTIONS",
@@ -35,6 +36,8 @@ __all__ = [
     "open_raster",
     "open_safe",
     "open_stac",
+    "same_crs",
+    "warped",
 ]
 
 _GDAL_PREFIX = re.compile(r"[A-Z][A-Z0-9_]+:")

@@ -211,9 +211,13 @@ def _difference(one: Grid, other: Grid) -> str:
         return f"geotransform {other.transform}, not {one.transform}"
     if bool(one.crs) != bool(other.crs):
         return "a coordinate reference system" if other.crs else "no coordinate reference system"
-    # WKT of one CRS is spelled in many ways; only PROJ can compare them.
-    if one.crs != other.crs and not osr.SpatialReference(one.crs).IsSame(
-        osr.SpatialReference(other.crs)
-    ):
+    if not same_crs(one.crs, other.crs):
         return "another coordinate reference system"
     return ""
+
+
+def same_crs(one: str, other: str) -> bool:
+    """Tell whether two WKT mean the same; each is spelled in many ways, which PROJ knows."""
+    if not one or not other:
+        return one == other
+    return bool(osr.SpatialReference(one).IsSame(osr.SpatialReference(other)))

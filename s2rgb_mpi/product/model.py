@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,15 @@ class Band:
     stored: Stored = field(default_factory=Stored)
     offset_source: str = ""
 
+    @property
+    def nodata(self) -> float:
+        """The value in the file that means "no data"; one that no valid pixel has."""
+        if self.stored.dtype == "uint16":
+            return self.calibration.nodata
+        if self.stored.nodata is not None:
+            return self.stored.nodata
+        return math.nan if self.stored.dtype.startswith("float") else 0
+
 
 @dataclass(frozen=True)
 class Product:
@@ -119,6 +129,8 @@ class Product:
         Processing baseline, such as 05.09; empty where unknown.
     warnings : tuple of str
         What the user should look at; each begins with a path.
+    resampling : str
+        Empty if `grid` is that of the files; else how they are to be resampled onto it.
     """
 
     name: str
@@ -128,6 +140,7 @@ class Product:
     sensing_time: str = ""
     baseline: str = ""
     warnings: tuple[str, ...] = ()
+    resampling: str = ""
 
     @property
     def offset_source(self) -> str:

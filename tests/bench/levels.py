@@ -19,6 +19,7 @@ from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import open_raster, open_safe
 from s2rgb_mpi.profile import Profile
 from s2rgb_mpi.radiometry import Stretch, colour, make_lut
+from s2rgb_mpi.scene import lay_out
 
 PROFILES = [
     *(Profile(compress="deflate", level=level) for level in range(1, 10)),
@@ -35,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
 
     product = open_safe(options.product)
-    plan = make_plan(Job(product=options.product, rgb=(), output=Path("none.tif")), product, "")
+    plan = make_plan(Job((options.product,), (), Path("none.tif")), lay_out([product]), part_id="")
     numbers = np.linspace(0, len(plan.windows) - 1, options.windows).astype(int)
     datasets = [open_raster(band.path) for band in product.bands]
     luts = [make_lut(band.calibration, Stretch()) for band in product.bands]

@@ -3,11 +3,14 @@
 import itertools
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from osgeo import gdal
+from osgeo_utils.samples import validate_cloud_optimized_geotiff
 
 import reference
 from conftest import SMALL, read_rgb
@@ -34,6 +37,8 @@ def test_equal_to_the_reference_at_any_number_of_ranks(mpirun, scene, tmp_path, 
     expected = reference.rgb(read_dn(safe), offset=offset)
     np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)
     assert [path.name for path in tmp_path.iterdir()] == ["rgb.tif"]
+    found = validate_cloud_optimized_geotiff.validate(str(tmp_path / "rgb.tif"), full_check=True)
+    assert found[:2] == ([], [])  # neither warnings nor errors
 
 
 @pytest.mark.parametrize("compress", LOSSLESS)
@@ -153,6 +158,46 @@ def test_equal_to_gdal_itself(mpirun, old_safe, tmp_path):
     dn = read_dn(old_safe)
     np.testing.assert_array_equal(ours[dn != 0], np.maximum(theirs, 1)[dn != 0])
     assert (theirs[dn == 0] == 0).all()
+
+
+def test_other_readers_take_it_without_a_word(mpirun, safe, tmp_path):
+    path, copy = tmp_path / "rgb.tif", tmp_path / "copy.tif"
+    assert mpirun(4, safe, "-o", path, *SMALL).returncode == 0
+    expected = reference.rgb(read_dn(safe), offset=-1000)
+
+    subprocess.run(["gdal_translate", "-q", path, copy], check=True)
+    sums = []
+    for file in (path, copy):
+        command = ["gdalinfo", "-checksum", file]
+        info = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert info.stderr == ""
+        sums.append(re.findall(r"  Checksum=(\d+)", info.stdout))
+    assert len(sums[0]) == 3
+    assert sums[0] == sums[1]
+    np.testing.assert_array_equal(read_rgb(copy), expected)
+    np.testing.assert_array_equal(tifffile.imread(path), expected)
+    # rasterio brings a libgdal of its own: not into this process.
+    script = f"import rasterio, sys; sys.stdout.buffer.write(rasterio.open({str(path)!r}).read())"
+    command = [sys.executable, "-W", "error", "-c", script]
+    read = subprocess.run(command, capture_output=True, check=True)
+    assert read.stderr == b""
+    assert read.stdout == np.moveaxis(expected, -1, 0).tobytes()
+
+
+def test_overviews_are_those_of_gdaladdo_where_sizes_are_even(mpirun, tmp_path):
+    """Where the size above is odd GDAL stretches its cells, so that they fill the rounded-up size.
+
+    There its cells are no longer 2 x 2 pixels, and drift by up to a pixel towards the far edge.
+    300 rows halve to 150 and 75; what is made from those 75 differs.
+    """
+    safe = write_safe(tmp_path, width=512, height=300, tile=128, nodata_fraction=0.2)
+    path, plain = tmp_path / "rgb.tif", tmp_path / "plain.tif"
+    assert mpirun(3, safe, "-o", path, *SMALL).returncode == 0
+    subprocess.run(["gdal_translate", "-q", "-co", "TILED=YES", path, plain], check=True)
+    subprocess.run(["gdaladdo", "-q", "-r", "average", plain, "2", "4", "8"], check=True)
+    for level in (1, 2):
+        np.testing.assert_array_equal(read_level(path, level), read_level(plain, level))
+    assert (read_level(path, 3) != read_level(plain, 3)).any()
 
 
 def read_level(path, level):

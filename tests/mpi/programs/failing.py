@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from s2rgb_mpi import __main__, coordinator, worker, writer
+from s2rgb_mpi import __main__, coordinator, render, worker, writer
 
 role, how, *arguments = sys.argv[1:]
 
@@ -18,7 +18,7 @@ def breaking(function):
         if how == "exception":
             raise ValueError("broken on purpose")
         if how == "missing":
-            for band in first.product.bands:
+            for band in first.scene.members[0].product.bands:
                 Path(band.path).unlink()
         if how == "missing-part":
             first.part_path.unlink()
@@ -31,7 +31,7 @@ def breaking(function):
 
 PLACES = {
     ("coordinator", "exception"): (coordinator.Coordinator, "run"),
-    ("worker", "exception"): (worker, "colour"),
+    ("worker", "exception"): (render, "colour"),
     ("worker", "missing"): (worker, "blocks"),
     ("writer", "exception"): (writer.Output, "place"),
     ("writer", "missing-part"): (writer, "Output"),

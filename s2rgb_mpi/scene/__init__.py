@@ -1,0 +1,10 @@
+"""What the image shows: products on one grid, the first on top.
+
+`layout` puts products of one UTM grid side by side, without resampling, and tells which pieces of
+each show in a window; `warp` brings products of any grids onto another one.
+"""
+
+from s2rgb_mpi.scene.layout import Cell, Member, Scene, cells, lay_out
+from s2rgb_mpi.scene.warp import warp_out
+
+__all__ = ["Cell", "Member", "Scene", "cells", "lay_out", "warp_out"]
