@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ COLOURS = {"red": gdal.GCI_RedBand, "green": gdal.GCI_GreenBand, "blue": gdal.GC
 
 def write_raster(
     path: Path,
-    values: NDArray,
+    values: NDArray[Any],
     *,
     epsg: int | None = 32632,
     nodata: float | None = None,

@@ -8,6 +8,7 @@ import pytest
 from s2rgb_mpi.coordinator import Coordinator, check_launch, claim, clear, prepare
 from s2rgb_mpi.errors import InputError, LaunchError, RankError, UsageError
 from s2rgb_mpi.job import Job
+from s2rgb_mpi.plan import describe
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.report import Report, Tally
 
@@ -108,6 +109,14 @@ def test_offset_and_quantification_of_the_user_win(safe, tmp_path):
 def test_what_the_user_does_not_give_is_the_metadatas(safe, tmp_path):
     plan = prepare(job(safe, tmp_path / "rgb.tif", quantification=5_000.0))
     assert {band.calibration.offset for band in plan.scene.members[0].product.bands} == {-1000}
+
+
+def test_a_dry_run_says_whose_word_on_the_offset_counts(safe, tmp_path):
+    said = describe(prepare(job(safe, tmp_path / "rgb.tif")), ranks=3)
+    assert "stated by BOA_ADD_OFFSET of the product's metadata" in said
+    said = describe(prepare(job(safe, tmp_path / "rgb.tif", offset=-7)), ranks=3)
+    assert "offset -7," in said
+    assert "stated by --offset" in said
 
 
 def test_a_quantification_that_cannot_divide_is_refused(safe, tmp_path):

@@ -4,6 +4,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from osgeo import gdal
 
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError, UsageError
@@ -139,9 +140,19 @@ def test_gdals_names_are_taken(tmp_path):
     assert (product.grid.width, product.grid.height) == (200, 150)
 
 
-def test_parts_of_a_file_are_listed(safe):
-    line = refusal(open_multiband, str(safe / "MTD_MSIL2A.xml"))
-    assert "no bands of its own; parts: SENTINEL2_L2A:" in line
+def test_gdals_own_reading_of_a_product_is_refused(safe):
+    # GDAL 3.6 would give the bands there, and not their offset.
+    name = f"SENTINEL2_L2A:{safe / 'MTD_MSIL2A.xml'}:10m:EPSG_32632"
+    assert "give the SAFE folder" in refusal(open_product, name)
+
+
+@pytest.mark.skipif(gdal.GetDriverByName("netCDF") is None, reason="this GDAL has no netCDF")
+def test_parts_of_a_file_are_listed(tmp_path):
+    path = str(tmp_path / "x.nc")
+    gdal.Translate(path, stack(tmp_path, 2), format="netCDF")
+    line = refusal(open_product, path)
+    assert line.startswith(f"{path}: no bands of its own; parts: NETCDF:")
+    assert line.endswith(":Band2")
 
 
 def test_the_resolution_of_a_raster_cannot_be_chosen(tmp_path):

@@ -13,6 +13,7 @@ from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_safe
 from s2rgb_mpi.source import Source
 from safe import read_dn
+from web import Web
 
 NAN = float("nan")
 
@@ -127,6 +128,56 @@ def test_a_window_that_cannot_be_read_is_named_with_its_file(safe, tmp_path):
         source.read(Window(384, 256, 227, 133))
     assert str(caught.value).startswith(f"(384, 256, 227, 133) of {image}: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def web(tmp_path):
+    """Three COG bands behind a URL, without overviews."""
+    for number in range(3):
+        raw = write_raster(tmp_path / "raw.tif", scene(900, 1000)[..., number])
+        options = ["BLOCKSIZE=128", "OVERVIEWS=NONE"]
+        target = str(tmp_path / f"{number}.tif")
+        gdal.Translate(target, raw, format="COG", creationOptions=options)
+    with Web(tmp_path).running() as server:
+        yield server
+
+
+def opened(web):
+    return open_bands([f"{web.url}/{number}.tif" for number in range(3)])
+
+
+def test_remote_bands_are_fetched_in_ranges_once(web):
+    product = opened(web)
+    source = Source(product)
+    for window in product.grid.windows(256, 256):
+        arrays = source.read(window)
+        part = scene(900, 1000)[window.row_off :, window.col_off :]
+        expected = part[: window.height, : window.width]
+        np.testing.assert_array_equal(np.stack(arrays, axis=-1), expected)
+    for number in range(3):
+        ranges = [range_[6:].split("-") for range_ in web.ranges(f"/{number}.tif")]
+        assert len(ranges) > 2
+        fetched = sum(int(last) - int(first) + 1 for first, last in ranges)
+        # The head may be fetched twice: to look at the file, and to open it for its pixels.
+        assert fetched < (web.folder / f"{number}.tif").stat().st_size + 2 * 65536
+
+
+@pytest.mark.parametrize("fault", [404, 500, 3.0])
+def test_a_server_that_fails_meanwhile_is_a_read_error(web, fault):
+    settings = {"GDAL_HTTP_MAX_RETRY": "0", "GDAL_HTTP_LOW_SPEED_TIME": "1"}
+    before = {name: gdal.GetConfigOption(name) for name in settings}
+    for name, value in settings.items():
+        gdal.SetConfigOption(name, value)
+    try:
+        source = Source(opened(web))
+        gdal.VSICurlClearCache()
+        web.faults["/1.tif"] = [fault] * 20
+        with pytest.raises(ReadError) as caught:
+            source.read(Window(640, 640, 256, 256))
+    finally:
+        for name, value in before.items():
+            gdal.SetConfigOption(name, value)
+    assert str(caught.value).startswith(f"(640, 640, 256, 256) of /vsicurl/{web.url}/1.tif: ")
 
 
 def test_a_file_that_has_gone_is_a_read_error(safe, tmp_path):

@@ -124,39 +124,47 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
 
 
 def _inspect(listed: Listed, choice: Choice) -> _Raster:
-    """Open a band's file for its header, and settle how its values become reflectance."""
+    """Open a band's file for its header; say where it lies, and what its values mean."""
     dataset = open_raster(listed.path)
     if listed.number is None and dataset.RasterCount != 1:
         raise InputError(f"{listed.path}: {dataset.RasterCount} bands, where one is needed")
-    number = listed.number or 1
-    raster = dataset.GetRasterBand(number)
-    dtype = _dtype(listed.path, raster)
+    raster = dataset.GetRasterBand(listed.number or 1)
+    crs = dataset.GetSpatialRef()
     width, height = dataset.RasterXSize, dataset.RasterYSize
     block_width, block_height = raster.GetBlockSize()
+    return _Raster(
+        band=_settled(listed, raster, choice),
+        grid=Grid(
+            "" if crs is None else crs.ExportToWkt(), dataset.GetGeoTransform(), width, height
+        ),
+        block=(min(block_width, width), min(block_height, height)),
+    )
+
+
+def _settled(listed: Listed, raster: gdal.Band, choice: Choice) -> Band:
+    """Settle how the values in a file become DN, and these reflectance."""
+    dtype = _dtype(listed.path, raster)
     value = _nodata(raster, dtype)
     is_real = dtype.startswith("float")
-    # Stored as uint16, "no data" keeps its DN; all else is moved to DN 0 when it is read.
+    if value is None and not is_real:
+        value = listed.nodata
+    # Values of uint16 are read as they are, "no data" too; all others are moved, and it to DN 0.
     moved = dtype != "uint16"
-    settled = settle(
+    calibration, gain, source = settle(
         choice.stated,
         listed.metadata,
         _tags(listed.path, raster),
         holds_reflectance=is_real,
-        nodata=0 if moved else int(listed.nodata if value is None else value),
+        nodata=0 if moved or value is None else int(value),
     )
-    if moved and value is None and not is_real:
-        value = listed.nodata
-    band = Band(
-        listed.name,
-        listed.path,
-        settled.calibration,
-        number,
-        Stored(dtype, value if moved else None, settled.gain),
-        settled.source,
+    return Band(
+        name=listed.name,
+        path=listed.path,
+        calibration=calibration,
+        number=listed.number or 1,
+        stored=Stored(dtype, value if moved else None, gain),
+        offset_source=source,
     )
-    crs = dataset.GetSpatialRef()
-    grid = Grid("" if crs is None else crs.ExportToWkt(), dataset.GetGeoTransform(), width, height)
-    return _Raster(band, grid, (min(block_width, width), min(block_height, height)))
 
 
 def _dtype(path: str, raster: gdal.Band) -> str:

@@ -54,6 +54,9 @@ def open_multiband(name: str, choice: Choice | None = None) -> Product:
     choice = choice or Choice()
     path = gdal_name(name)
     dataset = open_raster(path)
+    if dataset.GetDriver().ShortName == "SENTINEL2":
+        # Older releases of GDAL say nothing of the offset there.
+        raise InputError(f"{name}: give the SAFE folder, its zip or MTD_MSIL2A.xml by its own name")
     if dataset.RasterCount == 0:
         parts = [part for part, _ in dataset.GetSubDatasets()][:MOST_LISTED]
         raise InputError(f"{name}: no bands of its own; parts: {', '.join(parts) or 'none'}")

@@ -66,7 +66,7 @@ def band_files(folder, dn, **options):
 def write_item(folder, properties=None, **asset):
     """Write a STAC item beside its bands, with references relative to it."""
     assets = {name: {"href": f"./{name}.tif", **asset} for name in BANDS}
-    item = {
+    item: dict[str, object] = {
         "type": "Feature",
         "stac_version": "1.0.0",
         "id": "item",
@@ -197,7 +197,7 @@ def test_real_band_files_in_strips_with_no_data_65535(image):
 
 @needs_data
 def test_real_patches(image):
-    folder = sorted((DATA / "pixels" / "bigearthnet_common_tiny_L2A").glob("*_MSIL2A_*"))[0]
+    folder = min((DATA / "pixels" / "bigearthnet_common_tiny_L2A").glob("*_MSIL2A_*"))
     paths = [folder / f"{folder.name}_{band}.tif" for band in BANDS]
     dn = np.dstack([gdal.Open(str(path)).ReadAsArray() for path in paths])
     assert_equal(image("--rgb", *paths), dn)
