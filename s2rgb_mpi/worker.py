@@ -52,9 +52,9 @@ def run(
     """
     outbox = _Outbox(comm, attend)
     for block in blocks(plan, share, tally):
-        with tally.stage("pack"):
+        with tally.stage("encode", block.window):
             header, payload = pack(block, plan.room)
-        with tally.stage("send-wait"):
+        with tally.stage("send-wait", block.window):
             outbox.send(header, payload)
     with tally.stage("send-wait"):
         outbox.send(end_of_share(plan.room))
@@ -83,13 +83,15 @@ def blocks(plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
     ReadError
         Names the window and the file.
     """
-    maker = _Maker(plan, tally)
+    with tally.stage("open"):
+        maker = _Maker(plan, tally)
     for number in share:
         try:
             block = maker.block(number)
         except Exception as error:
             error.add_note(f"in window {number} {tuple(plan.windows[number])}")
             raise
+        tally.windows += 1
         yield block
 
 
@@ -106,13 +108,13 @@ class _Maker:
     def block(self, number: int) -> Block:
         """Turn one window into a block."""
         window = self._plan.windows[number]
-        with self._tally.stage("read"):
+        with self._tally.stage("read", number):
             dn = self._reader.read(number, window)
-        with self._tally.stage("colour"):
+        with self._tally.stage("render", number):
             rgb = np.empty((window.height, window.width, 3), dtype=np.uint8)
             filled = colour(dn, self._luts, rgb)
             counts = histogram(rgb)
-        with self._tally.stage("encode"):
+        with self._tally.stage("encode", number):
             pieces = self._pieces(window, rgb) if filled else []
         return Block(number, pieces, counts)
 

@@ -11,6 +11,7 @@ from s2rgb_mpi import __version__
 from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import OutputError, ProtocolError
 from s2rgb_mpi.geotiff import Layer, TileLog, seal
+from s2rgb_mpi.news import News, Written
 from s2rgb_mpi.overviews import Assembly
 from s2rgb_mpi.plan import RECEIVE_NBYTES
 from s2rgb_mpi.protocol import (
@@ -24,7 +25,7 @@ from s2rgb_mpi.protocol import (
     unpack,
     unpack_header,
 )
-from s2rgb_mpi.waiting import Patience, until
+from s2rgb_mpi.waiting import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.report import Tally
 
 
-def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> int:
+def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Written:
     """Receive every block of the plan, append it, and seal the file at the end.
 
     Parameters
@@ -49,19 +50,16 @@ def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> int:
 
     Returns
     -------
-    int
-        Size of the file, bytes.
+    Written
     """
     output = Output(plan, tally)
-    news = None
-    for block in receive(comm, plan, workers):
+    news = News(comm)
+    for block in receive(comm, plan, workers, tally):
         output.place(block)
-        # Only the newest news matter: while one is under way, none is added to it.
-        if news is None or news.test()[0]:
-            news = comm.isend((Tag.NEWS, output.windows, output.nbytes), dest=0, tag=Tag.NEWS)
-    if news is not None:
-        until(lambda: news.test()[0])
-    return output.finish()
+        news.add(block, windows=output.windows, nbytes=output.nbytes)
+    with tally.stage("idle"):
+        news.flush()
+    return output.written(output.finish())
 
 
 class Output:
@@ -83,6 +81,7 @@ class Output:
         self._assembly = Assembly(plan.grid, plan.job.profile.tile)
         self._histogram = np.zeros((3, 256), dtype=np.int64)
         self._missing = set(range(len(plan.windows)))
+        self._empty: list[int] = []
 
     @property
     def windows(self) -> int:
@@ -105,10 +104,12 @@ class Output:
         if block.window not in self._missing:
             raise ProtocolError(f"window {block.window} came twice, or is not in the plan")
         tiles = [piece for piece in block.pieces if piece.kind is not Kind.PART]
-        with self._tally.stage("append"):
+        with self._tally.stage("append", block.window):
             self._append(tiles)
-        with self._tally.stage("overviews"):
+        with self._tally.stage("overviews", block.window):
             self._join(block)
+        if not block.pieces:
+            self._empty.append(block.window)
         self._histogram += block.histogram
         self._missing.remove(block.window)
 
@@ -132,6 +133,10 @@ class Output:
             except OSError as error:
                 raise OutputError(f"{job.output}: {error.strerror}") from error
         return nbytes
+
+    def written(self, nbytes: int) -> Written:
+        """Return what there is to tell of a finished file of that size."""
+        return Written(nbytes, self._histogram, self._empty)
 
     def _append(self, tiles: Sequence[Piece]) -> None:
         """Write tiles at the end of the part file, and note where each one lies."""
@@ -224,7 +229,7 @@ class _Line:
         return unpack(header, self._payload)
 
 
-def receive(comm: Any, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:
+def receive(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Iterator[Block]:
     """Give the blocks of all workers as they arrive, until every share has ended.
 
     Payloads are only asked for while fewer than :data:`RECEIVE_NBYTES` are under way: memory
@@ -241,20 +246,22 @@ def receive(comm: Any, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:
     held = 0
     patience = Patience()
     while listening or announced or fetching:
-        for line in list(listening):
-            header = line.heard()
-            if header is not None:
-                listening.remove(line)
-                if header.window != END_OF_SHARE:
-                    announced.append((line, header))
-                patience.reset()
-        while announced and (not held or held + announced[0][1].nbytes <= RECEIVE_NBYTES):
-            line, header = announced.popleft()
-            held += header.nbytes
-            line.fetch(header)
-            fetching[line] = header
+        with tally.stage("receive"):
+            for line in list(listening):
+                header = line.heard()
+                if header is not None:
+                    listening.remove(line)
+                    if header.window != END_OF_SHARE:
+                        announced.append((line, header))
+                    patience.reset()
+            while announced and (not held or held + announced[0][1].nbytes <= RECEIVE_NBYTES):
+                line, header = announced.popleft()
+                held += header.nbytes
+                line.fetch(header)
+                fetching[line] = header
         for line, header in list(fetching.items()):
-            block = line.fetched(header)
+            with tally.stage("receive", header.window):
+                block = line.fetched(header)
             if block is not None:
                 held -= header.nbytes
                 del fetching[line]
@@ -262,4 +269,5 @@ def receive(comm: Any, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:
                 listening.append(line)
                 patience.reset()
                 yield block
-        patience.pause()
+        with tally.stage("idle"):
+            patience.pause()
