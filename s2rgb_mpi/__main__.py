@@ -63,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             run(comm, plan, wanted, report, about)
     except BaseException as error:  # noqa: BLE001  whatever it is, the others must not wait
         return stop_all(comm, plan, error, report)
+    finally:
+        report.close()
     return 0
 
 

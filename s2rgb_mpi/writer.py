@@ -56,7 +56,8 @@ def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Written:
     news = News(comm)
     for block in receive(comm, plan, workers, tally):
         output.place(block)
-        news.add(block, windows=output.windows, nbytes=output.nbytes)
+        with tally.stage("append", block.window):
+            news.add(block, windows=output.windows, nbytes=output.nbytes)
     with tally.stage("idle"):
         news.flush()
     return output.written(output.finish())
@@ -106,11 +107,11 @@ class Output:
         tiles = [piece for piece in block.pieces if piece.kind is not Kind.PART]
         with self._tally.stage("append", block.window):
             self._append(tiles)
+            self._histogram += block.histogram
         with self._tally.stage("overviews", block.window):
             self._join(block)
         if not block.pieces:
             self._empty.append(block.window)
-        self._histogram += block.histogram
         self._missing.remove(block.window)
 
     def finish(self) -> int:
@@ -246,10 +247,11 @@ def receive(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Iter
     held = 0
     patience = Patience()
     while listening or announced or fetching:
-        with tally.stage("receive"):
+        with tally.stage("idle") as look:  # one that finds nothing is part of the wait
             for line in list(listening):
                 header = line.heard()
                 if header is not None:
+                    look.name = "receive"
                     listening.remove(line)
                     if header.window != END_OF_SHARE:
                         announced.append((line, header))
@@ -260,8 +262,9 @@ def receive(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Iter
                 line.fetch(header)
                 fetching[line] = header
         for line, header in list(fetching.items()):
-            with tally.stage("receive", header.window):
+            with tally.stage("idle") as look:
                 block = line.fetched(header)
+                look.name = "idle" if block is None else "receive"
             if block is not None:
                 held -= header.nbytes
                 del fetching[line]

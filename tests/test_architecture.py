@@ -13,13 +13,13 @@ SHELVES = (
     {"__init__", "errors"},
     {"grid", "profile", "radiometry", "report", "waiting"},
     {"job", "product", "protocol", "encode", "overviews", "geotiff"},
-    {"plan"},
-    {"coordinator", "worker", "writer", "cli"},
+    {"plan", "news"},
+    {"coordinator", "worker", "writer", "cli", "conclusion", "advice"},
     {"__main__"},
 )
 OUTSIDE = {
     "radiometry": {"numpy"},
-    "report": {"tqdm"},
+    "report": {"tqdm", "matplotlib"},
     "waiting": {"numpy"},
     "product": {"osgeo"},
     "protocol": {"numpy"},
@@ -28,6 +28,7 @@ OUTSIDE = {
     "geotiff": {"osgeo", "tifffile", "numpy"},
     "worker": {"numpy"},
     "writer": {"numpy"},
+    "conclusion": {"osgeo", "mpi4py", "numpy"},
     "__main__": {"mpi4py"},
 }
 """Packages beyond the standard library that a room may import; the rooms not named, none."""

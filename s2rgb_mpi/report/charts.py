@@ -27,11 +27,12 @@ COLOURS = {
     "receive": "#56b4e9",
     "append": "#d55e00",
     "overviews": "#f0e442",
-    "seal": "#000000",
+    "seal": "#333333",
     "idle": "#eeeeee",
 }
 
 BAND_COLOURS = ("#c0392b", "#2e8b57", "#2471a3")
+CURVE_COLOUR = "#222222"
 
 MANY_SPANS = 20_000
 """More than so many bars are drawn as one picture inside the SVG: browsers choke on the rest."""
@@ -122,7 +123,7 @@ def histograms(bands: Sequence[BandAccount], *, kind: str = "svg") -> bytes:
 def _curve(axes: Any, band: BandAccount, *, last: bool) -> None:
     """Draw which reflectance becomes which value, on an axis of its own at the right."""
     twin = axes.twinx()
-    twin.plot(*zip(*band.curve, strict=True), color="black", linewidth=1)
+    twin.plot(*zip(*band.curve, strict=True), color=CURVE_COLOUR, linewidth=1)
     twin.set_ylim(bottom=0)
     if last:
         twin.set_ylabel("reflectance (line)")

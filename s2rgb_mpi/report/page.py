@@ -75,7 +75,7 @@ def _ranks(account: Account) -> str:
     """Return the seconds of every rank and stage; stages in which nobody was are left out."""
     stages = [stage for stage in STAGES if any(t.seconds.get(stage) for t in account.tallies)]
     return _table(
-        ("rank", "role", "machine", "windows", *(f"{stage}, s" for stage in stages), "peak, MB"),
+        ("rank", "role", "machine", "windows", *stages, "peak, MB"),
         (
             (
                 tally.rank,
@@ -114,4 +114,5 @@ def _inputs(account: Account) -> str:
             for product in account.inputs
             for band in product["bands"]
         ),
+        kind="files",
     )

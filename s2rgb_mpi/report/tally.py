@@ -45,6 +45,13 @@ class Span(NamedTuple):
     end: float
 
 
+@dataclass(slots=True)
+class Stage:
+    """What a rank is at: one of :data:`STAGES`."""
+
+    name: str
+
+
 @dataclass
 class Tally:
     """What one rank did: sent home to rank 0 at the end.
@@ -86,9 +93,16 @@ class Tally:
     begin: float = field(default_factory=time.perf_counter)
     end: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Let the first stage count from the beginning."""
+        self._mark = self.begin
+
     @contextmanager
-    def stage(self, name: str, window: int | None = None) -> Iterator[None]:
-        """Add the time that the body takes to a stage.
+    def stage(self, name: str, window: int | None = None) -> Iterator[Stage]:
+        """Add the time until the end of the body to a stage.
+
+        It counts from the end of the stage before: every moment of a rank is in one stage, the
+        few lines between two, and what the machine did meanwhile, in the one that follows.
 
         Parameters
         ----------
@@ -96,15 +110,21 @@ class Tally:
             One of :data:`STAGES`.
         window : int, optional
             The number of the window that it is spent on.
+
+        Yields
+        ------
+        Stage
+            Whose name the body may change, where it only then knows what it was about.
         """
-        begin = time.perf_counter()
+        stage = Stage(name)
         try:
-            yield
+            yield stage
         finally:
-            end = time.perf_counter()
-            self.seconds[name] += end - begin
+            begin, end = self._mark, time.perf_counter()
+            self._mark = end
+            self.seconds[stage.name] += end - begin
             if self.spans is not None and end - begin >= SHORTEST_SPAN:
-                self._note(Span(name, window, begin, end))
+                self._note(Span(stage.name, window, begin, end))
 
     def close(self) -> Tally:
         """Note the end and the memory peak; return the tally for sending."""

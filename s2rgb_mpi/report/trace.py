@@ -29,11 +29,9 @@ def trace(account: Account) -> bytes:
     bytes
         JSON; times in microseconds from the moment that all ranks had met.
     """
-    hosts = {tally.host: number for number, tally in enumerate(account.tallies)}
-    events = [
-        _named("process_name", host, pid=number, tid=0)
-        for host, number in sorted(hosts.items(), key=lambda item: item[1])
-    ]
+    names = dict.fromkeys(tally.host for tally in account.tallies)
+    hosts = {host: number for number, host in enumerate(names)}
+    events = [_named("process_name", host, pid=pid, tid=0) for host, pid in hosts.items()]
     for tally in account.tallies:
         place = {"pid": hosts[tally.host], "tid": tally.rank}
         events.append(_named("thread_name", f"rank {tally.rank}, {tally.role}", **place))

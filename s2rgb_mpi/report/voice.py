@@ -136,6 +136,12 @@ class Report:
         self._close_bar()
         self._say(logging.ERROR, str(error))
 
+    def close(self) -> None:
+        """Take the bar away and close the log."""
+        self._close_bar()
+        for handler in self._logger.handlers:
+            handler.close()
+
     def _say(self, level: int, text: str, window: int | None = None) -> None:
         """Say a line, in the name of the rank that it is about."""
         rank = 0 if window is None else self._ranks[window]
