@@ -10,7 +10,10 @@ Read the rooms in the order a block travels::
                             compresses it (encode, profile), sends it (protocol)
     writer                  receives (protocol), appends, seals the file (geotiff)
     waiting                 how a rank waits without burning a core
+    news                    what the other ranks tell rank 0, while they work and at the end
+    conclusion              rank 0 draws up the account of the run, and has it told
     report, errors          what the run says, and how it fails
+    advice                  ranks, memory and the submit line, before a run
 
 ``__main__`` gives every rank its role, guards it, and ends all of them together.
 """

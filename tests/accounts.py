@@ -41,9 +41,9 @@ def make_tallies() -> list[Tally]:
 
 
 def make_band(name: str, mean: int) -> BandAccount:
-    """Return a band whose pixels have two values, a quarter of them none."""
-    histogram = [0] * 256
-    histogram[0], histogram[mean - 10], histogram[mean + 10] = 600_000, 900_000, 900_000
+    """Return a band whose pixels have twenty values, a quarter of them none."""
+    histogram = [600_000] + [0] * 255
+    histogram[mean - 10 : mean + 10] = [90_000] * 20
     statistics = {
         "minimum": mean - 10,
         "maximum": mean + 10,

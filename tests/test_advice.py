@@ -53,5 +53,5 @@ def test_the_lines_are_for_a_shell(plan, monkeypatch):
     assert "--ntasks=17" in options
     assert options[-1] == "--wrap"
     assert shlex.split(wrapped) == ["srun", "--mpi=pmix", *program]
-    memory = int(re.search(r"--mem-per-cpu=(\d+)M", lines["Slurm"])[1])
+    (memory,) = (int(found) for found in re.findall(r"--mem-per-cpu=(\d+)M", lines["Slurm"]))
     assert lines["memory"] == f"{memory} MB a rank, {memory * 17 / 1000:.1f} GB in all"

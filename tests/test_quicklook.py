@@ -1,5 +1,7 @@
 """The quicklook: from the file's own overviews where it has some, averaged where it has none."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from osgeo import gdal
@@ -12,8 +14,9 @@ from safe import read_dn
 
 @pytest.fixture(scope="module")
 def make(mpirun, safe, tmp_path_factory):
-    """The function that makes a file: ``make(*options)``."""
+    """The function that makes a file, once for the same options: ``make(*options)``."""
 
+    @cache
     def make(*options):
         path = tmp_path_factory.mktemp("quicklook") / "rgb.tif"
         run = mpirun(None, safe, "-o", path, "--tile", "64", "--window", "128", *options)

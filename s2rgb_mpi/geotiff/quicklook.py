@@ -82,5 +82,6 @@ def _png(dataset: gdal.Dataset) -> bytes:
         finally:
             gdal.VSIFCloseL(file)
     finally:
-        for each in (name, f"{name}.aux.xml"):
-            gdal.Unlink(each)
+        for each in (name, f"{name}.aux.xml"):  # the second only with some versions of GDAL
+            if gdal.VSIStatL(each) is not None:
+                gdal.Unlink(each)

@@ -8,7 +8,9 @@ import select
 import subprocess
 import sys
 import time
-from typing import NamedTuple
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jsonschema
 import numpy as np
@@ -27,9 +29,9 @@ RANKS = (1, 3, 6)
 class Told(NamedTuple):
     """What a run left: its folder, its record, and the spans of its trace."""
 
-    folder: object
-    record: dict
-    spans: list
+    folder: Path
+    record: dict[str, Any]
+    spans: list[dict[str, Any]]
     seconds: float
 
 
@@ -124,7 +126,7 @@ def test_the_trace_has_a_read_of_every_window_in_its_ranks_order(told):
     for rank in told.record["ranks"]:
         own = [event for event in told.spans if event["tid"] == rank["rank"]]
         assert own
-        for before, after in zip(own, own[1:], strict=False):
+        for before, after in pairwise(own):
             # Spans are in order and do not overlap; 1 us for what rounding does to them.
             assert before["ts"] + before["dur"] <= after["ts"] + 1
         assert own[-1]["ts"] + own[-1]["dur"] <= rank["wall_seconds"] * 1e6 + 1

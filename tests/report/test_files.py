@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "report.json"
     path.write_text("old")
 
-    def full(self, data):
+    def full(self, _):
         os.close(os.open(self, os.O_CREAT))  # it got so far
         raise OSError(28, "No space left on device")
 
@@ -52,7 +53,7 @@ def test_what_is_no_file_is_refused(path):
 
 def test_a_folder_that_cannot_be_written_to_is_refused():
     # /proc refuses root too.
-    with pytest.raises(UsageError, match="--quicklook /proc/q.png: "):
+    with pytest.raises(UsageError, match=r"--quicklook /proc/q\.png: "):
         Wanted(quicklook=Path("/proc/q.png")).check(OUTPUT)
 
 
@@ -80,5 +81,6 @@ def test_a_page_without_matplotlib_is_refused_with_the_way_to_get_it(tmp_path, m
     ("option", "spans"), [("report", False), ("quicklook", False), ("trace", True), ("html", True)]
 )
 def test_spans_are_kept_only_for_what_shows_them(option, spans):
-    assert Wanted(**{option: Path("x")}).spans == spans
-    assert list(Wanted(**{option: Path("x")}).files) == [f"--{option}"]
+    wanted = replace(Wanted(), **{option: Path("x")})  # type: ignore[arg-type]
+    assert wanted.spans == spans
+    assert wanted.files == {f"--{option}": Path("x")}

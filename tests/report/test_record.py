@@ -73,5 +73,5 @@ def test_numbers_are_the_accounts():
     assert document["ranks"][1]["seconds"]["read"] == 8.0
     assert document["machines"] == [{"host": "node1", "cores": 8}]
     assert document["verdict"]["name"] == "decode-bound"
-    assert document["bands"][0]["histogram"][70] == 900_000
+    assert document["bands"][0]["histogram"][70] == 90_000
     assert "slurm_job_id" not in document
