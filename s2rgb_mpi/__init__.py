@@ -13,7 +13,10 @@ Read the rooms in the order a block travels::
     offsets                 whether the pixels agree with the offset: counted by workers, judged
                             by the writer
     waiting                 how a rank waits without burning a core
+    news                    what the other ranks tell rank 0, while they work and at the end
+    conclusion              rank 0 draws up the account of the run, and has it told
     report, errors          what the run says, and how it fails
+    advice                  ranks, memory and the submit line, before a run
 
 ``__main__`` gives every rank its role, guards it, and ends all of them together.
 """

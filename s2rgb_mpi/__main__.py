@@ -20,8 +20,10 @@ os.environ.setdefault("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
 
 from mpi4py import MPI
 
-from s2rgb_mpi import cli, coordinator, waiting, worker, writer
+from s2rgb_mpi import advice, cli, coordinator, waiting, worker, writer
+from s2rgb_mpi.conclusion import About, conclude
 from s2rgb_mpi.errors import RankError, S2RGBError
+from s2rgb_mpi.news import block_nbytes, hand_in, tell
 from s2rgb_mpi.plan import describe
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.report import Report, Tally
@@ -29,7 +31,9 @@ from s2rgb_mpi.report import Report, Tally
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.report import Wanted
 
 SECONDS_TO_TELL = 1.0
 """How long a failed rank waits for rank 0 to speak for it before it speaks itself."""
@@ -46,18 +50,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     comm = MPI.COMM_WORLD.Dup()  # our tags cannot meet anybody else's
     report = Report()
     plan = None
+    arguments = sys.argv[1:] if argv is None else argv
+    about = About(arguments, MPI.Get_library_version(), os.environ.get("SLURM_JOB_ID"))
     try:
         try:
-            arguments = sys.argv[1:] if argv is None else argv
-            plan = agree(comm, lambda: prepare(comm.size, arguments, report))
+            orders = agree(comm, lambda: prepare(comm.size, arguments, report))
         except S2RGBError as error:  # every rank is here, with the same error
             if comm.rank == 0 and str(error):
                 report.error(error)
             return error.exit_code
-        if plan is not None:
-            run(comm, plan, report)
+        if orders is not None:
+            plan, wanted = orders
+            run(comm, plan, wanted, report, about)
     except BaseException as error:  # noqa: BLE001  whatever it is, the others must not wait
         return stop_all(comm, plan, error, report)
+    finally:
+        report.close()
     return 0
 
 
@@ -75,7 +83,7 @@ def agree(comm: MPI.Comm, decide: Callable[[], Any]) -> Any:
     return outcome
 
 
-def prepare(size: int, argv: Sequence[str], report: Report) -> Plan | None:
+def prepare(size: int, argv: Sequence[str], report: Report) -> tuple[Plan, Wanted] | None:
     """Read the command line and make the plan; None if there is nothing to run."""
     coordinator.check_launch(size, os.environ)
     try:
@@ -88,67 +96,62 @@ def prepare(size: int, argv: Sequence[str], report: Report) -> Plan | None:
         report.warning(warning)
     if order.dry_run:
         report.text(describe(plan, size))
+        if order.advise:
+            report.text(advice.advise(plan, argv, python=sys.executable))
         return None
+    order.wanted.check(order.job.output)
+    report.listen(order.wanted)
     coordinator.claim(plan)
-    return plan
+    return plan, order.wanted
 
 
-def run(comm: MPI.Comm, plan: Plan, report: Report) -> None:
+ROLES = {1: ["coordinator, worker and writer"], 2: ["coordinator and worker", "writer"]}
+"""Of few ranks; of more, the first coordinates, the last writes, and all others work."""
+
+
+def run(comm: MPI.Comm, plan: Plan, wanted: Wanted, report: Report, about: About) -> None:
     """Give this rank its role: coordinator, worker or writer; one or two ranks share them."""
     first, last = 0, comm.size - 1
     workers = range(1, last) or range(1)
-    if comm.rank == first:
-        report.start(len(plan.windows), plan.grid.width * plan.grid.height)
-    if comm.size == 1:
-        run_alone(plan, report)
-        return
+    roles = ROLES.get(comm.size) or ["coordinator", *["worker"] * len(workers), "writer"]
     shares: list[list[int]] | None = None
     if comm.rank == first:
         shares = [[] for _ in range(comm.size)]
         shares[workers.start : workers.stop] = plan.deal(len(workers))
+        owners = {number: rank for rank, share in enumerate(shares) for number in share}
+        report.start(plan.windows, [owners[number] for number in range(len(plan.windows))])
     share = waiting.scatter(comm, shares)
-    if comm.rank == first:
+    waiting.everyone(comm)  # the one moment that the clocks of all machines have in common
+    tally = Tally(roles[comm.rank], rank=comm.rank, spans=[] if wanted.spans else None)
+    if comm.size == 1:
+        written = run_alone(plan, report, tally)
+        conclude(plan, wanted, report, about, tallies=[tally], written=written)
+    elif comm.rank == first:
         hearing = coordinator.Coordinator(comm, report)
         if comm.rank in workers:
-            tally = Tally("worker")
             worker.run(comm, plan, share, tally, attend=hearing.attend)
-            hearing.tallies.append(tally.close())
-        hearing.run()
-        report.done(str(plan.job.output), hearing.nbytes, hearing.tallies)
-        warn(hearing.warnings, report)
+        with tally.stage("idle"):
+            written = hearing.run()
+        tallies = [*hearing.tallies, tally.close()]
+        conclude(plan, wanted, report, about, tallies=tallies, written=written)
     elif comm.rank == last:
-        tally = Tally("writer")
-        nbytes, warnings = writer.run(comm, plan, workers, tally)
-        tell(comm, Tag.DONE, tally.close(), nbytes, warnings)
+        written = writer.run(comm, plan, workers, tally)
+        hand_in(comm, tally.close(), written)
     else:
-        tally = Tally("worker")
         worker.run(comm, plan, share, tally)
-        tell(comm, Tag.DONE, tally.close(), 0, ())
+        hand_in(comm, tally.close())
     waiting.everyone(comm)
 
 
-def run_alone(plan: Plan, report: Report) -> None:
+def run_alone(plan: Plan, report: Report, tally: Tally) -> Written:
     """Play all roles in one process: blocks go from hand to hand."""
-    working, writing = Tally("worker"), Tally("writer")
-    output = writer.Output(plan, writing)
-    for block in worker.blocks(plan, range(len(plan.windows)), working):
+    output = writer.Output(plan, tally)
+    for block in worker.blocks(plan, range(len(plan.windows)), tally):
         output.place(block)
-        report.advance(output.windows, output.nbytes)
-    nbytes = output.finish()
-    report.done(str(plan.job.output), nbytes, [working.close(), writing.close()])
-    warn(output.warnings, report)
-
-
-def warn(warnings: Sequence[str], report: Report) -> None:
-    """Say what the writer found odd, last of all, where it is seen."""
-    for text in warnings:
-        report.warning(text)
-
-
-def tell(comm: MPI.Comm, tag: Tag, *words: Any, seconds: float | None = None) -> bool:
-    """Send rank 0 a small message; return whether it was heard in time."""
-    request = comm.issend((tag, *words), dest=0, tag=tag)
-    return waiting.until(lambda: request.test()[0], seconds=seconds)
+        report.advance(output.windows, output.nbytes, [(block.window, block_nbytes(block))])
+    written = output.written(output.finish())
+    tally.close()
+    return written
 
 
 def stop_all(comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Report) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,6 +12,7 @@ from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.job import RESAMPLINGS, Job
 from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, Profile, default_mask
 from s2rgb_mpi.radiometry import PRESETS, Curve, Stretch
+from s2rgb_mpi.report import PROGRESS, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,8 @@ class Order:
     job: Job
     dry_run: bool
     quiet: bool
+    advise: bool = False
+    wanted: Wanted = field(default_factory=Wanted)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -92,7 +95,23 @@ def parse(argv: Sequence[str]) -> Order:
         overwrite=options.overwrite,
         strict=options.strict,
     )
-    return Order(job, dry_run=options.dry_run, quiet=options.quiet)
+    if options.advise and not options.dry_run:
+        raise UsageError("--advise goes with --dry-run")
+    return Order(
+        job,
+        dry_run=options.dry_run,
+        quiet=options.quiet,
+        advise=options.advise,
+        wanted=Wanted(
+            report=options.report,
+            html=options.html,
+            trace=options.trace,
+            quicklook=options.quicklook,
+            log_file=options.log_file,
+            progress=options.progress,
+            verbose=options.verbose,
+        ),
+    )
 
 
 def _curve(options: argparse.Namespace) -> Curve:
@@ -138,11 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_colour(parser.add_argument_group("colour"))
     _add_grid(parser.add_argument_group("grid"))
     _add_output(parser.add_argument_group("output"))
-    group = parser.add_argument_group("run")
-    group.add_argument(
-        "--dry-run", action="store_true", help="print the plan and stop (default: off)"
-    )
-    group.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    _add_run(parser.add_argument_group("run"))
+    _add_report(parser.add_argument_group("report"))
     return parser
 
 
@@ -304,3 +320,36 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--overwrite", action="store_true", help="replace an existing FILE (default: refuse)"
     )
+
+
+def _add_run(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--dry-run", action="store_true", help="print the plan and stop (default: off)"
+    )
+    group.add_argument(
+        "--advise",
+        action="store_true",
+        help="with --dry-run: ranks and memory to ask for, and the lines that submit the job",
+    )
+
+
+def _add_report(group: argparse._ArgumentGroup) -> None:
+    group.description = "what the run says of itself; files that are there are replaced"
+    for option, metavar, words in (
+        ("--report", "FILE.json", "all of it, for programs: s2rgb_mpi/report/schema.json"),
+        ("--html", "FILE.html", "a page with pictures; needs the extra [html], matplotlib"),
+        ("--trace", "FILE.json", "every rank's time line, for https://ui.perfetto.dev"),
+        ("--quicklook", "FILE.png", "the image with at most 1024 pixels an edge"),
+        ("--log-file", "FILE", "add every line to a log, with its time and rank"),
+    ):
+        group.add_argument(option, type=Path, metavar=metavar, help=words)
+    group.add_argument(
+        "--progress",
+        choices=PROGRESS,
+        default=Wanted.progress,
+        help="a bar, or a line every 10 s or 5 %%; auto: the bar where standard error is a"
+        " terminal, mpirun's too (default: %(default)s)",
+    )
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument("-v", "--verbose", action="store_true", help="say a line a window too")
+    loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from s2rgb_mpi.errors import LaunchError, RankError, UsageError
+from s2rgb_mpi.errors import LaunchError, ProtocolError, RankError, UsageError
 from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import Choice, open_bands, open_product
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from s2rgb_mpi.job import Job
+    from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.product import Product
     from s2rgb_mpi.report import Report, Tally
@@ -155,13 +157,16 @@ class Coordinator:
         self._comm = comm
         self._report = report
         self._lines = {rank: self._listen(rank) for rank in range(1, comm.size)}
+        self._arriving: dict[int, tuple[Any, bytearray]] = {}
         self.tallies: list[Tally] = []
-        self.nbytes = 0
-        self.warnings: list[str] = []
+        self._written: Written | None = None
 
-    def run(self) -> None:
-        """Listen until every other rank is done."""
-        until(lambda: not self._lines, attend=self.attend)
+    def run(self) -> Written:
+        """Listen until every other rank is done; return what the writer tells of the file."""
+        until(lambda: not self._lines and not self._arriving, attend=self.attend)
+        if self._written is None:
+            raise ProtocolError("the writer told nothing of the file")
+        return self._written
 
     def attend(self) -> None:
         """Hear what has come, without waiting.
@@ -180,12 +185,23 @@ class Coordinator:
             if tag == Tag.FAILED:
                 raise RankError(*words)
             if tag == Tag.DONE:
-                self.tallies.append(words[0])
-                self.nbytes += words[1]
-                self.warnings += words[2]
+                buffer = bytearray(words[0])
+                arrival = self._comm.Irecv(buffer, source=rank, tag=Tag.TALLY)
+                self._arriving[rank] = arrival, buffer
                 continue
             self._report.advance(*words)
             self._lines[rank] = self._listen(rank)
+        for rank, (request, buffer) in list(self._arriving.items()):
+            if request.Test():
+                del self._arriving[rank]
+                self._hear(buffer)
+
+    def _hear(self, buffer: bytearray) -> None:
+        """Keep a rank's tally, and what the writer tells of the file."""
+        tally, written = pickle.loads(buffer)  # noqa: S301  our own ranks made it
+        self.tallies.append(tally)
+        if written is not None:
+            self._written = written
 
     def _listen(self, rank: int) -> Any:
         """Post the receive of one rank's next message, whatever its tag."""

@@ -8,8 +8,8 @@
       |                                        |  NEWS (windows, bytes) ---> |
       |  ...                                   |                             |
       |  HEADER with no window        ------>  |                             |
-      |  DONE (times) ---------------------------------------------------->  |
-      |                                        |  DONE (file, warnings) ---> |
+      |  DONE (size), TALLY (times) ------------------------------------->  |
+      |                                        |  DONE, TALLY (and file) --> |
       |  FAILED (exit code, words), from any rank  ----------------------->  |
 
 A block is one window's pieces. The header is little-endian::
@@ -56,6 +56,7 @@ class Tag(IntEnum):
     NEWS = 4
     STOP = 5
     FAILED = 6
+    TALLY = 7
 
 
 class Kind(IntEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -265,3 +265,38 @@ def histogram(rgb: NDArray[np.uint8]) -> NDArray[np.uint32]:
         if values.size % 2:
             counts[band, values[-1]] += 1
     return counts
+
+
+class Statistics(NamedTuple):
+    """Of the valid pixels of one band: display values, and how many percent are valid."""
+
+    minimum: int
+    maximum: int
+    mean: float
+    stddev: float
+    valid_percent: float
+
+
+def statistics(counts: NDArray[np.int64]) -> Statistics | None:
+    """Compute exact statistics from one band's histogram.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (256,), int64
+        Pixels per value, 0 being "no data".
+
+    Returns
+    -------
+    Statistics or None
+        None where no pixel is valid.
+    """
+    values = np.arange(1, 256, dtype=np.float64)
+    valid_counts = counts[1:]
+    number = int(valid_counts.sum())
+    if not number:
+        return None
+    mean = float(valid_counts @ values) / number
+    deviation = (float(valid_counts @ (values - mean) ** 2) / number) ** 0.5
+    seen = np.flatnonzero(valid_counts) + 1
+    percent = 100 * number / int(counts.sum())
+    return Statistics(int(seen[0]), int(seen[-1]), mean, deviation, percent)

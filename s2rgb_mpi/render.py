@@ -85,12 +85,12 @@ class Renderer:
             place = shown.moved(-window.col_off, -window.row_off).slices
             if member == 0 or not valid(rgb[place]).all():
                 try:
-                    dn = self._read(member, cell.source)
+                    dn = self._read(number, member, cell.source)
                 except ReadError as error:
                     raise ReadError(f"window {number} {error}") from error
                 inside = shown.moved(-cell.target.col_off, -cell.target.row_off).slices
                 part = [band[inside] for band in dn]
-                with self._tally.stage("colour"):
+                with self._tally.stage("render", number):
                     self._paint(rendered, member, part, rgb[place])
             self._release(member, cell.source)
         return rendered
@@ -114,13 +114,14 @@ class Renderer:
         empty = ~valid(target)
         target[empty] = fresh[empty]
 
-    def _read(self, member: int, cell: Window) -> list[NDArray[np.uint16]]:
+    def _read(self, number: int, member: int, cell: Window) -> list[NDArray[np.uint16]]:
         """Read a cell, or return it as it was read for an earlier window."""
         if (member, cell) in self._kept:
             return self._kept[member, cell]
-        with self._tally.stage("read"):
-            if member not in self._sources:
+        if member not in self._sources:
+            with self._tally.stage("open", number):
                 self._sources[member] = Source(self._plan.scene.members[member].product)
+        with self._tally.stage("read", number):
             dn = self._sources[member].read(cell)
             if self._uses[member, cell] > 1:
                 dn = self._kept[member, cell] = [band.copy() for band in dn]

@@ -49,9 +49,9 @@ def run(
     """
     outbox = _Outbox(comm, attend)
     for block in blocks(plan, share, tally):
-        with tally.stage("pack"):
+        with tally.stage("encode", block.window):
             header, payload = pack(block, plan.room)
-        with tally.stage("send-wait"):
+        with tally.stage("send-wait", block.window):
             outbox.send(header, payload)
     with tally.stage("send-wait"):
         outbox.send(end_of_share(plan.room))
@@ -80,13 +80,15 @@ def blocks(plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
     ReadError
         Names the window and the file.
     """
-    maker = _Maker(plan, share, tally)
+    with tally.stage("open"):
+        maker = _Maker(plan, share, tally)
     for number in share:
         try:
             block = maker.block(number)
         except Exception as error:
             error.add_note(f"in window {number} {tuple(plan.windows[number])}")
             raise
+        tally.windows += 1
         yield block
 
 
@@ -102,11 +104,11 @@ class _Maker:
     def block(self, number: int) -> Block:
         """Turn one window into a block."""
         rendered = self._renderer.render(number)
-        with self._tally.stage("colour"):
+        with self._tally.stage("render", number):
             values = histogram(rendered.rgb)
         if values[0, 0] == rendered.rgb[..., 0].size:  # no pixel is valid
             return Block(number, (), values)
-        with self._tally.stage("encode"):
+        with self._tally.stage("encode", number):
             pieces = self._pieces(self._plan.windows[number], rendered.rgb)
         counts = [
             Piece(kind, 0, member, 0, numbers.tobytes())

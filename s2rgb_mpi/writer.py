@@ -12,6 +12,7 @@ from s2rgb_mpi import __version__
 from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError
 from s2rgb_mpi.geotiff import Layer, TileLog, seal
+from s2rgb_mpi.news import News, Written
 from s2rgb_mpi.offsets import OffsetCheck
 from s2rgb_mpi.overviews import Assembly
 from s2rgb_mpi.plan import RECEIVE_NBYTES
@@ -27,7 +28,7 @@ from s2rgb_mpi.protocol import (
     unpack_header,
 )
 from s2rgb_mpi.seams import SeamCheck
-from s2rgb_mpi.waiting import Patience, until
+from s2rgb_mpi.waiting import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.report import Tally
 
 
-def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> tuple[int, tuple[str, ...]]:
+def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Written:
     """Receive every block of the plan, append it, and seal the file at the end.
 
     Parameters
@@ -52,21 +53,17 @@ def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> tuple[in
 
     Returns
     -------
-    nbytes : int
-        Size of the file, bytes.
-    warnings : tuple of str
-        What the user should look at.
+    Written
     """
     output = Output(plan, tally)
-    news = None
-    for block in receive(comm, plan, workers):
+    news = News(comm)
+    for block in receive(comm, plan, workers, tally):
         output.place(block)
-        # Only the newest news matter: while one is under way, none is added to it.
-        if news is None or news.test()[0]:
-            news = comm.isend((Tag.NEWS, output.windows, output.nbytes), dest=0, tag=Tag.NEWS)
-    if news is not None:
-        until(lambda: news.test()[0])
-    return output.finish(), output.warnings
+        with tally.stage("append", block.window):
+            news.add(block, windows=output.windows, nbytes=output.nbytes)
+    with tally.stage("idle"):
+        news.flush()
+    return output.written(output.finish())
 
 
 class Output:
@@ -93,6 +90,7 @@ class Output:
         )
         self._seams = SeamCheck([product.name for product in products], plan.job.stretch)
         self._missing = set(range(len(plan.windows)))
+        self._empty: list[int] = []
 
     @property
     def windows(self) -> int:
@@ -120,16 +118,18 @@ class Output:
         if block.window not in self._missing:
             raise ProtocolError(f"window {block.window} came twice, or is not in the plan")
         tiles = [piece for piece in block.pieces if piece.kind in (Kind.TILE, Kind.MASK)]
-        with self._tally.stage("append"):
+        with self._tally.stage("append", block.window):
             self._append(tiles)
-        with self._tally.stage("overviews"):
+            self._histogram += block.histogram
+        with self._tally.stage("overviews", block.window):
             self._join(block)
         for piece in block.pieces:
             if piece.kind is Kind.COUNTS:
                 self._check.add(piece.row, piece.data)
             if piece.kind is Kind.SEAM:
                 self._seams.add(piece.row, piece.data)
-        self._histogram += block.histogram
+        if not block.pieces:
+            self._empty.append(block.window)
         self._missing.remove(block.window)
 
     def finish(self) -> int:
@@ -169,6 +169,10 @@ class Output:
         """Return the metadata items that say what the pixels told of the offsets."""
         items = {"S2RGB_OFFSET_CHECK": self._check.tag(), "S2RGB_OVERLAP_CHECK": self._seams.tag()}
         return {name: value for name, value in items.items() if value}
+
+    def written(self, nbytes: int) -> Written:
+        """Return what there is to tell of a finished file of that size."""
+        return Written(nbytes, self._histogram, self._empty, self.warnings)
 
     def _append(self, tiles: Sequence[Piece]) -> None:
         """Write tiles at the end of the part file, and note where each one lies."""
@@ -262,7 +266,7 @@ class _Line:
         return unpack(header, self._payload)
 
 
-def receive(comm: Any, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:
+def receive(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Iterator[Block]:
     """Give the blocks of all workers as they arrive, until every share has ended.
 
     Payloads are only asked for while fewer than :data:`RECEIVE_NBYTES` are under way: memory
@@ -279,20 +283,24 @@ def receive(comm: Any, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:
     held = 0
     patience = Patience()
     while listening or announced or fetching:
-        for line in list(listening):
-            header = line.heard()
-            if header is not None:
-                listening.remove(line)
-                if header.window != END_OF_SHARE:
-                    announced.append((line, header))
-                patience.reset()
-        while announced and (not held or held + announced[0][1].nbytes <= RECEIVE_NBYTES):
-            line, header = announced.popleft()
-            held += header.nbytes
-            line.fetch(header)
-            fetching[line] = header
+        with tally.stage("idle") as look:  # one that finds nothing is part of the wait
+            for line in list(listening):
+                header = line.heard()
+                if header is not None:
+                    look.name = "receive"
+                    listening.remove(line)
+                    if header.window != END_OF_SHARE:
+                        announced.append((line, header))
+                    patience.reset()
+            while announced and (not held or held + announced[0][1].nbytes <= RECEIVE_NBYTES):
+                line, header = announced.popleft()
+                held += header.nbytes
+                line.fetch(header)
+                fetching[line] = header
         for line, header in list(fetching.items()):
-            block = line.fetched(header)
+            with tally.stage("idle") as look:
+                block = line.fetched(header)
+                look.name = "idle" if block is None else "receive"
             if block is not None:
                 held -= header.nbytes
                 del fetching[line]
@@ -300,4 +308,5 @@ def receive(comm: Any, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:
                 listening.append(line)
                 patience.reset()
                 yield block
-        patience.pause()
+        with tally.stage("idle"):
+            patience.pause()

@@ -14,14 +14,14 @@ SHELVES = (
     {"grid", "profile", "radiometry", "report", "waiting"},
     {"job", "product", "protocol", "encode", "overviews", "geotiff", "offsets", "seams"},
     {"scene", "source"},
-    {"plan"},
+    {"plan", "news"},
     {"render"},
-    {"coordinator", "worker", "writer", "cli"},
+    {"coordinator", "worker", "writer", "cli", "conclusion", "advice"},
     {"__main__"},
 )
 OUTSIDE = {
     "radiometry": {"numpy"},
-    "report": {"tqdm"},
+    "report": {"tqdm", "matplotlib"},
     "waiting": {"numpy"},
     "product": {"osgeo", "pystac"},
     "protocol": {"numpy"},
@@ -35,6 +35,7 @@ OUTSIDE = {
     "render": {"numpy"},
     "worker": {"numpy"},
     "writer": {"numpy"},
+    "conclusion": {"osgeo", "mpi4py", "numpy"},
     "__main__": {"mpi4py"},
 }
 """Packages beyond the standard library that a room may import; the rooms not named, none."""

@@ -10,6 +10,7 @@ from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.profile import Profile
 from s2rgb_mpi.radiometry import Exopp, Stretch, Tci
+from s2rgb_mpi.report import Wanted
 
 CONTRACT = Path(__file__).parents[2] / "shared" / "cli.md"
 LEAST = ["S2A.SAFE", "-o", "rgb.tif"]
@@ -63,8 +64,30 @@ def test_how_to_go_about_it_is_no_part_of_the_job():
 
 
 @pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ([], Wanted()),
+        (["--report", "r.json"], Wanted(report=Path("r.json"))),
+        (["--html", "r.html"], Wanted(html=Path("r.html"))),
+        (["--trace", "t.json"], Wanted(trace=Path("t.json"))),
+        (["--quicklook", "q.png"], Wanted(quicklook=Path("q.png"))),
+        (["--log-file", "run.log"], Wanted(log_file=Path("run.log"))),
+        (["--progress", "bar"], Wanted(progress="bar")),
+        (["-v"], Wanted(verbose=True)),
+    ],
+)
+def test_what_the_run_says_is_no_part_of_the_job(arguments, wanted):
+    order = cli.parse([*LEAST, *arguments])
+    assert order.wanted == wanted
+    assert order.job == cli.parse(LEAST).job
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ([*LEAST, "--advise"], "--advise goes with --dry-run"),
+        ([*LEAST, "-v", "-q"], "not allowed with argument -v"),
+        ([*LEAST, "--progress", "dots"], "invalid choice: 'dots'"),
         ([], "required: -o/--output"),
         (["S2A.SAFE"], "required: -o/--output"),
         (["-o", "rgb.tif"], "either PRODUCT or --rgb"),
@@ -142,4 +165,4 @@ def test_the_version_is_the_packages(capsys):
 def test_every_option_is_in_the_contract():
     contract = set(re.findall(r"(?<![\w-])(--[a-z0-9-]+|-[a-z])\b", CONTRACT.read_text()))
     ours = {name for action in OPTIONS for name in action.option_strings}
-    assert ours - {"-h", "--help", "--version", "--quiet"} <= contract
+    assert ours - {"-h", "--help", "--version", "--quiet", "--verbose"} <= contract

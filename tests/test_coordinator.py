@@ -1,16 +1,20 @@
 """Rank 0: launches that went wrong, outputs that cannot be, overrides, and what it hears."""
 
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from s2rgb_mpi.coordinator import Coordinator, check_launch, claim, clear, prepare
-from s2rgb_mpi.errors import InputError, LaunchError, RankError, UsageError
+from s2rgb_mpi.errors import InputError, LaunchError, ProtocolError, RankError, UsageError
 from s2rgb_mpi.job import Job
+from s2rgb_mpi.news import Written
 from s2rgb_mpi.plan import describe
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.report import Report, Tally
+from s2rgb_mpi.report.tally import Span
 
 STEP = {"SLURM_STEP_ID": "0"}
 BATCH = {"SLURM_STEP_ID": str(0xFFFFFFFB)}
@@ -149,11 +153,18 @@ def test_a_part_file_that_cannot_be_made_is_refused_by_name(safe, tmp_path):
 
 
 class Ranks:
-    """A communicator with what each rank says, in order."""
+    """A communicator with what each rank says, in order, and hands in when it is done."""
 
-    def __init__(self, *said):
+    def __init__(self, *said, tallies=()):
         self.size = 1 + len(said)
         self._said = dict(enumerate(map(list, said), start=1))
+        self._tallies = dict(enumerate(tallies, start=1))
+
+    def Irecv(self, buffer, source, tag):  # noqa: N802
+        assert tag == Tag.TALLY
+        buffer[:] = pickle.dumps(self._tallies.pop(source))
+        looks = iter([False, True])
+        return SimpleNamespace(Test=lambda: next(looks))
 
     def irecv(self, source):
         messages = self._said[source]
@@ -167,23 +178,36 @@ class Ears(Report):
         super().__init__()
         self.heard = []
 
-    def advance(self, windows, nbytes):
-        self.heard.append((windows, nbytes))
+    def advance(self, windows, nbytes, new):
+        self.heard.append((windows, nbytes, new))
 
 
 def test_the_coordinator_hears_every_rank_to_its_end():
-    worker, writer = Tally("worker"), Tally("writer")
-    odd = ("an odd offset",)
+    # More spans than the 32 KB with which messages of no known size are listened for.
+    spans = [Span("read", number, number, number + 1.0) for number in range(10_000)]
+    worker, writer = Tally("worker", spans=spans), Tally("writer")
+    written = Written(30, np.ones((3, 256), dtype=np.int64), [1])
+    handed_in = [(worker, None), (writer, written)]
+    sizes = [len(pickle.dumps(each)) for each in handed_in]
     ears = Ears()
     ranks = Ranks(
-        [(Tag.DONE, worker, 0, ())],
-        [(Tag.NEWS, 1, 10), (Tag.NEWS, 2, 20), (Tag.DONE, writer, 30, odd)],
+        [(Tag.DONE, sizes[0])],
+        [(Tag.NEWS, 1, 10, [(0, 10)]), (Tag.NEWS, 2, 20, [(1, 10)]), (Tag.DONE, sizes[1])],
+        tallies=handed_in,
     )
     coordinator = Coordinator(ranks, ears)
-    coordinator.run()
-    assert ears.heard == [(1, 10), (2, 20)]
-    assert (coordinator.tallies, coordinator.nbytes) == ([worker, writer], 30)
-    assert coordinator.warnings == ["an odd offset"]
+    heard = coordinator.run()
+    assert ears.heard == [(1, 10, [(0, 10)]), (2, 20, [(1, 10)])]
+    assert coordinator.tallies == [worker, writer]
+    assert (heard.nbytes, heard.empty) == (30, [1])
+    np.testing.assert_array_equal(heard.histogram, written.histogram)
+
+
+def test_a_writer_that_tells_nothing_of_the_file_is_an_error():
+    handed_in = (Tally("writer"), None)
+    ranks = Ranks([(Tag.DONE, len(pickle.dumps(handed_in)))], tallies=[handed_in])
+    with pytest.raises(ProtocolError, match="told nothing of the file"):
+        Coordinator(ranks, Ears()).run()
 
 
 def test_a_rank_that_failed_ends_the_wait_with_its_own_words():

@@ -111,7 +111,8 @@ def test_a_window_without_valid_pixels_is_an_empty_block(tmp_path):
 def test_what_is_done_is_timed(plan):
     tally = Tally("worker")
     list(worker.blocks(plan, [0], tally))
-    assert set(tally.seconds) == {"read", "colour", "encode"}
+    assert set(tally.seconds) == {"open", "read", "render", "encode"}
+    assert tally.windows == 1
 
 
 def test_a_truncated_band_is_an_error_with_window_and_path(safe, tmp_path):

@@ -236,7 +236,7 @@ def messages(plan, made):
 def test_the_blocks_of_all_workers_are_received(make):
     plan, made = make("rgb.tif")
     comm = Workers(messages(plan, made[:7]), messages(plan, made[7:]), messages(plan, []))
-    received = list(writer.receive(comm, plan, [1, 2, 3]))
+    received = list(writer.receive(comm, plan, [1, 2, 3], Tally("writer")))
     assert sorted(block.window for block in received) == list(range(len(plan.windows)))
 
 
@@ -245,7 +245,7 @@ def test_payloads_under_way_keep_within_their_budget(make, monkeypatch):
     largest = max(protocol.pack(block, plan.room)[1].size for block in made)
     monkeypatch.setattr(writer, "RECEIVE_NBYTES", largest)
     comm = Workers(*(messages(plan, made[worker::5]) for worker in range(5)))
-    assert len(list(writer.receive(comm, plan, range(1, 6)))) == len(made)
+    assert len(list(writer.receive(comm, plan, range(1, 6), Tally("writer")))) == len(made)
     assert comm.most_under_way <= largest
 
 
@@ -253,7 +253,7 @@ def test_a_payload_above_the_budget_is_received_alone(make, monkeypatch):
     plan, made = make("rgb.tif")
     monkeypatch.setattr(writer, "RECEIVE_NBYTES", 1)
     comm = Workers(messages(plan, made[:2]), messages(plan, made[2:4]))
-    assert len(list(writer.receive(comm, plan, [1, 2]))) == 4
+    assert len(list(writer.receive(comm, plan, [1, 2], Tally("writer")))) == 4
 
 
 def test_a_damaged_payload_ends_the_run(make):
@@ -263,4 +263,4 @@ def test_a_damaged_payload_ends_the_run(make):
     damaged[0] ^= 1
     sent[1] = Tag.BLOCK, damaged
     with pytest.raises(ProtocolError, match="window 0 was damaged on its way"):
-        list(writer.receive(Workers(sent), plan, [1]))
+        list(writer.receive(Workers(sent), plan, [1], Tally("writer")))

@@ -14,7 +14,8 @@ four bytes again after it. https://gdal.org/en/stable/drivers/raster/cog.html
 """
 
 from s2rgb_mpi.geotiff.log import Layer, TileLog
+from s2rgb_mpi.geotiff.quicklook import quicklook
 from s2rgb_mpi.geotiff.sealing import seal
 from s2rgb_mpi.geotiff.skeleton import check_codec
 
-__all__ = ["Layer", "TileLog", "check_codec", "seal"]
+__all__ = ["Layer", "TileLog", "check_codec", "quicklook", "seal"]

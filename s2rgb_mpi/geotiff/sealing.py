@@ -11,6 +11,7 @@ import numpy as np
 
 from s2rgb_mpi.geotiff.log import Layer, TileLog, named
 from s2rgb_mpi.geotiff.skeleton import fill, ghost_area, make_skeleton
+from s2rgb_mpi.radiometry import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -104,24 +105,18 @@ def _file_order(
 
 def _statistics(histogram: NDArray[np.int64]) -> list[dict[str, str]]:
     """Return GDAL's STATISTICS items of each band, exact, over its valid pixels."""
-    values = np.arange(1, 256, dtype=np.float64)
     items = []
-    for counts in histogram:
-        valid, total = counts[1:], int(counts.sum())
-        number = int(valid.sum())
-        if not number:
+    for found in map(statistics, histogram):
+        if found is None:
             items.append({"STATISTICS_VALID_PERCENT": "0"})
             continue
-        mean = float(valid @ values) / number
-        deviation = (float(valid @ (values - mean) ** 2) / number) ** 0.5
-        seen = np.flatnonzero(valid) + 1
         items.append(
             {
-                "STATISTICS_MINIMUM": str(seen[0]),
-                "STATISTICS_MAXIMUM": str(seen[-1]),
-                "STATISTICS_MEAN": f"{mean:.14g}",
-                "STATISTICS_STDDEV": f"{deviation:.14g}",
-                "STATISTICS_VALID_PERCENT": f"{100 * number / total:.4g}",
+                "STATISTICS_MINIMUM": str(found.minimum),
+                "STATISTICS_MAXIMUM": str(found.maximum),
+                "STATISTICS_MEAN": f"{found.mean:.14g}",
+                "STATISTICS_STDDEV": f"{found.stddev:.14g}",
+                "STATISTICS_VALID_PERCENT": f"{found.valid_percent:.4g}",
             }
         )
     return items

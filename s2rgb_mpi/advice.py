@@ -1,0 +1,79 @@
+"""Advice before a run: how many ranks, how much memory, and the lines that start it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from s2rgb_mpi.plan import Plan
+
+SHARE_MPX = 8.0
+"""The least that a worker should have to do, millions of pixels: several times its start-up."""
+
+EVEN_SHARES = 0.9
+"""How much of the workers' time the longest share may leave to them, at the least."""
+
+MEMORY_RESERVE = 1.2
+MEMORY_STEP = 50_000_000
+"""Memory is asked for with a reserve, in round numbers, bytes: a scheduler ends who exceeds it."""
+
+
+def workers_for(plan: Plan) -> int:
+    """Return how many workers a run is worth: as many as have enough to do, in even shares."""
+    pixels = plan.grid.width * plan.grid.height
+    most = min(len(plan.windows), max(1, int(pixels / 1e6 / SHARE_MPX)))
+    return max(count for count in range(1, most + 1) if _evenness(plan, count) >= EVEN_SHARES)
+
+
+def _evenness(plan: Plan, workers: int) -> float:
+    """Return the mean share of so many workers as a part of the longest, in pixels."""
+    shares = [
+        sum(plan.windows[number].width * plan.windows[number].height for number in share)
+        for share in plan.deal(workers)
+    ]
+    return sum(shares) / (workers * max(shares))
+
+
+def rank_nbytes(plan: Plan, workers: int) -> int:
+    """Return the memory to ask for, for every rank alike, bytes."""
+    most = max(plan.worker_nbytes(workers), plan.writer_nbytes(workers)) * MEMORY_RESERVE
+    return -(-int(most) // MEMORY_STEP) * MEMORY_STEP
+
+
+def advise(plan: Plan, argv: Sequence[str], *, python: str) -> str:
+    """Say what to ask a machine or a scheduler for.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the job.
+    argv : sequence of str
+        The command line, without the program.
+    python : str
+        The interpreter to start.
+
+    Returns
+    -------
+    str
+        Lines; those that start the job can be pasted into a shell.
+    """
+    workers = workers_for(plan)
+    here = min(workers, os.cpu_count() or 1)
+    arguments = [each for each in argv if each not in ("--dry-run", "--advise")]
+    program = shlex.join([python, "-m", "s2rgb_mpi", *arguments])
+    memory = rank_nbytes(plan, workers)
+    step = f"srun --mpi=pmix {program}"
+    longest = max(len(share) for share in plan.deal(workers))
+    lines = {
+        "ranks": f"{workers + 2}: {workers} workers of at most {longest} windows each,"
+        " the coordinator and the writer",
+        "memory": f"{memory // 10**6} MB a rank, {memory * (workers + 2) / 1e9:.1f} GB in all",
+        "here": f"mpirun -n {here + 2} {program}",
+        "Slurm": f"sbatch --ntasks={workers + 2} --mem-per-cpu={memory // 10**6}M"
+        f" --wrap {shlex.quote(step)}",
+    }
+    return "\n".join(f"{name:8} {text}" for name, text in lines.items())

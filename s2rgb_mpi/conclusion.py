@@ -1,0 +1,196 @@
+"""The end of a run on rank 0: its account is drawn up, and all that was asked for is made of it."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import mpi4py
+import numpy as np
+from osgeo import gdal
+
+from s2rgb_mpi import __version__
+from s2rgb_mpi.geotiff import quicklook
+from s2rgb_mpi.radiometry import make_lut, statistics
+from s2rgb_mpi.report import (
+    Account,
+    BandAccount,
+    page,
+    record,
+    settle,
+    summary,
+    trace,
+    write,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from s2rgb_mpi.job import Job
+    from s2rgb_mpi.news import Written
+    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.product import Band, Product
+    from s2rgb_mpi.radiometry import Curve
+    from s2rgb_mpi.report import Report, Tally, Wanted
+
+
+class About(NamedTuple):
+    """What only the program itself knows of its run."""
+
+    command: Sequence[str]
+    """As it was typed, without the program."""
+    mpi: str
+    """The MPI library's name and version, in its own words."""
+    slurm_job_id: str | None
+    """Where the run is a job of Slurm."""
+
+
+def conclude(
+    plan: Plan,
+    wanted: Wanted,
+    report: Report,
+    about: About,
+    *,
+    tallies: Sequence[Tally],
+    written: Written,
+) -> None:
+    """Sum the run up, and write the files that were asked for.
+
+    Parameters
+    ----------
+    plan : Plan
+        What was done.
+    wanted : Wanted
+        The files to be made.
+    report : Report
+        The summary is said there.
+    about : About
+        Of the program.
+    tallies : sequence of Tally
+        Of all ranks, closed.
+    written : Written
+        What the writer tells of the file.
+
+    Raises
+    ------
+    OutputError
+        A file could not be written. The image is there all the same, and so are the files
+        before it.
+    """
+    account = draw_up(plan, about, tallies, written, [*report.warnings, *written.warnings])
+    report.done(summary(account))
+    for text in written.warnings:  # last of all, where they are seen
+        report.warning(text)
+    if wanted.report is not None:
+        write(wanted.report, record(account))
+    if wanted.trace is not None:
+        write(wanted.trace, trace(account))
+    if wanted.quicklook is None and wanted.html is None:
+        return
+    picture = quicklook(str(plan.job.output))
+    if wanted.quicklook is not None:
+        write(wanted.quicklook, picture)
+    if wanted.html is not None:
+        write(wanted.html, page(account, picture))
+
+
+def draw_up(
+    plan: Plan,
+    about: About,
+    tallies: Sequence[Tally],
+    written: Written,
+    warnings: Sequence[str] = (),
+) -> Account:
+    """Gather the account of a run that is over; the parameters are those of `conclude`."""
+    wall, settled = settle(tallies)
+    job, grid = plan.job, plan.grid
+    workers = sum("worker" in tally.role for tally in tallies)
+    return Account(
+        command=list(about.command),
+        job=_asked(job),
+        inputs=[_input(member.product) for member in plan.scene.members],
+        grid=asdict(grid),
+        plan={
+            "edge": plan.edge,
+            "levels": plan.levels,
+            "workers": workers,
+            "worker_nbytes": plan.worker_nbytes(workers),
+            "writer_nbytes": plan.writer_nbytes(workers),
+            "output_nbytes": plan.output_nbytes,
+        },
+        output={
+            "path": str(job.output),
+            "nbytes": written.nbytes,
+            "layout": job.profile.layout,
+            "compress": job.profile.compress,
+        },
+        windows=plan.windows,
+        empty=written.empty,
+        bands=[
+            _band(band, job.stretch, counts)
+            for band, counts in zip(
+                # The curve of the product on top: the others' offsets are among the inputs.
+                plan.scene.members[0].product.bands,
+                written.histogram,
+                strict=True,
+            )
+        ],
+        tallies=settled,
+        wall=wall,
+        versions={
+            "s2rgb_mpi": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "gdal": gdal.VersionInfo("RELEASE_NAME"),
+            "mpi4py": mpi4py.__version__,
+            # Open MPI's goes on with its package's builder, MPICH's with its configuration.
+            "mpi": about.mpi.splitlines()[0].split(", package")[0].strip("\0 "),
+        },
+        slurm_job_id=about.slurm_job_id,
+        warnings=list(warnings),
+    )
+
+
+def _asked(job: Job) -> dict[str, Any]:
+    """Return every field of a job, as JSON has them."""
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in asdict(job).items()
+    }
+
+
+def _input(product: Product) -> dict[str, Any]:
+    """Return what is known of a product before its pixels are read."""
+    return {
+        "name": product.name,
+        "sensing_time": product.sensing_time,
+        "baseline": product.baseline,
+        "block": product.block,
+        "bands": [
+            {"name": band.name, "path": band.path, **asdict(band.calibration)}
+            for band in product.bands
+        ],
+    }
+
+
+def _band(band: Band, stretch: Curve, counts: NDArray[np.int64]) -> BandAccount:
+    """Return what became of a band."""
+    found = statistics(counts)
+    return BandAccount(
+        name=band.name,
+        histogram=counts.tolist(),
+        statistics={"valid_percent": 0.0} if found is None else found._asdict(),
+        curve=_curve(band, stretch),
+    )
+
+
+def _curve(band: Band, stretch: Curve) -> list[tuple[int, float]]:
+    """Return the least reflectance that becomes each value, "no data" left out."""
+    values, first = np.unique(make_lut(band.calibration, stretch), return_index=True)
+    reflectance = (first + band.calibration.offset) / band.calibration.quantification
+    pairs = zip(values.tolist(), reflectance.tolist(), strict=True)
+    return [(value, least) for value, least in pairs if value]

@@ -1,0 +1,113 @@
+"""The account of a run: plain values that say what was asked, read, done and written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from s2rgb_mpi.report.verdict import Verdict, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from s2rgb_mpi.report.tally import Tally
+
+
+@dataclass(frozen=True)
+class BandAccount:
+    """What became of one band.
+
+    Parameters
+    ----------
+    name : str
+        Such as B04.
+    histogram : sequence of int
+        Pixels per display value 0..255; "no data" is counted at 0.
+    statistics : mapping of str to float
+        Minimum, maximum, mean, stddev of the valid pixels, valid_percent; without valid pixels
+        only the last.
+    curve : sequence of (int, float)
+        The table backwards: for each display value that it gives, the least reflectance that
+        becomes it.
+    """
+
+    name: str
+    histogram: Sequence[int]
+    statistics: Mapping[str, float]
+    curve: Sequence[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a run has to say of itself, once it is over.
+
+    Parameters
+    ----------
+    command : sequence of str
+        As it was typed, without the program.
+    job, grid, plan, output : mapping
+        What was asked, where the pixels lie, how the work was cut and what it was to cost, and
+        what was written; values as JSON has them, sizes in bytes.
+    inputs : sequence of mapping
+        The products: name, sensing time, baseline, bands with their calibration.
+    windows : sequence of (col_off, row_off, width, height)
+        In pixels, by number.
+    empty : sequence of int
+        The windows in which no pixel is valid.
+    bands : sequence of BandAccount
+        Red, green, blue.
+    tallies : sequence of Tally
+        Of all ranks, settled.
+    wall : float
+        From the moment that all ranks had met to the end, seconds.
+    versions : mapping of str to str
+        Of this program, and of the libraries that make its result.
+    slurm_job_id : str, optional
+        Where the run was a job of Slurm.
+    warnings : sequence of str
+        All that were said.
+    """
+
+    command: Sequence[str]
+    job: Mapping[str, Any]
+    inputs: Sequence[Mapping[str, Any]]
+    grid: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    output: Mapping[str, Any]
+    windows: Sequence[tuple[int, int, int, int]]
+    empty: Sequence[int]
+    bands: Sequence[BandAccount]
+    tallies: Sequence[Tally]
+    wall: float
+    versions: Mapping[str, str]
+    slurm_job_id: str | None = None
+    warnings: Sequence[str] = ()
+
+    @property
+    def start_seconds(self) -> float:
+        """From the beginning of the slowest process to the moment that all ranks had met."""
+        return max(tally.start_seconds for tally in self.tallies)
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.start_seconds + self.wall
+
+    @property
+    def mpx(self) -> float:
+        """Pixels of the image, millions."""
+        return float(self.grid["width"] * self.grid["height"] / 1e6)
+
+    @property
+    def ratio(self) -> float:
+        """Bytes of the file for each byte of its pixels, 3 a pixel."""
+        return float(self.output["nbytes"] / (self.mpx * 3e6))
+
+    @property
+    def verdict(self) -> Verdict:
+        """What limited the run."""
+        return verdict(self.tallies, wall=self.wall, windows=len(self.windows))
+
+    def playing(self, role: str) -> list[Tally]:
+        """Return the tallies of the ranks that played a role."""
+        return [tally for tally in self.tallies if role in tally.role]

@@ -1,0 +1,52 @@
+"""How files are written: beside their place, then renamed, so that none is ever half there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from s2rgb_mpi.errors import OutputError, UsageError
+
+
+def check(option: str, path: Path) -> None:
+    """Refuse a path that cannot be written to, before hours of work.
+
+    Parameters
+    ----------
+    option : str
+        What the user gave it to, for the message.
+    path : Path
+        The file to be.
+
+    Raises
+    ------
+    UsageError
+        The folder is not there or cannot be written to, or the path is something else than a
+        file (a rename onto /dev/null would take its place).
+    """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{option} {path}: is not a regular file")
+    try:
+        handle, proof = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        Path(proof).unlink()
+    except OSError as error:
+        raise UsageError(f"{option} {path}: {error.strerror}") from error
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        It could not be written; what was there before still is.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OutputError(f"{path}: {error.strerror}; the image is whole") from error

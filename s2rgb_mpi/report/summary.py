@@ -1,0 +1,95 @@
+"""The lines at the end: what was written, how fast, by whom, and what limited it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi.report.tally import STAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from s2rgb_mpi.report.account import Account
+    from s2rgb_mpi.report.tally import Tally
+
+
+def summary(account: Account) -> list[str]:
+    """Sum up a run in 6 to 10 lines.
+
+    Parameters
+    ----------
+    account : Account
+        Of the run.
+
+    Returns
+    -------
+    list of str
+        The last one is the verdict.
+    """
+    ranks = _count(len(account.tallies), "rank")
+    speed = f"{account.mpx / account.seconds:.2f} Mpx/s on {ranks}"
+    return [
+        *_written(account),
+        f"{account.seconds:.1f} s, start-up {account.start_seconds:.1f} s of it; {speed}",
+        *_roles(account),
+        _slowest(account.playing("worker")),
+        _peaks(account),
+        account.verdict.sentence,
+    ]
+
+
+def _written(account: Account) -> Iterator[str]:
+    """Say what there is now that was not there before."""
+    output = account.output
+    yield (
+        f"wrote {output['path']}: {output['nbytes'] / 1e6:.1f} MB, {output['layout']},"
+        f" {output['compress']}, {account.ratio:.1%} of the raw pixels"
+    )
+    empty = f"{len(account.empty)} of them without data" if account.empty else "all with data"
+    valid = max(band.statistics["valid_percent"] for band in account.bands)
+    yield (
+        f"{account.mpx:.1f} Mpx, {valid:.4g} % valid,"
+        f" in {_count(len(account.windows), 'window')}, {empty}"
+    )
+
+
+def _roles(account: Account) -> Iterator[str]:
+    """Say what each role spent its time on; ranks that play several are told once."""
+    for role in dict.fromkeys(tally.role for tally in account.tallies):
+        ranks = [tally for tally in account.tallies if tally.role == role]
+        parts = ", ".join(
+            f"{stage} {share:.0%}"
+            for stage, share in shares(ranks).items()
+            if share >= 0.005  # noqa: PLR2004
+        )
+        yield f"{_count(len(ranks), role)}: {parts}"
+
+
+def shares(ranks: Sequence[Tally]) -> dict[str, float]:
+    """Return the share of each stage in the time of some ranks, in the order a block travels."""
+    totals = {stage: sum(tally.seconds.get(stage, 0.0) for tally in ranks) for stage in STAGES}
+    whole = sum(tally.end - tally.begin for tally in ranks)
+    return {stage: seconds / whole for stage, seconds in totals.items()}
+
+
+def _slowest(workers: Sequence[Tally]) -> str:
+    """Name the worker that all others waited for."""
+    slowest = max(workers, key=lambda tally: tally.busy_seconds)
+    mean = sum(tally.busy_seconds for tally in workers) / len(workers)
+    return (
+        f"slowest worker: rank {slowest.rank}, {slowest.busy_seconds:.1f} s for"
+        f" {_count(slowest.windows, 'window')}; the workers' mean is {mean:.1f} s"
+    )
+
+
+def _peaks(account: Account) -> str:
+    """Say how much memory the largest rank of each role took."""
+    peaks = (
+        f"{role} {max(tally.peak_nbytes for tally in account.playing(role)) / 1e6:.0f} MB"
+        for role in ("coordinator", "worker", "writer")
+    )
+    return f"memory peaks: {', '.join(peaks)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,174 @@
+"""The one voice of the run: lines on the terminal, and in a log on request. Rank 0 alone speaks."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.report.progress import Lines, make_bar, terminal
+from s2rgb_mpi.report.wanted import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tqdm import tqdm
+
+PROGRAM = "s2rgb_mpi"
+
+LOG_FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s rank %(rank)d: %(message)s"
+LOG_TIME = "%Y-%m-%dT%H:%M:%S"
+
+
+class Report:
+    """What rooms tell is said here.
+
+    Parameters
+    ----------
+    quiet : bool
+        Only errors are said.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._terminal = _Terminal(self)
+        # In no tree of loggers: what libraries log is not ours to say, nor do they hear us.
+        self._logger = logging.Logger(PROGRAM, logging.DEBUG)  # noqa: LOG001
+        self._logger.addHandler(self._terminal)
+        self._wanted = Wanted()
+        self._lines: Lines | None = None
+        self._places: Sequence[tuple[int, int, int, int]] = ()
+        self._ranks: Sequence[int] = ()
+        self._pixels = 0
+        self.bar: tqdm | None = None
+        self.warnings: list[str] = []
+        self.quiet = quiet
+
+    @property
+    def quiet(self) -> bool:
+        """Whether only errors are said on the terminal."""
+        return self._terminal.level >= logging.ERROR
+
+    @quiet.setter
+    def quiet(self, value: bool) -> None:
+        self._terminal.setLevel(logging.ERROR if value else logging.INFO)
+
+    def listen(self, wanted: Wanted) -> None:
+        """Take the user's wishes: how much to say, and where else to say it.
+
+        Raises
+        ------
+        UsageError
+            The log file cannot be opened.
+        """
+        self._wanted = wanted
+        if wanted.verbose:
+            self._terminal.setLevel(logging.DEBUG)
+        if wanted.log_file is None:
+            return
+        try:
+            handler = logging.FileHandler(wanted.log_file, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--log-file {wanted.log_file}: {error.strerror}") from error
+        handler.setFormatter(logging.Formatter(LOG_FORMAT, LOG_TIME))
+        self._logger.addHandler(handler)
+
+    def start(self, places: Sequence[tuple[int, int, int, int]], ranks: Sequence[int] = ()) -> None:
+        """Say that the work begins.
+
+        Parameters
+        ----------
+        places : sequence of (col_off, row_off, width, height)
+            The windows, by number.
+        ranks : sequence of int
+            Which rank makes each window; rank 0 all of them by default.
+        """
+        self._places, self._ranks = places, ranks or [0] * len(places)
+        pixels = sum(width * height for _, _, width, height in places)
+        # A terminal's width is asked for even where a bar is wanted by name: it may be there.
+        columns = terminal() if self._wanted.progress in ("auto", "bar") else None
+        if self.quiet or self._wanted.progress == "none":
+            return
+        if columns is not None or self._wanted.progress == "bar":
+            self.bar = make_bar(pixels, columns)
+        else:
+            self._lines = Lines(len(places), pixels)
+
+    def advance(self, windows: int, nbytes: int, new: Sequence[tuple[int, int]]) -> None:
+        """Say how far the writer is.
+
+        Parameters
+        ----------
+        windows, nbytes : int
+            What is in the part file.
+        new : sequence of (int, int)
+            The windows that have come since the last time, and the bytes of each.
+        """
+        for number, size in new:
+            _, _, width, height = place = self._places[number]
+            self._pixels += width * height
+            words = f"{size / 1e6:.2f} MB" if size else "no data"
+            self._say(logging.DEBUG, f"window {number} {tuple(place)}: {words}", number)
+        if self.bar is not None:
+            self.bar.update(self._pixels - self.bar.n)
+        elif self._lines is not None:
+            line = self._lines.advance(windows, self._pixels, nbytes)
+            if line is not None:
+                self._say(logging.INFO, line)
+
+    def done(self, lines: Sequence[str]) -> None:
+        """Sum up."""
+        self._close_bar()
+        for line in lines:
+            self._say(logging.INFO, line)
+
+    def text(self, text: str) -> None:
+        """Put what was asked for (a plan) on standard output."""
+        sys.stdout.write(text + "\n")
+
+    def warning(self, text: str) -> None:
+        """Say what the user should look at, and keep it for the files."""
+        self.warnings.append(text)
+        self._say(logging.WARNING, text)
+
+    def error(self, error: BaseException | str) -> None:
+        """Say in one line why the run ended."""
+        self._close_bar()
+        self._say(logging.ERROR, str(error))
+
+    def close(self) -> None:
+        """Take the bar away and close the log."""
+        self._close_bar()
+        for handler in self._logger.handlers:
+            handler.close()
+
+    def _say(self, level: int, text: str, window: int | None = None) -> None:
+        """Say a line, in the name of the rank that it is about."""
+        rank = 0 if window is None else self._ranks[window]
+        self._logger.log(level, "%s", text, extra={"rank": rank})
+
+    def _close_bar(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+class _Terminal(logging.Handler):
+    """Standard error: whole lines, above the bar if there is one."""
+
+    _PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}  # noqa: RUF012
+
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one whole line at once, so that it cannot be torn."""
+        bar = self._report.bar
+        if bar is not None:
+            bar.clear()
+        prefix = self._PREFIXES.get(record.levelno, "")
+        sys.stderr.write(f"{PROGRAM}: {prefix}{record.getMessage()}\n")
+        sys.stderr.flush()
+        if bar is not None:
+            bar.refresh()

@@ -1,0 +1,75 @@
+"""What the command line asks of the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.report.files import check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRESS = ("auto", "bar", "log", "none")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which files the run leaves beside the image, and how it shows its progress.
+
+    Parameters
+    ----------
+    report, html, trace, quicklook : Path, optional
+        Files to be written at the end; those that are there are replaced.
+    log_file : Path, optional
+        A log to add to.
+    progress : str
+        One of :data:`PROGRESS`.
+    verbose : bool
+        A line a window.
+    """
+
+    report: Path | None = None
+    html: Path | None = None
+    trace: Path | None = None
+    quicklook: Path | None = None
+    log_file: Path | None = None
+    progress: str = "auto"
+    verbose: bool = False
+
+    @property
+    def spans(self) -> bool:
+        """Whether the ranks have to keep every single span."""
+        return self.trace is not None or self.html is not None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files asked for, by option."""
+        named = {
+            "--report": self.report,
+            "--html": self.html,
+            "--trace": self.trace,
+            "--quicklook": self.quicklook,
+            "--log-file": self.log_file,
+        }
+        return {option: path for option, path in named.items() if path is not None}
+
+    def check(self, output: Path) -> None:
+        """Refuse, before the start, what could not be written at the end.
+
+        Raises
+        ------
+        UsageError
+            A path that cannot be written, or is meant for two things; --html without
+            matplotlib.
+        """
+        taken = {output.resolve(): "--output"}
+        for option, path in self.files.items():
+            other = taken.setdefault(path.resolve(), option)
+            if other != option:
+                raise UsageError(f"{option} {path}: is the file of {other} too")
+            check(option, path)
+        if self.html is not None and find_spec("matplotlib") is None:
+            raise UsageError("--html needs matplotlib: pip install 's2rgb-mpi[html]'")

@@ -1,0 +1,40 @@
+"""The pictures of the README, made by the program's own functions from a run of ci/demo.
+
+.venv/bin/python tests/bench/pictures.py demo/4096
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from s2rgb_mpi.geotiff import quicklook
+from s2rgb_mpi.report import charts
+from s2rgb_mpi.report.tally import Span
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+EDGE = 256
+"""Of the quicklook, pixels: small, for a file that is in every clone."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    record = json.loads((folder / "report.json").read_text())
+    rows: dict[str, list[Span]] = {
+        f"rank {rank['rank']} {rank['role']}": [] for rank in record["ranks"]
+    }
+    labels = list(rows)
+    for event in json.loads((folder / "trace.json").read_text())["traceEvents"]:
+        if event["ph"] == "X":
+            begin, end = event["ts"] / 1e6, (event["ts"] + event["dur"]) / 1e6
+            rows[labels[event["tid"]]].append(Span(event["name"], None, begin, end))
+    wall = record["times"]["wall_seconds"]
+    GOLDEN.mkdir(exist_ok=True)
+    (GOLDEN / "gantt.png").write_bytes(charts.gantt(rows, wall=wall, kind="png"))
+    (GOLDEN / "quicklook.png").write_bytes(quicklook(str(folder / "rgb.tif"), EDGE))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""The page: everything in one file, and a browser shows it."""
+
+import base64
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal, gdal_array
+
+from accounts import make_account
+from s2rgb_mpi.report import charts, page, summary
+from s2rgb_mpi.report.tally import STAGES, Span
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+
+
+def png(width, height, colour):
+    array = np.zeros((3, height, width), np.uint8) + np.array(colour, np.uint8)[:, None, None]
+    name = "/vsimem/page.png"
+    gdal.GetDriverByName("PNG").CreateCopy(name, gdal_array.OpenArray(array))
+    file = gdal.VSIFOpenL(name, "rb")
+    data = bytes(gdal.VSIFReadL(1, gdal.VSIStatL(name).size, file))
+    gdal.VSIFCloseL(file)
+    gdal.Unlink(name)
+    return data
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, and all text."""
+
+    def __init__(self, document):
+        super().__init__()
+        self.elements = []
+        self.text = ""
+        self.feed(document)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def images(self):
+        return {
+            found["id"]: base64.b64decode(found["src"].partition("base64,")[2])
+            for tag, found in self.elements
+            if tag == "img"
+        }
+
+
+PICTURE = png(64, 64, (200, 30, 180))
+
+
+@pytest.fixture(scope="module")
+def document():
+    """The page of a run that has something to warn of."""
+    return page(make_account(warnings=["offset <odd>"]), PICTURE).decode()
+
+
+def test_nothing_comes_from_elsewhere(document):
+    elements = Elements(document)
+    assert {tag for tag, _ in elements.elements} & {"script", "iframe", "object"} == set()
+    addresses = [
+        found[name] for _, found in elements.elements for name in ("src", "href") if name in found
+    ]
+    assert len(addresses) == 4
+    assert all(address.startswith("data:") for address in addresses)
+    assert "url(" not in document
+
+
+def test_it_says_what_the_summary_says_and_what_was_read(document):
+    text = Elements(document).text
+    for line in summary(make_account()):
+        assert line in text
+    for words in ("offset <odd>", "S2A <odd> & name", "-1000", "B04.jp2", "Seconds in each stage"):
+        assert words in text
+
+
+def test_the_quicklook_is_in_it(document):
+    assert Elements(document).images()["quicklook"] == PICTURE
+
+
+def test_the_gantt_has_a_bar_for_every_span(document):
+    svg = Elements(document).images()["gantt"].decode()
+    for tally in make_account().tallies:
+        assert f">rank {tally.rank} {tally.role}</text>" in svg
+    for stage in ("idle", "open", "read", "encode", "seal"):
+        # A bar for each span, and one in the legend.
+        spans = sum(span.stage == stage for t in make_account().tallies for span in t.spans or ())
+        assert svg.count(f"fill: {charts.COLOURS[stage]}") == spans + 1
+    assert ">send-wait</text>" not in svg
+
+
+def test_many_spans_are_drawn_as_one_picture(monkeypatch):
+    spans = [Span("read", number, number, number + 0.5) for number in range(10)]
+    monkeypatch.setattr(charts, "MANY_SPANS", 19)
+    svg = charts.gantt({"rank 0": spans, "rank 1": spans}, wall=10.0).decode()
+    assert "<image" in svg
+    assert svg.count(f"fill: {charts.COLOURS['read']}") == 1  # in the legend
+    few = charts.gantt({"rank 0": spans}, wall=10.0).decode()
+    assert "<image" not in few
+    assert few.count(f"fill: {charts.COLOURS['read']}") == 11
+
+
+def test_every_stage_has_a_colour_of_its_own():
+    assert list(charts.COLOURS) == list(STAGES)
+    assert len(set(charts.COLOURS.values())) == len(STAGES)
+
+
+def test_the_histograms_have_their_bands_and_curves(document):
+    svg = Elements(document).images()["histograms"].decode()
+    for name, colour in zip(("B04", "B03", "B02"), charts.BAND_COLOURS, strict=True):
+        assert f">{name}</text>" in svg
+        assert svg.count(f"fill: {colour}") == 1
+    # The curve of each table is one line; matplotlib leaves points out where nobody would see it.
+    lines = re.findall(rf'<path d="([^"]*)"[^>]*stroke: {charts.CURVE_COLOUR}', svg)
+    assert [line.count("L ") > 10 for line in lines] == [True] * 3
+
+
+def test_the_same_account_gives_the_same_page(document):
+    assert page(make_account(warnings=["offset <odd>"]), PICTURE).decode() == document
+
+
+@pytest.fixture(scope="module")
+def shot(document, tmp_path_factory):
+    """The page as a browser shows it, (row, col, band), and what the browser complained of."""
+    if BROWSER is None:
+        pytest.skip("no Chromium: ci/setup gets it where the distribution has it as a package")
+    folder = tmp_path_factory.mktemp("browser")
+    (folder / "r.html").write_text(document)
+    options = (
+        "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
+        " --disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr"
+    )
+    run = subprocess.run(
+        [
+            BROWSER,
+            *options.split(),
+            f"--user-data-dir={folder / 'profile'}",
+            "--window-size=1000,2000",
+            f"--screenshot={folder / 'shot.png'}",
+            (folder / "r.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    image = np.moveaxis(gdal.Open(str(folder / "shot.png")).ReadAsArray(), 0, -1)
+    return image, run.stderr
+
+
+def pixels_of(image, colour):
+    """Count the pixels of a colour."""
+    return np.count_nonzero(np.abs(image[..., :3].astype(int) - colour).max(axis=-1) <= 3)
+
+
+def rgb(colour):
+    return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+
+
+def test_a_browser_shows_its_pictures(shot):
+    image, _ = shot
+    assert image.shape[:2] == (2000, 1000)
+    assert pixels_of(image, [200, 30, 180]) >= 64 * 64  # the quicklook, in full
+    # The bars of the Gantt chart: reading is most of two rows, idleness of two others.
+    assert pixels_of(image, rgb(charts.COLOURS["read"])) > 5_000
+    assert pixels_of(image, rgb(charts.COLOURS["idle"])) > 5_000
+    assert pixels_of(image, rgb(charts.COLOURS["encode"])) > 50
+    # The histograms' bars are their colours, laid over white at 60 %.
+    for colour in charts.BAND_COLOURS:
+        assert pixels_of(image, [0.6 * value + 0.4 * 255 for value in rgb(colour)]) > 20
+
+
+def test_a_browser_has_nothing_to_complain_of(shot):
+    _, said = shot
+    assert "bytes written to file" in said  # it did speak
+    assert [line for line in said.splitlines() if "CONSOLE" in line] == []
+
+
+def test_the_template_is_in_the_package():
+    assert Path(charts.__file__).with_name("page.html").is_file()

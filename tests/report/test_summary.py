@@ -1,0 +1,31 @@
+"""The lines at the end."""
+
+from accounts import make_account, make_tally
+from s2rgb_mpi.report import summary
+
+
+def test_the_summary_says_what_was_made_by_whom_and_what_limited_it():
+    verdict = (
+        "decode-bound: workers spent 85% of their time decoding;"
+        " 2 more workers would save about 5 s"
+    )
+    assert summary(make_account()) == [
+        "wrote rgb.tif: 3.6 MB, cog, zstd, 50.0% of the raw pixels",
+        "2.4 Mpx, 75 % valid, in 6 windows, 2 of them without data",
+        "11.0 s, start-up 1.0 s of it; 0.22 Mpx/s on 4 ranks",
+        "1 coordinator: idle 100%",
+        "2 workers: open 1%, read 85%, render 4%, encode 6%, idle 4%",
+        "1 writer: receive 5%, append 3%, overviews 1%, seal 1%, idle 90%",
+        "slowest worker: rank 2, 9.7 s for 3 windows; the workers' mean is 9.6 s",
+        "memory peaks: coordinator 100 MB, worker 300 MB, writer 400 MB",
+        verdict,
+    ]
+
+
+def test_one_rank_alone_is_summed_up_in_one_line():
+    alone = make_tally(0, "coordinator, worker and writer", read=9.0, append=1.0)
+    lines = summary(make_account(tallies=[alone], empty=[]))
+    assert "1 coordinator, worker and writer: read 90%, append 10%" in lines
+    assert "2.4 Mpx, 75 % valid, in 6 windows, all with data" in lines
+    assert "memory peaks: coordinator 100 MB, worker 100 MB, writer 100 MB" in lines
+    assert len(lines) == 7

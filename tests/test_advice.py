@@ -1,0 +1,58 @@
+"""Advice: ranks that a job is worth, memory with a reserve, and lines for a shell."""
+
+import os
+import re
+import shlex
+
+import pytest
+
+from geotiffs import make_grid
+from s2rgb_mpi import advice
+from s2rgb_mpi.job import Job
+from s2rgb_mpi.plan import make_plan
+from s2rgb_mpi.product import Product
+from s2rgb_mpi.scene import lay_out
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """The function that plans a product of `size` x `size` pixels."""
+
+    def make(size):
+        grid = make_grid(size, size)
+        product = Product("S2A", (), grid, (1024, 1024))
+        return make_plan(Job(("S2A.SAFE",), (), tmp_path / "rgb.tif"), lay_out([product]), "1")
+
+    return make
+
+
+@pytest.mark.parametrize(("size", "workers"), [(500, 1), (4096, 2), (10980, 15)])
+def test_workers_have_enough_to_do_in_even_shares(plan, size, workers):
+    assert advice.workers_for(plan(size)) == workers
+
+
+def test_memory_has_a_reserve_and_is_round(plan):
+    made = plan(10980)
+    most = max(made.worker_nbytes, made.writer_nbytes(15))
+    asked = advice.rank_nbytes(made, 15)
+    assert 1.2 * most <= asked < 1.2 * most + 50e6
+    assert asked % 50_000_000 == 0
+
+
+def test_the_lines_are_for_a_shell(plan, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    argv = ["a product.SAFE", "-o", "it's.tif", "--dry-run", "--advise", "--html", "r.html"]
+    text = advice.advise(plan(10980), argv, python="/opt/py thon")
+    lines = dict(re.split(" +", line, maxsplit=1) for line in text.splitlines())
+    program = ["/opt/py thon", "-m", "s2rgb_mpi", "a product.SAFE", "-o", "it's.tif"]
+    program += ["--html", "r.html"]
+    assert lines["ranks"].startswith("17: 15 workers of at most 9 windows each")
+    # Here there are cores for six workers only.
+    assert shlex.split(lines["here"]) == ["mpirun", "-n", "8", *program]
+    *options, wrapped = shlex.split(lines["Slurm"])
+    assert options[0] == "sbatch"
+    assert "--ntasks=17" in options
+    assert options[-1] == "--wrap"
+    assert shlex.split(wrapped) == ["srun", "--mpi=pmix", *program]
+    (memory,) = (int(found) for found in re.findall(r"--mem-per-cpu=(\d+)M", lines["Slurm"]))
+    assert lines["memory"] == f"{memory} MB a rank, {memory * 17 / 1000:.1f} GB in all"

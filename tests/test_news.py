@@ -1,0 +1,86 @@
+"""What rank 0 is told: no window twice, none left out, in messages that it can hear."""
+
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+
+from s2rgb_mpi.news import NEWS_WINDOWS, News, Written, hand_in
+from s2rgb_mpi.protocol import Block, Kind, Piece, Tag
+from s2rgb_mpi.report import Tally
+
+HEARING = 32_768
+"""Bytes with which mpi4py listens for a pickled message of no known size."""
+
+
+class Line:
+    """A communicator on which the first message takes a number of looks to be delivered."""
+
+    def __init__(self, looks):
+        self.sent = []
+        self._looks = looks
+
+    def _send(self, message, tag):
+        self.sent.append((tag, message))
+        left = iter([False] * self._looks)
+        self._looks = 0
+        return SimpleNamespace(test=lambda: (next(left, True), None), Test=lambda: next(left, True))
+
+    def isend(self, message, dest, tag):
+        assert dest == 0
+        return self._send(message, tag)
+
+    issend = Issend = isend
+
+
+def block(window):
+    piece = Piece(Kind.TILE, 0, 0, 0, b"x" * 10)
+    return Block(window, [piece, piece], np.zeros((3, 256), np.uint32))
+
+
+def tell(looks, count, first=0):
+    line = Line(looks)
+    news = News(line)
+    for number in range(count):
+        news.add(block(first + number), windows=number + 1, nbytes=20 * (number + 1))
+    news.flush()
+    return [message for _, message in line.sent]
+
+
+def test_news_that_are_heard_at_once_are_told_one_by_one():
+    assert tell(0, 3) == [
+        (Tag.NEWS, 1, 20, [(0, 20)]),
+        (Tag.NEWS, 2, 40, [(1, 20)]),
+        (Tag.NEWS, 3, 60, [(2, 20)]),
+    ]
+
+
+def test_what_happens_while_news_are_under_way_is_told_with_the_next():
+    assert tell(3, 6) == [
+        (Tag.NEWS, 1, 20, [(0, 20)]),
+        (Tag.NEWS, 5, 100, [(1, 20), (2, 20), (3, 20), (4, 20)]),
+        (Tag.NEWS, 6, 120, [(5, 20)]),
+    ]
+
+
+def test_no_message_is_larger_than_rank_0_can_hear():
+    messages = tell(3 * NEWS_WINDOWS, 3 * NEWS_WINDOWS, first=2**30)
+    assert [len(new) for _, _, _, new in messages] == [1, NEWS_WINDOWS, NEWS_WINDOWS, 499]
+    told = [number for _, _, _, new in messages for number, _ in new]
+    assert told == [2**30 + number for number in range(3 * NEWS_WINDOWS)]
+    assert max(len(pickle.dumps(message)) for message in messages) < HEARING / 2
+
+
+def test_without_news_nothing_is_told():
+    assert tell(0, 0) == []
+
+
+def test_a_tally_follows_its_size():
+    line = Line(1)
+    tally = Tally("writer", {"seal": 1.0})
+    hand_in(line, tally, Written(30, np.ones((3, 256), np.int64), [4]))
+    (first, (_, size)), (second, payload) = line.sent
+    assert (first, second, size) == (Tag.DONE, Tag.TALLY, len(payload))
+    received, written = pickle.loads(payload)  # noqa: S301  written three lines above
+    assert received == tally
+    assert (written.nbytes, written.empty) == (30, [4])
