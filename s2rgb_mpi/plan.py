@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi import offsets, seams
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.grid import Window, interleave, reduced
-from s2rgb_mpi.offsets import NBYTES
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD, header_nbytes
 from s2rgb_mpi.scene import cells
 
@@ -93,14 +93,14 @@ class Plan:
             for level in range(self.whole_levels + 1)
         )
         layers = 2 if self.job.profile.mask == "internal" else 1
-        return tiles * layers + self.levels - self.whole_levels + len(self.scene.members)
+        return tiles * layers + self.levels - self.whole_levels + 2 * len(self.scene.members)
 
     @property
     def payload_nbytes(self) -> int:
         """The largest payload of a block, bytes."""
         profile = self.job.profile
         pixels = self.edge[0] * self.edge[1] * 4 / 3
-        counts = len(self.scene.members) * NBYTES
+        counts = len(self.scene.members) * (offsets.NBYTES + seams.NBYTES)
         return math.ceil(pixels * (profile.bands * profile.worst_ratio + 1 / 8)) + counts + 4096
 
     def worker_nbytes(self, workers: int) -> int:

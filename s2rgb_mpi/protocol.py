@@ -69,6 +69,8 @@ class Kind(IntEnum):
     """The window's own RGB pixels of a level whose tiles span windows; row and col in pixels."""
     COUNTS = 3
     """What the offset check counted of one product in the window (offsets); row is its number."""
+    SEAM = 4
+    """The colours of a product, and of those above it in the same places; row is its number."""
 
 
 class Piece(NamedTuple):

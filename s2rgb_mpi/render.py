@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from s2rgb_mpi import offsets, seams
 from s2rgb_mpi.errors import ReadError
-from s2rgb_mpi.offsets import count
 from s2rgb_mpi.radiometry import colour, make_lut, valid
 from s2rgb_mpi.source import Source
 
@@ -27,10 +27,10 @@ class Rendered(NamedTuple):
 
     rgb: NDArray[np.uint8]
     """Shape (height, width, 3); 0 in all bands where no product has data."""
-    filled: bool
-    """Whether any pixel is valid."""
     counts: dict[int, NDArray[np.uint32]]
     """For the offset check: the DN of a sample, by the number of the product."""
+    seams: dict[int, NDArray[np.uint32]]
+    """For the overlap check: colours above and below, by the number of the product below."""
 
 
 class Renderer:
@@ -78,8 +78,7 @@ class Renderer:
         """
         window = self._plan.windows[number]
         rgb = np.zeros((window.height, window.width, 3), dtype=np.uint8)
-        filled = False
-        counts: dict[int, NDArray[np.uint32]] = {}
+        rendered = Rendered(rgb, {}, {})
         for member, cell in self._plan.cells(window):
             shown = cell.target.overlap(window)
             assert shown is not None  # noqa: S101  `cells` lists no other
@@ -92,24 +91,28 @@ class Renderer:
                 inside = shown.moved(-cell.target.col_off, -cell.target.row_off).slices
                 part = [band[inside] for band in dn]
                 with self._tally.stage("colour"):
-                    filled |= self._paint(member, part, rgb[place])
-                    seen = count(part, self._calibrations[member])
-                    counts.setdefault(member, np.zeros_like(seen))
-                    counts[member] += seen
+                    self._paint(rendered, member, part, rgb[place])
             self._release(member, cell.source)
-        return Rendered(rgb, filled, counts)
+        return rendered
 
     def _paint(
-        self, member: int, dn: Sequence[NDArray[np.uint16]], target: NDArray[np.uint8]
-    ) -> bool:
-        """Colour the pixels that are still empty; tell whether there was any valid pixel."""
+        self,
+        rendered: Rendered,
+        member: int,
+        dn: Sequence[NDArray[np.uint16]],
+        target: NDArray[np.uint8],
+    ) -> None:
+        """Colour the pixels of a part of the window that are still empty; count what is seen."""
+        _add(rendered.counts, member, offsets.count(dn, self._calibrations[member]))
         if member == 0:
-            return colour(dn, self._luts[member], target)
+            colour(dn, self._luts[member], target)
+            return
         fresh = np.empty_like(target)
-        filled = colour(dn, self._luts[member], fresh)
+        colour(dn, self._luts[member], fresh)
+        if target.any():
+            _add(rendered.seams, member, seams.count(target, fresh))
         empty = ~valid(target)
         target[empty] = fresh[empty]
-        return filled
 
     def _read(self, member: int, cell: Window) -> list[NDArray[np.uint16]]:
         """Read a cell, or return it as it was read for an earlier window."""
@@ -128,3 +131,8 @@ class Renderer:
         self._uses[member, cell] -= 1
         if not self._uses[member, cell]:
             self._kept.pop((member, cell), None)
+
+
+def _add(sums: dict[int, NDArray[np.uint32]], member: int, counts: NDArray[np.uint32]) -> None:
+    """Add the counts of a cell to those of the window."""
+    sums[member] = sums[member] + counts if member in sums else counts

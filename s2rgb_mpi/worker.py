@@ -102,15 +102,16 @@ class _Maker:
     def block(self, number: int) -> Block:
         """Turn one window into a block."""
         rendered = self._renderer.render(number)
-        if not rendered.filled:
-            return Block(number, (), histogram(rendered.rgb))
         with self._tally.stage("colour"):
             values = histogram(rendered.rgb)
+        if values[0, 0] == rendered.rgb[..., 0].size:  # no pixel is valid
+            return Block(number, (), values)
         with self._tally.stage("encode"):
             pieces = self._pieces(self._plan.windows[number], rendered.rgb)
         counts = [
-            Piece(Kind.COUNTS, 0, member, 0, numbers.tobytes())
-            for member, numbers in rendered.counts.items()
+            Piece(kind, 0, member, 0, numbers.tobytes())
+            for kind, sums in ((Kind.COUNTS, rendered.counts), (Kind.SEAM, rendered.seams))
+            for member, numbers in sums.items()
         ]
         return Block(number, [*pieces, *counts], values)
 

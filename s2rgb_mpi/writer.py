@@ -26,6 +26,7 @@ from s2rgb_mpi.protocol import (
     unpack,
     unpack_header,
 )
+from s2rgb_mpi.seams import SeamCheck
 from s2rgb_mpi.waiting import Patience, until
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Output:
         self._check = OffsetCheck(
             [(product.name, [band.calibration for band in product.bands]) for product in products]
         )
+        self._seams = SeamCheck([product.name for product in products], plan.job.stretch)
         self._missing = set(range(len(plan.windows)))
 
     @property
@@ -105,7 +107,7 @@ class Output:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should look at: where the pixels contradict the offset."""
-        return self._check.warnings()
+        return self._check.warnings() + self._seams.warnings()
 
     def place(self, block: Block) -> None:
         """Append a block's tiles, and join its parts with those of its neighbours.
@@ -125,6 +127,8 @@ class Output:
         for piece in block.pieces:
             if piece.kind is Kind.COUNTS:
                 self._check.add(piece.row, piece.data)
+            if piece.kind is Kind.SEAM:
+                self._seams.add(piece.row, piece.data)
         self._histogram += block.histogram
         self._missing.remove(block.window)
 
@@ -151,7 +155,7 @@ class Output:
                 plan.sealed_path,
                 grid=plan.grid,
                 profile=job.profile,
-                tags=tags(plan) | {"S2RGB_OFFSET_CHECK": self._check.tag()},
+                tags=tags(plan) | self._verdicts(),
                 histogram=self._histogram,
             )
             self._log.remove()
@@ -160,6 +164,11 @@ class Output:
             except OSError as error:
                 raise OutputError(f"{job.output}: {error.strerror}") from error
         return nbytes
+
+    def _verdicts(self) -> dict[str, str]:
+        """Return the metadata items that say what the pixels told of the offsets."""
+        items = {"S2RGB_OFFSET_CHECK": self._check.tag(), "S2RGB_OVERLAP_CHECK": self._seams.tag()}
+        return {name: value for name, value in items.items() if value}
 
     def _append(self, tiles: Sequence[Piece]) -> None:
         """Write tiles at the end of the part file, and note where each one lies."""

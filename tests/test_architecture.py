@@ -12,7 +12,7 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 SHELVES = (
     {"__init__", "errors"},
     {"grid", "profile", "radiometry", "report", "waiting"},
-    {"job", "product", "protocol", "encode", "overviews", "geotiff", "offsets"},
+    {"job", "product", "protocol", "encode", "overviews", "geotiff", "offsets", "seams"},
     {"scene", "source"},
     {"plan"},
     {"render"},
@@ -26,6 +26,7 @@ OUTSIDE = {
     "product": {"osgeo", "pystac"},
     "protocol": {"numpy"},
     "offsets": {"numpy"},
+    "seams": {"numpy"},
     "encode": {"osgeo", "numpy"},
     "overviews": {"numpy"},
     "geotiff": {"osgeo", "tifffile", "numpy"},

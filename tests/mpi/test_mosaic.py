@@ -88,6 +88,29 @@ def test_one_worker_decodes_no_source_tile_twice(mpirun, products, tmp_path, ran
     assert 0 < found["bottom"] <= 3 * 2
 
 
+@pytest.mark.parametrize("tile", [192, 256, 512, 640, (700, 8), (700, 600)], ids=str)
+def test_sources_are_read_in_whole_blocks_each_once(mpirun, tmp_path, tile):
+    """Tiles of any size, strips as wide as the image, and one block for all."""
+    dn = np.random.default_rng(2).integers(0, 9_000, (600, 700, 3), dtype=np.uint16)
+    width, height = tile if isinstance(tile, tuple) else (tile, tile)
+    bands = write_bands(tmp_path, "blocks", dn, 0, 0)
+    for number, band in enumerate(bands):
+        bands[number] = tmp_path / f"blocks{number}.tif"
+        options = [f"BLOCKYSIZE={height}"]
+        if width % 16 == 0:
+            options += ["TILED=YES", f"BLOCKXSIZE={width}"]
+        gdal.Translate(str(bands[number]), str(band), creationOptions=options)
+    run = mpirun(4, "--rgb", *bands, "-o", tmp_path / "rgb.tif", *SMALL, program=COUNTING)
+    assert run.returncode == 0, run.stderr
+    np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), reference.rgb(dn))
+    seen = np.zeros(dn.shape[:2], dtype=int)
+    for line in re.findall(r"^read \d+ \S+ (.*)$", run.stdout, re.MULTILINE):
+        col, row, cols, rows = map(int, line.split())
+        assert (col % width, row % height) == (0, 0)
+        seen[row : row + rows, col : col + cols] += 1
+    assert (seen == 1).all()
+
+
 def test_a_tile_that_is_not_seen_is_not_decoded(mpirun, safe, old_safe, tmp_path):
     run = mpirun(3, old_safe, safe, "-o", tmp_path / "rgb.tif", *SMALL, program=COUNTING)
     assert run.returncode == 0, run.stderr
@@ -107,6 +130,33 @@ def test_each_product_has_its_own_offset(mpirun, safe, old_safe, tmp_path):
     below = reference.rgb(read_dn(old_safe))
     expected = np.where(top.any(axis=2, keepdims=True), top, below)
     np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)
+
+
+def test_a_step_between_products_is_told(mpirun, products, tmp_path):
+    """The same ground with +1000 in it, beneath itself: the medians of both tell."""
+    _, pixels = products
+    dn = np.where(pixels["top"] > 0, pixels["top"] // 4 + 1, 0).astype(np.uint16)
+    holes = np.where(np.random.default_rng(3).random(dn.shape[:2]) < 0.5, 0, 1)
+    above = write_bands(tmp_path, "above", dn * holes[..., np.newaxis].astype(np.uint16), 0, 0)
+    below = write_bands(tmp_path, "below", np.where(dn > 0, dn + 1000, 0), 0, 0)
+    lines, tags = [], []
+    for ranks in (1, 4):
+        path = tmp_path / f"{ranks}.tif"
+        run = mpirun(ranks, "--rgb", *above, "--rgb", *below, "-o", path, *SMALL)
+        assert run.returncode == 0, run.stderr
+        lines.append([line for line in run.said if "overlaps" in line])
+        tags.append(gdal.Open(str(path)).GetMetadataItem("S2RGB_OVERLAP_CHECK"))
+    assert lines[0] == lines[1]
+    assert tags[0] == tags[1]
+    assert len(lines[0]) == 1
+    differences = re.search(r"below_B04.* higher by (\S+), (\S+), (\S+) ", lines[0][0])
+    assert differences is not None
+    for difference in differences.groups():
+        assert float(difference) == pytest.approx(0.1, abs=0.01)
+    strict = mpirun(
+        3, "--rgb", *above, "--rgb", *below, "-o", path, *SMALL, "--strict", "--overwrite"
+    )
+    assert strict.returncode == 2
 
 
 def test_bytes_are_the_same_at_any_number_of_ranks(mpirun, products, tmp_path):

@@ -1,0 +1,66 @@
+"""The overlap check: medians of what two products show of the same ground."""
+
+import numpy as np
+import pytest
+
+from s2rgb_mpi.radiometry import Calibration, Exopp, Stretch, Tci, colour, make_lut
+from s2rgb_mpi.seams import SeamCheck, count
+
+
+def image(dn, curve, offset=0):
+    rgb = np.empty((*dn.shape, 3), dtype=np.uint8)
+    colour([dn] * 3, [make_lut(Calibration(offset=offset), curve)] * 3, rgb)
+    return rgb
+
+
+@pytest.fixture
+def dn():
+    """Dark ground with holes, uint16."""
+    rng = np.random.default_rng(0)
+    return np.where(rng.random((200, 200)) < 0.2, 0, rng.integers(300, 1_300, (200, 200))).astype(
+        np.uint16
+    )
+
+
+def check(above, below, curve):
+    made = SeamCheck(["top", "under"], curve)
+    made.add(1, count(above, below).tobytes())
+    return made
+
+
+def test_only_pixels_that_both_have_are_counted(dn):
+    above = image(dn, Stretch())
+    above[:, :100] = 0
+    counts = count(above, image(dn, Stretch()))
+    sample = dn[::4, ::4]
+    assert counts.sum(axis=2).tolist() == [[np.count_nonzero(sample[:, 25:])] * 3] * 2
+
+
+@pytest.mark.parametrize("curve", [Stretch(), Tci(), Exopp()], ids=lambda curve: curve.preset)
+def test_the_offset_that_one_lacks_is_the_difference(dn, curve):
+    made = check(image(dn, curve), image(dn + np.uint16(1000) * (dn > 0), curve), curve)
+    assert made.differences()["under"] == pytest.approx(0.1, abs=0.015)
+    (line,) = made.warnings()
+    assert line.startswith("under: where it overlaps the products above it")
+    assert made.tag().startswith("under 0.")
+
+
+def test_products_that_agree_say_nothing(dn):
+    below = image(dn + np.uint16(1000) * (dn > 0), Stretch(), offset=-1000)
+    made = check(image(dn, Stretch()), below, Stretch())
+    assert made.differences()["under"].tolist() == [0, 0, 0]
+    assert made.warnings() == ()
+
+
+def test_one_band_alone_is_no_offset(dn):
+    below = image(dn, Stretch())
+    below[..., 0] = image(dn + np.uint16(1000) * (dn > 0), Stretch())[..., 0]
+    assert check(image(dn, Stretch()), below, Stretch()).warnings() == ()
+
+
+def test_few_common_pixels_tell_nothing(dn):
+    above = image(dn, Stretch())
+    above[40:] = 0
+    made = check(above[:40], image(dn + np.uint16(1000), Stretch())[:40], Stretch())
+    assert made.differences() == {}
+    assert made.tag() == ""
