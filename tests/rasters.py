@@ -58,10 +58,10 @@ def write_raster(
     return str(path)
 
 
-def scene(height: int = 150, width: int = 200) -> NDArray[np.uint16]:
+def scene(height: int = 150, width: int = 200, *, darkest: int = 1) -> NDArray[np.uint16]:
     """Make DN (height, width, 3), uint16, with a corner and single values without data."""
     rng = np.random.default_rng(1)
-    dn = rng.integers(1, 12_000, size=(height, width, 3), dtype=np.uint16)
+    dn = rng.integers(darkest, 12_000, size=(height, width, 3), dtype=np.uint16)
     dn[: height // 5, : width // 5] = 0
     dn[rng.random((height, width)) < 0.01] = 0
     return dn

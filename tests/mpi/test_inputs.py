@@ -121,14 +121,14 @@ def test_level_1c(image):
     ids=["applied", "to be applied"],
 )
 def test_stac_item_with_bands_that_have_tags_too(image, tmp_path, properties, asset, offset):
-    dn = scene(300, 260)
+    dn = scene(300, 260, darkest=1 - offset)  # darker pixels would contradict the offset
     band_files(tmp_path, dn, scale=0.0001, offset=-0.1)
     item = write_item(tmp_path, properties, **{"raster:bands": [asset]})
     assert_equal(image(item), dn, offset=offset)
 
 
 def test_stac_item_over_http_reads_ranges_and_bears_a_busy_server(image, tmp_path):
-    dn = scene(300, 260)
+    dn = scene(300, 260, darkest=1001)
     band_files(tmp_path, dn, nodata=0)
     write_item(tmp_path, {"s2:processing_baseline": "05.10"})
     with Web(tmp_path).running() as web:
