@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,7 +179,3 @@ def test_a_browser_has_nothing_to_complain_of(shot):
     _, said = shot
     assert "bytes written to file" in said  # it did speak
     assert [line for line in said.splitlines() if "CONSOLE" in line] == []
-
-
-def test_the_template_is_in_the_package():
-    assert Path(charts.__file__).with_name("page.html").is_file()
