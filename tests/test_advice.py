@@ -33,7 +33,7 @@ def test_workers_have_enough_to_do_in_even_shares(plan, size, workers):
 
 def test_memory_has_a_reserve_and_is_round(plan):
     made = plan(10980)
-    most = max(made.worker_nbytes, made.writer_nbytes(15))
+    most = max(made.worker_nbytes(15), made.writer_nbytes(15))
     asked = advice.rank_nbytes(made, 15)
     assert 1.2 * most <= asked < 1.2 * most + 50e6
     assert asked % 50_000_000 == 0
