@@ -4,14 +4,16 @@ Read the rooms in the order a block travels::
 
     cli, job                what is asked
     product, grid           what is on disk, and where its pixels lie
+    scene                   products in their places, or on another grid
     plan                    who does what, and what it costs in bytes
     coordinator             rank 0: makes the plan, scatters the shares, hears the news
     source                  a product's pixels as DN, window by window
-    worker                  reads a window (source), colours it (radiometry), reduces it
-                            (overviews), compresses it (encode, profile), sends it (protocol)
+    render                  a window's colours (radiometry): the first valid product wins
+    worker                  renders a window, reduces it (overviews), compresses it (encode,
+                            profile), sends it (protocol)
     writer                  receives (protocol), appends, seals the file (geotiff)
-    offsets                 whether the pixels agree with the offset: counted by workers, judged
-                            by the writer
+    offsets, seams          whether the pixels agree with the offset, and products with each other:
+                            counted by workers, judged by the writer
     waiting                 how a rank waits without burning a core
     news                    what the other ranks tell rank 0, while they work and at the end
     conclusion              rank 0 draws up the account of the run, and has it told

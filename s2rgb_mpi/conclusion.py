@@ -112,7 +112,10 @@ def draw_up(
     return Account(
         command=list(about.command),
         job=_asked(job),
-        inputs=[_input(member.product) for member in plan.scene.members],
+        inputs=[
+            _input(member.product, verdict)
+            for member, verdict in zip(plan.scene.members, written.verdicts, strict=True)
+        ],
         grid=asdict(grid),
         plan={
             "edge": plan.edge,
@@ -157,19 +160,23 @@ def draw_up(
 
 def _asked(job: Job) -> dict[str, Any]:
     """Return every field of a job, as JSON has them."""
-    return {
+    asked: dict[str, Any] = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in asdict(job).items()
     }
+    asked["stretch"] = {"preset": job.stretch.preset, **asdict(job.stretch)}
+    return asked
 
 
-def _input(product: Product) -> dict[str, Any]:
-    """Return what is known of a product before its pixels are read."""
+def _input(product: Product, verdict: str) -> dict[str, Any]:
+    """Return what a product says of itself, and what its pixels say of its offset."""
     return {
         "name": product.name,
         "sensing_time": product.sensing_time,
         "baseline": product.baseline,
         "block": product.block,
+        "offset_source": product.offset_source,
+        "offset_check": verdict,
         "bands": [
             {"name": band.name, "path": band.path, **asdict(band.calibration)}
             for band in product.bands

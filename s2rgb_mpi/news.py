@@ -28,7 +28,9 @@ class Written(NamedTuple):
     """Pixels per value and band, shape (3, 256); "no data" is counted at 0."""
     empty: list[int]
     """The windows in which no pixel is valid."""
-    warnings: tuple[str, ...] = ()
+    verdicts: list[str]
+    """What the pixels say of each product's offset."""
+    warnings: tuple[str, ...]
     """What the user should look at: where the pixels contradict the offset."""
 
 

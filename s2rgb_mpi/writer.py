@@ -172,7 +172,8 @@ class Output:
 
     def written(self, nbytes: int) -> Written:
         """Return what there is to tell of a finished file of that size."""
-        return Written(nbytes, self._histogram, self._empty, self.warnings)
+        verdicts = [verdict.tag() for _, verdict in self._check.verdicts()]
+        return Written(nbytes, self._histogram, self._empty, verdicts, self.warnings)
 
     def _append(self, tiles: Sequence[Piece]) -> None:
         """Write tiles at the end of the part file, and note where each one lies."""

@@ -62,10 +62,10 @@ def make_account(**changes: Any) -> Account:
     values: dict[str, Any] = {
         "command": ["S2A <odd> & name.SAFE", "-o", "rgb.tif"],
         "job": {
-            "product": "S2A <odd> & name.SAFE",
+            "products": ("S2A <odd> & name.SAFE",),
             "rgb": (),
             "output": "rgb.tif",
-            "stretch": {"black": 0.0, "white": 1.0, "gamma": 2.2},
+            "stretch": {"preset": "boa", "black": 0.0, "white": 1.0, "gamma": 2.2},
             "profile": {"compress": "zstd", "tile": 512, "mask": "nodata", "layout": "cog"},
             "window": 1024,
         },
@@ -75,6 +75,8 @@ def make_account(**changes: Any) -> Account:
                 "sensing_time": "2022-06-13T10:30:41.024Z",
                 "baseline": "05.09",
                 "block": (1024, 1024),
+                "offset_source": "the product's own list",
+                "offset_check": "agrees (1000 pixels)",
                 "bands": [{"name": name, "path": f"{name}.jp2"} | calibration for name in names],
             }
         ],

@@ -186,7 +186,7 @@ def test_the_coordinator_hears_every_rank_to_its_end():
     # More spans than the 32 KB with which messages of no known size are listened for.
     spans = [Span("read", number, number, number + 1.0) for number in range(10_000)]
     worker, writer = Tally("worker", spans=spans), Tally("writer")
-    written = Written(30, np.ones((3, 256), dtype=np.int64), [1])
+    written = Written(30, np.ones((3, 256), dtype=np.int64), [1], ["agrees"], ())
     handed_in = [(worker, None), (writer, written)]
     sizes = [len(pickle.dumps(each)) for each in handed_in]
     ears = Ears()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 gdal.UseExceptions()
 osr.UseExceptions()
+# Errors are exceptions; warnings (a server is asked again) would come from many ranks at once.
+gdal.SetErrorHandler("CPLQuietErrorHandler")
 
 LEAST_BITS = 16
 """Pixels of fewer bits are a coloured image, not reflectance."""
