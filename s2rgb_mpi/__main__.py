@@ -24,7 +24,6 @@ from s2rgb_mpi import advice, cli, coordinator, waiting, worker, writer
 from s2rgb_mpi.conclusion import About, conclude
 from s2rgb_mpi.errors import RankError, S2RGBError
 from s2rgb_mpi.news import block_nbytes, hand_in, tell
-from s2rgb_mpi.plan import describe
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.report import Report, Tally
 
@@ -95,7 +94,7 @@ def prepare(size: int, argv: Sequence[str], report: Report) -> tuple[Plan, Wante
     for warning in plan.warnings:
         report.warning(warning)
     if order.dry_run:
-        report.text(describe(plan, size))
+        report.text(advice.describe(plan, size))
         if order.advise:
             report.text(advice.advise(plan, argv, python=sys.executable))
         return None

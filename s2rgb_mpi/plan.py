@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.job import Job
-    from s2rgb_mpi.scene import Cell, Member, Scene
+    from s2rgb_mpi.scene import Cell, Scene
 
 LIBRARIES_NBYTES = 90_000_000
 """Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""
@@ -265,42 +265,6 @@ def make_plan(job: Job, scene: Scene, part_id: str) -> Plan:
     if plan.payload_nbytes > LARGEST_PAYLOAD:
         raise PlanError(f"windows of {edge[0]} x {edge[1]} pixels are too large for one message")
     return plan
-
-
-def describe(plan: Plan, ranks: int) -> str:
-    """Say in words what a run with so many ranks would do, and what it would cost."""
-    grid, job = plan.grid, plan.job
-    workers = max(1, ranks - 2)
-    shares = [len(share) for share in plan.deal(workers)]
-    lines = {
-        "products": "".join(f"\n{_describe_member(member)}" for member in plan.scene.members),
-        "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
-        f" {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
-        "windows": f"{len(plan.windows)} of {plan.edge[0]} x {plan.edge[1]} pixels",
-        "shares": f"{workers} workers, {min(shares)} to {max(shares)} windows each",
-        "levels": f"{plan.levels} overviews",
-        "memory": f"at most {plan.worker_nbytes(workers) / 1e6:.0f} MB a worker,"
-        f" {plan.writer_nbytes(workers) / 1e6:.0f} MB the writer",
-        "output": f"{job.output}, {job.profile.layout}, {job.profile.compress},"
-        f" at most {plan.output_nbytes / 1e6:.0f} MB, twice that while it is sealed",
-    }
-    return "\n".join(f"{name:8} {text}" for name, text in lines.items())
-
-
-def _describe_member(member: Member) -> str:
-    """Say in words what a product is and where it lies."""
-    product = member.product
-    place = f"at column {member.col_off}, row {member.row_off}"
-    lines = [
-        f"  {product.name} {place}, blocks of {product.block[0]} x {product.block[1]}",
-        f"    offset stated by {product.offset_source}",
-    ]
-    lines += [
-        f"    {band.name} {band.path}, offset {band.calibration.offset},"
-        f" quantification {band.calibration.quantification:g}"
-        for band in product.bands
-    ]
-    return "\n".join(lines)
 
 
 def _edge(job: Job, block: tuple[int, int], grid: Grid) -> tuple[int, int]:

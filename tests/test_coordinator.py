@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from s2rgb_mpi.advice import describe
 from s2rgb_mpi.coordinator import Coordinator, check_launch, claim, clear, prepare
 from s2rgb_mpi.errors import InputError, LaunchError, ProtocolError, RankError, UsageError
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.news import Written
-from s2rgb_mpi.plan import describe
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.report import Report, Tally
 from s2rgb_mpi.report.tally import Span

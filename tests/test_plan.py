@@ -11,10 +11,11 @@ from osgeo import gdal
 
 from geotiffs import PROFILES, make_grid, profile_id
 from s2rgb_mpi import protocol
+from s2rgb_mpi.advice import describe
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.plan import describe, make_plan
+from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import Band, Product
 from s2rgb_mpi.profile import LOSSY, Profile
 from s2rgb_mpi.radiometry import Calibration
