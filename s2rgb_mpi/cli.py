@@ -212,7 +212,8 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="pixels that contradict the offset are an error, not a warning (default: off)",
+        help="pixels that contradict the offset, or each other where products overlap, are an"
+        " error, not a warning (default: off)",
     )
 
 
