@@ -158,11 +158,11 @@ class Output:
                 tags=tags(plan) | self._verdicts(),
                 histogram=self._histogram,
             )
-            self._log.remove()
             try:
                 plan.sealed_path.replace(job.output)
             except OSError as error:
                 raise OutputError(f"{job.output}: {error.strerror}") from error
+            self._log.remove()
         return nbytes
 
     def _verdicts(self) -> dict[str, str]:
