@@ -104,11 +104,17 @@ def _scene(job: Job) -> Scene:
 
 
 def claim(plan: Plan) -> None:
-    """Create the part file: the proof that the output folder can be written to."""
-    try:
-        plan.part_path.touch(exist_ok=False)
-    except OSError as error:
-        raise UsageError(f"{plan.part_path}: {error.strerror}") from error
+    """Create the temporary files: the proof that the output folder can be written to.
+
+    The writer only opens them. So once they are cleared away it cannot bring them back, whatever
+    it is at when another rank fails.
+    """
+    for path in (plan.part_path, plan.sealed_path):
+        try:
+            path.touch(exist_ok=False)
+        except OSError as error:
+            clear(plan)
+            raise UsageError(f"{path}: {error.strerror}") from error
 
 
 def clear(plan: Plan) -> None:

@@ -85,6 +85,7 @@ def write(path: Path, rgb: NDArray[np.uint8], profile: Profile, *, shuffle: bool
     log, grid = log_tiles(path.with_suffix(".part"), rgb, profile, shuffle=shuffle)
     counts = [np.bincount(rgb[..., band].ravel(), minlength=256) for band in range(3)]
     histogram = np.array(counts, np.int64)
+    path.touch()
     nbytes = seal(log, path, grid=grid, profile=profile, tags=TAGS, histogram=histogram)
     log.remove()
     assert nbytes == path.stat().st_size

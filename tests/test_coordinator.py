@@ -135,10 +135,10 @@ def test_two_runs_have_temporary_files_of_their_own_beside_the_output(safe, tmp_
     assert {path.parent for path in paths} == {tmp_path}
 
 
-def test_claim_makes_the_part_file_and_clear_takes_it_away(safe, tmp_path):
+def test_claim_makes_the_temporary_files_and_clear_takes_them_away(safe, tmp_path):
     plan = prepare(job(safe, tmp_path / "rgb.tif"))
     claim(plan)
-    assert list(tmp_path.iterdir()) == [plan.part_path]
+    assert sorted(tmp_path.iterdir()) == [plan.part_path, plan.sealed_path]
     clear(plan)
     assert list(tmp_path.iterdir()) == []
 

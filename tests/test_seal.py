@@ -63,6 +63,7 @@ def test_an_image_of_more_than_4_gb_of_pixels_can_be_sealed(tmp_path, compress):
     (tmp_path / "part").touch()
     log = TileLog(tmp_path / "part", grid, profile, levels=7)
     path = tmp_path / "rgb.tif"
+    path.touch()
     seal(log, path, grid=grid, profile=profile, tags=TAGS, histogram=NO_PIXELS)
     dataset = gdal.Open(str(path))
     assert (dataset.RasterXSize, dataset.RasterYSize) == (40_000, 40_000)

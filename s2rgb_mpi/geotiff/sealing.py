@@ -45,7 +45,7 @@ def seal(
     log : TileLog
         Whole: every tile that is not there is sparse, and reads as "no data".
     path : Path
-        Replaced if it exists. The caller renames it once it is whole.
+        Must exist, and be empty. The caller renames it once it is whole.
     grid, profile
         As for the log.
     tags : mapping of str to str
@@ -81,7 +81,7 @@ def seal(
     places = {layer: np.zeros_like(tiles) for layer, tiles in log.index.items()}
     for (layer, row, col), size, end in zip(order, sizes, ends, strict=True):
         places[layer][row, col] = end - frame - size, size
-    with named(path), path.open("wb") as file:
+    with named(path), path.open("r+b") as file:
         file.write(fill(skeleton, ghost, places))
         for layer, row, col in order:
             data = log.read(*map(int, log.index[layer][row, col]))
