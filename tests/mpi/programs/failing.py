@@ -30,7 +30,7 @@ def breaking(function):
 
 
 PLACES = {
-    ("coordinator", "exception"): (coordinator.Coordinator, "run"),
+    ("coordinator", "exception"): (coordinator.Coordinator, "attend"),
     ("worker", "exception"): (render, "colour"),
     ("worker", "missing"): (worker, "blocks"),
     ("writer", "exception"): (writer.Output, "place"),
