@@ -118,6 +118,7 @@ def draw_up(
         ],
         grid=asdict(grid),
         plan={
+            "digest": plan.digest,
             "edge": plan.edge,
             "levels": plan.levels,
             "workers": workers,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi import offsets, seams
+from s2rgb_mpi import __version__, offsets, seams
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.grid import Window, interleave, reduced
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD, header_nbytes
@@ -78,6 +79,13 @@ class Plan:
     def grid(self) -> Grid:
         """Where the output's pixels lie."""
         return self.scene.grid
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides the bytes of the file: the same for any number of ranks."""
+        job = self.job
+        decides = self.scene, self.edge, self.levels, job.stretch, job.profile, __version__
+        return hashlib.sha256(repr(decides).encode()).hexdigest()
 
     @property
     def warnings(self) -> tuple[str, ...]:

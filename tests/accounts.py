@@ -87,6 +87,7 @@ def make_account(**changes: Any) -> Account:
             "height": 1200,
         },
         "plan": {
+            "digest": "0" * 64,
             "edge": (1024, 1024),
             "levels": 2,
             "workers": 2,

@@ -1,6 +1,7 @@
 """The plan: windows of whole tiles and blocks, even shares, bounds that hold, no pixel read."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from s2rgb_mpi.job import Job
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import Band, Product
 from s2rgb_mpi.profile import LOSSY, Profile
-from s2rgb_mpi.radiometry import Calibration
+from s2rgb_mpi.radiometry import Calibration, Stretch
 from s2rgb_mpi.report import Tally
 from s2rgb_mpi.scene import lay_out
 from s2rgb_mpi.worker import blocks
@@ -172,3 +173,11 @@ def test_planning_reads_no_pixel(safe, tmp_path, monkeypatch):
     monkeypatch.setattr(gdal.Dataset, "ReadAsArray", read)
     plan = prepare(Job((str(safe),), (), tmp_path / "rgb.tif"))
     assert "611 x 389" in describe(plan, 4)
+
+
+def test_the_digest_tells_jobs_apart_that_give_other_bytes():
+    plan = plan_of(700, 500)
+    assert plan.digest == plan_of(700, 500).digest
+    others = [plan_of(700, 501), plan_of(700, 500, compress="lzw"), plan_of(700, 500, tile=256)]
+    others.append(replace(plan, job=replace(plan.job, stretch=Stretch(gamma=1.8))))
+    assert len({plan.digest, *(other.digest for other in others)}) == 5
