@@ -1,6 +1,6 @@
 """The program against GDAL's own tools, in turns, on the same product: a Markdown table.
 
-    PYTHONPATH=tests .venv/bin/python tests/bench/gdal.py PRODUCT.SAFE [--ranks 4] [--rounds 3] [--level N]
+    PYTHONPATH=tests .venv/bin/python tests/bench/gdal.py PRODUCT.SAFE [--rounds 3]
 
 GDAL's recipe is `gdalbuildvrt -separate` and `gdal_translate -scale -exponent` with all threads,
 into the same codec at the same level: a tiled GeoTIFF, and a Cloud Optimized one. Medians; the
