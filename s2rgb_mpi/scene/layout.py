@@ -139,11 +139,7 @@ def lay_out(
         whole = whole.union(Window(*place, product.grid.width, product.grid.height))
     if bounds is not None:
         need_crs(first, "--bounds")
-        asked = window_of(first.grid, bounds, known_crs("--bounds-crs", bounds_crs))
-        shown = whole.overlap(asked)
-        if shown is None:
-            raise UsageError(f"--bounds {' '.join(map(str, bounds))} show nothing of the input")
-        whole = shown
+        whole = cropped(whole, first.grid, bounds, bounds_crs)
     return Scene(
         first.grid.part(whole),
         tuple(
@@ -174,6 +170,16 @@ def _place(first: Product, product: Product) -> tuple[int, int]:
             f" {first.name}, between its pixels; --resolution resamples"
         )
     return round(col), round(row)
+
+
+def cropped(
+    whole: Window, grid: Grid, bounds: tuple[float, float, float, float], bounds_crs: str
+) -> Window:
+    """Cut a window of a grid down to bounds; refuse bounds that leave nothing of it."""
+    shown = whole.overlap(window_of(grid, bounds, known_crs("--bounds-crs", bounds_crs)))
+    if shown is None:
+        raise UsageError(f"--bounds {' '.join(map(str, bounds))} show nothing of the input")
+    return shown
 
 
 def need_crs(product: Product, option: str) -> None:

@@ -9,7 +9,7 @@ from osgeo import osr
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid, Window
-from s2rgb_mpi.scene.layout import Member, Scene, known_crs, need_crs, window_of
+from s2rgb_mpi.scene.layout import Member, Scene, cropped, known_crs, need_crs, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,11 +76,7 @@ def warp_out(
     for extent in extents[1:]:
         whole = whole.union(extent)
     if bounds is not None:
-        asked = window_of(origin, bounds, known_crs("--bounds-crs", bounds_crs))
-        shown = whole.overlap(asked)
-        if shown is None:
-            raise UsageError(f"--bounds {' '.join(map(str, bounds))} show nothing of the input")
-        whole = shown
+        whole = cropped(whole, origin, bounds, bounds_crs)
     grid = origin.part(whole)
     members = []
     for product, extent in zip(products, extents, strict=True):
