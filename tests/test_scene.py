@@ -163,3 +163,19 @@ def test_a_warped_grid_begins_at_a_multiple_of_its_resolution():
     # 2 km by 1 km, turned by about a degree.
     assert 80 <= scene.grid.width <= 84
     assert 40 <= scene.grid.height <= 43
+
+
+def test_bounds_in_a_gap_of_a_warped_scene_are_refused():
+    apart = [product("0", 0, 0, 100, 100), product("1", 2000, 0, 100, 100)]
+    x, _, _, y, _, _ = TRANSFORM
+    bounds = (x + 9_000, y - 500, x + 9_500, y - 100)
+    with pytest.raises(UsageError, match="show nothing of the input"):
+        warp_out(
+            apart,
+            crs="EPSG:32632",
+            resolution=10.0,
+            resampling="nearest",
+            bounds=bounds,
+            bounds_crs="EPSG:32632",
+            step=64,
+        )

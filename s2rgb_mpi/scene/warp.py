@@ -84,6 +84,8 @@ def warp_out(
         if covered is not None:
             warped = replace(product, grid=grid.part(covered), block=(1, 1), resampling=resampling)
             members.append(Member(warped, covered.col_off, covered.row_off))
+    if not members:  # the bounds lie in a gap between the products
+        raise UsageError(f"--bounds {' '.join(map(str, bounds or ()))} show nothing of the input")
     return Scene(grid, tuple(members))
 
 
