@@ -206,10 +206,17 @@ class Plan:
         return shares
 
     def _cost(self, window: Window) -> int:
-        """Estimate the work of a window: its pixels that some product may show."""
-        shown = [member.visible(window) for member in self.scene.members]
-        pixels = sum(part.width * part.height for part in shown if part)
-        return 1 + min(pixels, window.width * window.height)
+        """Predict the work of a window, ns: of what its products have there, until it is full."""
+        cost, left = 0.0, 1.0
+        for member in self.scene.members:
+            shown = member.visible(window)
+            if shown is None:
+                continue
+            cost += left * member.product.cost(shown.moved(-member.col_off, -member.row_off))
+            left -= shown.width * shown.height / (window.width * window.height)
+            if left <= 0:  # what lies below is hidden, but for "no data" that nobody knows yet
+                break
+        return 1 + round(cost)
 
 
 def make_plan(job: Job, scene: Scene, part_id: str) -> Plan:

@@ -61,6 +61,11 @@ def is_remote(name: str) -> bool:
     return name.startswith("/vsi") or urlsplit(name).scheme in _SCHEMES
 
 
+def is_far(name: str) -> bool:
+    """Tell whether GDAL reads a file through a network of its own, every seek a request."""
+    return "/vsi" in name.replace("/vsizip/", "").replace("/vsimem/", "")
+
+
 def gdal_name(name: str) -> str:
     """Return the name under which GDAL opens a path or URL.
 
