@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 gdal.UseExceptions()
 
-NS_PER_PIXEL_AND_BYTE = {"JP2OpenJPEG": (29.0, 234.0), "GTiff": (37.0, 8.0)}
+NS_PER_PIXEL_AND_BYTE = {"JP2OpenJPEG": (29.0, 234.0), "GTiff": (24.0, 16.0)}
 """CPU time per pixel of a band and per byte that it has in the file, by GDAL's driver.
 
 To read, colour and encode it, as `tests/bench/costs.py` fits it to two full products, one of them
