@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.job import RESAMPLINGS, Job
+from s2rgb_mpi.job import ON_ERROR, RESAMPLINGS, Job
 from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, Profile, default_mask
 from s2rgb_mpi.radiometry import PRESETS, Curve, Stretch
 from s2rgb_mpi.report import PROGRESS, Wanted
@@ -26,7 +26,8 @@ Turn the bands B04, B03, B02 of a Sentinel-2 L2A product into one 8-bit true-col
 """
 
 EXIT_CODES = """\
-exit codes: 0 done; 2 usage or input; 4 the output could not be written; 5 a rank failed
+exit codes: 0 done; 2 usage or input; 3 done, with windows left empty (listed); 4 the output could
+not be written; 5 a rank failed; 75 stopped by a signal, --resume goes on
 """
 
 
@@ -93,6 +94,9 @@ def parse(argv: Sequence[str]) -> Order:
         resampling=options.resampling,
         window=options.window,
         overwrite=options.overwrite,
+        resume=options.resume,
+        on_error=options.on_error,
+        timeout=options.timeout,
         strict=options.strict,
     )
     if options.advise and not options.dry_run:
@@ -319,11 +323,32 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         help="least edge of a window, pixels; grows to whole source tiles (default: %(default)s)",
     )
     group.add_argument(
-        "--overwrite", action="store_true", help="replace an existing FILE (default: refuse)"
+        "--overwrite",
+        action="store_true",
+        help="replace an existing FILE, and what a stopped run has left of it (default: refuse)",
+    )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from what a stopped run of the same job has left; begin if it left nothing",
     )
 
 
 def _add_run(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--on-error",
+        choices=ON_ERROR,
+        default=Job.on_error,
+        help="a window that cannot be read: fail, or leave it empty, list it, and exit with 3 at"
+        " the end (default: %(default)s)",
+    )
+    group.add_argument(
+        "--timeout",
+        type=float,
+        default=Job.timeout,
+        metavar="S",
+        help="end the run when a rank has said nothing for so long, seconds (default: %(default)g)",
+    )
     group.add_argument(
         "--dry-run", action="store_true", help="print the plan and stop (default: off)"
     )
