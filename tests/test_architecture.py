@@ -13,7 +13,7 @@ SHELVES = (
     {"__init__", "errors"},
     {"grid", "lock", "profile", "radiometry", "report", "signals"},
     {"encode", "geotiff", "job", "offsets", "overviews", "product", "protocol", "seams", "waiting"},
-    {"journal", "scene", "source"},
+    {"journal", "options", "scene", "source"},
     {"news", "plan"},
     {"claim", "output", "render", "watch"},
     {"coordinator", "worker", "writer", "cli", "conclusion", "advice"},

@@ -8,13 +8,14 @@ import pytest
 from s2rgb_mpi import __version__, cli
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.job import Job
+from s2rgb_mpi.options import make_parser
 from s2rgb_mpi.profile import Profile
 from s2rgb_mpi.radiometry import Exopp, Stretch, Tci
 from s2rgb_mpi.report import Wanted
 
 CONTRACT = Path(__file__).parents[2] / "shared" / "cli.md"
 LEAST = ["S2A.SAFE", "-o", "rgb.tif"]
-OPTIONS = [action for action in cli._parser()._actions if action.option_strings]  # noqa: SLF001
+OPTIONS = [action for action in make_parser()._actions if action.option_strings]  # noqa: SLF001
 
 
 def test_a_product_and_an_output_are_enough():
