@@ -14,7 +14,7 @@ from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
 from s2rgb_mpi.product.costs import block_costs
 from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
-from s2rgb_mpi.product.remote import gdal_name
+from s2rgb_mpi.product.remote import gdal_name, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,6 +175,7 @@ def _settled(listed: Listed, raster: gdal.Band, choice: Choice) -> Band:
         number=listed.number or 1,
         stored=Stored(dtype, value if moved else None, gain),
         offset_source=source,
+        stamp=stamp(listed.path),
     )
 
 
