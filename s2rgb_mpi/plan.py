@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -187,19 +188,20 @@ class Plan:
                 yield number, cell
 
     def kept_nbytes(self, share: Sequence[int]) -> int:
-        """Return the most that cells can take which a later window of the share may need, bytes."""
-        needed = [[(n, cell.source) for n, cell in self.cells(self.windows[w])] for w in share]
-        left = Counter(cell for window in needed for cell in window)
-        kept: dict[tuple[int, Window], int] = {}
-        now = most = 0
-        for window in needed:
-            for cell in window:
-                left[cell] -= 1
-                nbytes = cell[1].width * cell[1].height * 3 * 2 if left[cell] else 0
-                now += nbytes - kept.get(cell, 0)
-                kept[cell] = nbytes
-            most = max(most, now)
-        return most
+        """Return the most that parts of cells can take which later windows of the share show."""
+        shown: defaultdict[tuple[int, Window], dict[int, int]] = defaultdict(dict)
+        for number in share:
+            window = self.windows[number]
+            for member, cell in self.cells(window):
+                part = cell.target.overlap(window)
+                shown[member, cell.source][number] = part.width * part.height * 3 if part else 0
+        # A cell is read for the first window that shows it; each later one then takes its part.
+        change: Counter[int] = Counter()
+        for parts in shown.values():
+            first, *later = parts
+            change[first] += sum(parts[number] for number in later)
+            change.subtract({number: parts[number] for number in later})
+        return max(itertools.accumulate(change[number] for number in share), default=0)
 
     def writer_nbytes(self, workers: int) -> int:
         """Return the memory that the writer needs at the most, bytes.

@@ -18,12 +18,17 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from osgeo import gdal
 
 from safe import write_safe
+
+# A deadline of 200 ms for an example is an assertion on speed: false on a busy machine.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 MPI_ENVIRONMENT = {
     # As root, and with more ranks than cores: Open MPI 4 and 5 have different names for it.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -144,6 +142,10 @@ def forget(paths: Iterable[str]) -> None:
 
 def _download(url: str) -> bytes:
     """Get a small file by HTTP, patiently."""
+    # Not above: HTTP, TLS and mail headers would be a tenth of the start of every rank.
+    import urllib.error  # noqa: PLC0415
+    import urllib.request  # noqa: PLC0415
+
     for attempt in range(RETRIES + 1):
         try:
             with urllib.request.urlopen(url, timeout=READ_SECONDS) as answer:  # noqa: S310  http(s)

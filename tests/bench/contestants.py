@@ -21,8 +21,8 @@ PEERS = Path(__file__).parent / "peers"
 BENCH_PYTHON = Path(".venv-bench/bin/python").absolute()
 """Of the environment that ci/bench makes for rio-color and dask."""
 
-WHEELS_GDAL = Path(".venv-wheels/bin/gdal").absolute()
-"""The command of GDAL 3.11 and later, in the environment of wheels."""
+WHEELS_PYTHON = Path(".venv-wheels/bin/python").absolute()
+"""Of the environment that `ci/setup --stack wheels` makes, with a GDAL that has pipelines."""
 
 LEVEL = 1
 """Of DEFLATE where all have the same: this program's default."""
@@ -92,7 +92,7 @@ def contestants(cores: int) -> list[Contestant]:
             "JP2 → tiled",
             pipeline,
             tolerance=ROUNDED,
-            needs=WHEELS_GDAL,
+            needs=WHEELS_PYTHON,
         ),
         Contestant(
             "rio-color",
@@ -167,11 +167,16 @@ def ours(
         f"**s2rgb_mpi, {ranks} rank{'s' * (ranks > 1)}**",
         kind,
         lambda inputs, output: program(
-            ranks, ["--rgb", *inputs.cogs] if from_cog else [inputs.safe], output, *options
+            ranks, cog_words(inputs) if from_cog else [inputs.safe], output, *options
         ),
         ranks=ranks,
         slow=slow,
     )
+
+
+def cog_words(inputs: Inputs) -> list[object]:
+    """Return this program's words for the COGs, which know nothing of an offset."""
+    return ["--rgb", *inputs.cogs, "--offset", OFFSET]
 
 
 def gdal(
@@ -208,12 +213,7 @@ def to_cog(level: int) -> list[str]:
 
 def pipeline(inputs: Inputs, output: Path) -> list[object]:
     """Return the pipeline of GDAL 3.11 and later that does the same."""
-    scale = ["scale", "--src-min", -OFFSET, "--src-max", 10_000 - OFFSET]
-    scale += ["--dst-min", 0, "--dst-max", 255, "--exponent", 1 / 2.2, "--ot", "Byte"]
-    write = ["write", "--overwrite", "--co", "NUM_THREADS=ALL_CPUS"]
-    write += [word.replace("-co", "--co") for word in to_tiled(LEVEL)]
-    start = [WHEELS_GDAL, "--config", "GDAL_NUM_THREADS=ALL_CPUS", "raster", "pipeline", "--quiet"]
-    return [*start, "read", inputs.stack, "!", *scale, "!", *write, output]
+    return [WHEELS_PYTHON, PEERS / "raster_pipeline.py", inputs.stack, output, OFFSET, LEVEL]
 
 
 def rio_color(inputs: Inputs, output: Path, jobs: int) -> list[object]:

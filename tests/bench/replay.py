@@ -82,7 +82,7 @@ def record(safe: Path, folder: Path, layout: str) -> Path:
     product = open_safe(str(safe))
     profile = Profile(layout=layout)
     job = Job((str(safe),), (), folder / "none.tif", profile=profile)
-    plan = make_plan(job, lay_out([product]), part_id="")
+    plan = make_plan(job, lay_out([product]))
     whole = sorted(plan.windows, key=lambda w: (w.width * w.height, product.cost(w)))[-60:]
     numbers = [plan.windows.index(window) for window in whole[:: 60 // RECORDED]]
     plan = replace(plan, levels=plan.levels and 8)  # deeper than the scene: parts become tiny
@@ -195,7 +195,7 @@ class _Tape:
         begin = 0
         for index, kind, level, row, col, nbytes in record["rows"].tolist():
             part: Any = data[begin : begin + nbytes].data
-            self._pieces[index].append(Piece(Kind(kind), level, row, col, part))
+            self._pieces[index].append(Piece.of(Kind(kind), level, row, col, part))
             begin += nbytes
 
     def index(self, plan: Plan, number: int) -> int:
