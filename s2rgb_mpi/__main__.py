@@ -155,7 +155,7 @@ def run(
         else:
             hearing = coordinator.Coordinator(comm, report, plan, shares, lock)
             if comm.rank in workers:
-                worker.run(comm, plan, share, tally, attend=hearing.attend)
+                worker.run(comm, plan, share, tally, workers=workers, attend=hearing.attend)
             with tally.stage("idle"):
                 written = hearing.run()
             tallies = [*hearing.tallies, tally.close()]
@@ -164,7 +164,7 @@ def run(
         written = writer.run(comm, plan, workers, tally)
         hand_in(comm, tally.close(), written, timeout=timeout)
     else:
-        worker.run(comm, plan, share, tally, attend=Orders(comm).attend)
+        worker.run(comm, plan, share, tally, workers=workers, attend=Orders(comm).attend)
         hand_in(comm, tally.close(), timeout=timeout)
     return int(waiting.broadcast(comm, code))
 

@@ -17,6 +17,7 @@ from s2rgb_mpi.geotiff import made_by
 from s2rgb_mpi.grid import Window, interleave, reduced
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD, header_nbytes
 from s2rgb_mpi.scene import cells
+from s2rgb_mpi.shares import arrange, cut, in_common
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -175,7 +176,9 @@ class Plan:
             for member in self.scene.members
         )
         arrays = pixels * (stored + 3 * 4 + DECODER_NBYTES_PER_PIXEL)
-        kept = max(self.kept_nbytes(share) for share in self.deal(workers))
+        shares = self.deal(workers)
+        passed = self.passed_nbytes(shares)
+        kept = max(self.kept_nbytes(share) + passed[w] for w, share in enumerate(shares))
         sent = BLOCKS_IN_FLIGHT * self.payload_nbytes
         return LIBRARIES_NBYTES + CACHE_NBYTES + arrays + kept + sent
 
@@ -209,17 +212,27 @@ class Plan:
         Parameters
         ----------
         workers : int
-            Each has a line with one header, and may leave two tiles a level open: the one its
-            share begins in and the one it is at.
+            Each has a line with one header, and may leave tiles open: of a share along the curve
+            two a level, the one it begins in and the one it is at; of another one, all.
         """
         tile = self.job.profile.tile
+        shares = self.deal(workers)
         open_tiles = 0
         for level in range(self.whole_levels + 1, self.levels + 1):
             width, height = self.grid.at_level(level)
-            open_tiles += min(2 * workers, -(-width // tile) * -(-height // tile))
+            by_share = (
+                2 if share == sorted(share) else len({self._tile(n, level) for n in share}) + 2
+                for share in shares
+            )
+            open_tiles += min(sum(by_share), -(-width // tile) * -(-height // tile))
         received = max(RECEIVE_NBYTES, self.payload_nbytes)
         headers = workers * header_nbytes(self.room)
         return LIBRARIES_NBYTES + received + headers + open_tiles * tile * tile * 3
+
+    def _tile(self, number: int, level: int) -> tuple[int, int]:
+        """Return the tile of a level that a window begins in."""
+        place, tile = self.windows[number].at_level(level), self.job.profile.tile
+        return place.row_off // tile, place.col_off // tile
 
     @property
     def output_nbytes(self) -> int:
@@ -233,10 +246,10 @@ class Plan:
         raw = tile * tile * (profile.bands * profile.worst_ratio + 1 / 8)
         return math.ceil(tiles * (raw + 64)) + 1_000_000
 
-    def deal(self, workers: int) -> list[list[int]]:
+    def cut(self, workers: int) -> list[list[int]]:
         """Cut the windows to be done into one share per worker, runs of neighbours.
 
-        All shares cost about the same.
+        All shares are to cost about the same.
 
         Parameters
         ----------
@@ -254,13 +267,36 @@ class Plan:
             for number, window in enumerate(self.windows)
             if number not in self.done
         }
-        total, before = sum(costs.values()), 0
-        shares: list[list[int]] = [[] for _ in range(workers)]
-        for number, cost in costs.items():
-            # The worker in whose stretch of the total cost the middle of this window lies.
-            shares[(2 * before + cost) * workers // (2 * total)].append(number)
-            before += cost
-        return shares
+        return cut(costs, workers)
+
+    def deal(self, workers: int) -> list[list[int]]:
+        """Return what :meth:`cut` does, each share in the order of work."""
+        shares = self.cut(workers)
+        common = in_common(shares, self.sources)
+        if not common:
+            return shares
+        return [arrange(worker, share, common, self.sources) for worker, share in enumerate(shares)]
+
+    def sources(self, number: int) -> list[tuple[int, Window]]:
+        """List what is read for a window: numbers of products, and places in them."""
+        return [(member, cell.source) for member, cell in self.cells(self.windows[number])]
+
+    def passed_nbytes(self, shares: Sequence[Sequence[int]]) -> list[int]:
+        """Return the most that parts of cells can take that pass between workers, bytes.
+
+        All that a worker gets from others, and all that it gives to others, may be there at once.
+        """
+        common = in_common(shares, self.sources)
+        totals = [0] * len(shares)
+        for owner, share in enumerate(shares if common else ()):
+            for number in share:
+                window = self.windows[number]
+                for member, cell in self.cells(window):
+                    part = cell.target.overlap(window)
+                    for user in common.get((member, cell.source), ()):
+                        if part and user <= owner:
+                            totals[user] += part.width * part.height * 3
+        return totals
 
     def _cost(self, window: Window) -> int:
         """Predict the work of a window, ns: of what its products have there, until it is full."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from s2rgb_mpi import offsets, seams
+from s2rgb_mpi.border import Part
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.product import forget
 from s2rgb_mpi.radiometry import colour, make_lut, valid
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from s2rgb_mpi.border import Border
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.report import Tally
@@ -35,21 +37,14 @@ class Rendered(NamedTuple):
     """For the overlap check: colours above and below, by the number of the product below."""
 
 
-class _Part(NamedTuple):
-    """What one window shows of a cell."""
-
-    rgb: NDArray[np.uint8]
-    counts: NDArray[np.uint32]
-    """For the offset check."""
-
-
 class Renderer:
     """Renders the windows of a share, and decodes no source block twice for it.
 
     Products are read in cells of whole blocks. Where the blocks of a product do not line up with
     the windows, a cell shows in up to four of them: for each of those that are still to come, its
     part of the cell is coloured at once, and kept; that takes a quarter of what the whole cell
-    would take as DN. A cell that is wholly hidden by products before it is never read.
+    would take as DN. Likewise for windows of other shares. A cell that is wholly hidden by products
+    before it is never read.
 
     Parameters
     ----------
@@ -59,11 +54,16 @@ class Renderer:
         Numbers of the windows that will be asked for, each once.
     tally : Tally
         Filled here.
+    border : Border, optional
+        Where there are other shares whose cells show in this one.
     """
 
-    def __init__(self, plan: Plan, share: Sequence[int], tally: Tally) -> None:
+    def __init__(
+        self, plan: Plan, share: Sequence[int], tally: Tally, border: Border | None = None
+    ) -> None:
         self._plan = plan
         self._tally = tally
+        self._border = border
         self._sources: dict[int, Source] = {}
         self._calibrations = [
             [band.calibration for band in member.product.bands] for member in plan.scene.members
@@ -76,7 +76,7 @@ class Renderer:
         for number in share:
             for member, cell in plan.cells(plan.windows[number]):
                 self._awaited[member, cell.source].add(number)
-        self._kept: dict[tuple[int, Window, int], _Part] = {}
+        self._kept: dict[tuple[int, Window, int], Part] = {}
 
     def render(self, number: int) -> Rendered:
         """Give the colours of one window.
@@ -101,14 +101,29 @@ class Renderer:
             if member and valid(target).all():
                 continue
             try:
-                part = kept or self._read(number, member, cell)
+                part = kept or self._passed(number, member, cell)
+                part = part or self._read(number, member, cell)
             except ReadError as error:
                 raise ReadError(f"window {number} {error}") from error
             with self._tally.stage("render", number):
                 _paint(rendered, member, part, target)
+        if self._border is not None:
+            for member, cell, _ in here:
+                if not self._awaited[member, cell.source]:
+                    self._border.leave((member, cell.source))
         return rendered
 
-    def _read(self, number: int, member: int, cell: Cell) -> _Part:
+    def _passed(self, number: int, member: int, cell: Cell) -> Part | None:
+        """Return what another worker has of a cell, and keep the parts of later windows."""
+        if self._border is None:
+            return None
+        with self._tally.stage("idle", number):
+            parts = self._border.take((member, cell.source))
+        for window in self._awaited[member, cell.source] & parts.keys():
+            self._kept[member, cell.source, window] = parts[window]
+        return parts.get(number)
+
+    def _read(self, number: int, member: int, cell: Cell) -> Part:
         """Read a cell, keep the parts that later windows show, and return that of this one."""
         if member not in self._sources:
             with self._tally.stage("open", number):
@@ -118,9 +133,14 @@ class Renderer:
         with self._tally.stage("render", number):
             for later in self._awaited[member, cell.source]:
                 self._kept[member, cell.source, later] = self._part(later, member, cell, dn)
+            if self._border is not None:
+                key = member, cell.source
+                others = self._border.later(key)
+                parts = {other: self._part(other, member, cell, dn) for other in others}
+                self._border.give(key, parts)
             return self._part(number, member, cell, dn)
 
-    def _take(self, member: int, cell: Cell, number: int) -> _Part | None:
+    def _take(self, member: int, cell: Cell, number: int) -> Part | None:
         """Return what is kept of a cell for a window, and keep it no longer."""
         self._awaited[member, cell.source].remove(number)
         return self._kept.pop((member, cell.source, number), None)
@@ -135,9 +155,7 @@ class Renderer:
             self._sources[member] = Source(product)
             return self._sources[member].read(cell)
 
-    def _part(
-        self, number: int, member: int, cell: Cell, dn: Sequence[NDArray[np.uint16]]
-    ) -> _Part:
+    def _part(self, number: int, member: int, cell: Cell, dn: Sequence[NDArray[np.uint16]]) -> Part:
         """Colour what a window shows of a cell, and count its DN."""
         shown = cell.target.overlap(self._plan.windows[number])
         assert shown is not None  # noqa: S101  the cell is awaited by windows that show it
@@ -145,10 +163,10 @@ class Renderer:
         part = [band[inside] for band in dn]
         rgb = np.empty((shown.height, shown.width, 3), dtype=np.uint8)
         colour(part, self._luts[member], rgb)
-        return _Part(rgb, offsets.count(part, self._calibrations[member]))
+        return Part(rgb, offsets.count(part, self._calibrations[member]))
 
 
-def _paint(rendered: Rendered, member: int, part: _Part, target: NDArray[np.uint8]) -> None:
+def _paint(rendered: Rendered, member: int, part: Part, target: NDArray[np.uint8]) -> None:
     """Fill the pixels of a part of the window that are still empty; count what is seen."""
     _add(rendered.counts, member, part.counts)
     if member == 0:

@@ -204,7 +204,9 @@ class _Tape:
         cols = -(-plan.grid.width // EDGE)
         return (window.row_off // EDGE * cols + window.col_off // EDGE) % len(self.seconds)
 
-    def blocks(self, plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
+    def blocks(
+        self, plan: Plan, share: Sequence[int], tally: Tally, _border: object = None
+    ) -> Iterator[Block]:
         """Stand in for `worker.blocks`."""
         for number in share:
             index = self.index(plan, number)
