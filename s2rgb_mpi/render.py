@@ -12,7 +12,7 @@ from s2rgb_mpi.border import Part
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.product import forget
 from s2rgb_mpi.radiometry import colour, make_lut, valid
-from s2rgb_mpi.source import Source
+from s2rgb_mpi.source import Memory, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +65,7 @@ class Renderer:
         self._tally = tally
         self._border = border
         self._sources: dict[int, Source] = {}
+        self._memory = Memory()
         self._calibrations = [
             [band.calibration for band in member.product.bands] for member in plan.scene.members
         ]
@@ -127,7 +128,7 @@ class Renderer:
         """Read a cell, keep the parts that later windows show, and return that of this one."""
         if member not in self._sources:
             with self._tally.stage("open", number):
-                self._sources[member] = Source(self._plan.scene.members[member].product)
+                self._open(member)
         with self._tally.stage("read", number):
             dn = self._patient(member, cell.source)
         with self._tally.stage("render", number):
@@ -150,10 +151,14 @@ class Renderer:
         try:
             return self._sources[member].read(cell)
         except ReadError:
-            product = self._plan.scene.members[member].product
-            forget(band.path for band in product.bands)
-            self._sources[member] = Source(product)
+            forget(band.path for band in self._plan.scene.members[member].product.bands)
+            self._open(member)
             return self._sources[member].read(cell)
+
+    def _open(self, member: int) -> None:
+        """Open the files of a product; all products are read into the same memory."""
+        product = self._plan.scene.members[member].product
+        self._sources[member] = Source(product, self._memory)
 
     def _part(self, number: int, member: int, cell: Cell, dn: Sequence[NDArray[np.uint16]]) -> Part:
         """Colour what a window shows of a cell, and count its DN."""

@@ -17,8 +17,8 @@ BASES = {
 Results = dict[str, Any]
 
 
-def markdown(results: Results, cores: int) -> str:
-    """Write all that there is."""
+def markdown(results: Results, cores: int, *, is_full: bool) -> str:
+    """Write all that there is; targets mean something on full-size products only."""
     machine = results["machine"]
     size = results["size"]
     head = (
@@ -29,7 +29,8 @@ def markdown(results: Results, cores: int) -> str:
     lines = [head, ""]
     if "contestants" in results:
         lines += contest(results["contestants"])
-    lines += ["", *targets(results, cores)]
+    if is_full:
+        lines += ["", *targets(results, cores)]
     if "growth" in results:
         lines += ["", *growth(results["growth"])]
     if "replay" in results:
