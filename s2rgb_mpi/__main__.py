@@ -18,9 +18,13 @@ os.environ.update(
 os.environ.setdefault("GDAL_CACHEMAX", "16")
 os.environ.setdefault("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
 
+from s2rgb_mpi import signals
+
+signals.listen()  # what follows takes seconds on a busy machine, and a signal may come meanwhile
+
 from mpi4py import MPI
 
-from s2rgb_mpi import advice, cli, coordinator, signals, waiting, worker, writer
+from s2rgb_mpi import advice, cli, coordinator, waiting, worker, writer
 from s2rgb_mpi.claim import claim, clear
 from s2rgb_mpi.conclusion import About, conclude
 from s2rgb_mpi.errors import RankError, S2RGBError, StopError
@@ -56,7 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         The command line without the program's name; this process's own by default.
     """
-    signals.listen()
     comm = MPI.COMM_WORLD.Dup()  # our tags cannot meet anybody else's
     report = Report()
     plan = None
