@@ -1,5 +1,7 @@
 """The program: the communicator, the role by rank, the guard, the exit code."""
 
+# ruff: noqa: E402  some things must come before some imports
+
 from __future__ import annotations
 
 import os
