@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -106,6 +104,10 @@ def fetch(name: str) -> bytes:
 
 def _download(url: str) -> bytes:
     """Get a small file by HTTP, patiently."""
+    # Late: ssl and email come along, which every rank of every run would load at its start.
+    import urllib.error  # noqa: PLC0415
+    import urllib.request  # noqa: PLC0415
+
     for attempt in range(RETRIES + 1):
         try:
             with urllib.request.urlopen(url, timeout=READ_SECONDS) as answer:  # noqa: S310  http(s)
