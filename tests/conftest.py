@@ -18,12 +18,17 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from osgeo import gdal
 
 from safe import write_safe
+
+# No deadline for an example: how long one takes says how busy the machine is.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 MPI_ENVIRONMENT = {
     # As root, and with more ranks than cores: Open MPI 4 and 5 have different names for it.
@@ -48,7 +53,9 @@ class Run(NamedTuple):
     @property
     def said(self) -> list[str]:
         """The lines that the program wrote, without those of mpirun."""
-        return [line for line in self.stderr.splitlines() if line.startswith("s2rgb_mpi:")]
+        # Open MPI 5 ends what it says of MPI_Abort with a NUL, which may precede a line of ours.
+        lines = [line.lstrip("\0") for line in self.stderr.splitlines()]
+        return [line for line in lines if line.startswith("s2rgb_mpi:")]
 
 
 def launch(
