@@ -2,19 +2,22 @@
 
 Read the rooms in the order a block travels::
 
-    cli, job                what is asked
+    cli, options, job       what is asked
     product, grid           what is on disk, and where its pixels lie
     scene                   products in their places, or on another grid
     plan                    who does what, and what it costs in bytes
+    claim, lock             the files of a run, beside its output: begun, gone on from, cleared away
     coordinator             rank 0: makes the plan, scatters the shares, hears the news
     source                  a product's pixels as DN, window by window
     render                  a window's colours (radiometry): the first valid product wins
     worker                  renders a window, reduces it (overviews), compresses it (encode,
                             profile), sends it (protocol)
-    writer                  receives (protocol), appends, seals the file (geotiff)
+    writer                  receives (protocol)
+    output                  appends, journals (journal), and seals the file (geotiff)
     offsets, seams          whether the pixels agree with the offset, and products with each other:
                             counted by workers, judged by the writer
-    waiting                 how a rank waits without burning a core
+    waiting, signals        how a rank waits without burning a core, and what can end the wait
+    watch                   which ranks are silent
     news                    what the other ranks tell rank 0, while they work and at the end
     conclusion              rank 0 draws up the account of the run, and has it told
     report, errors          what the run says, and how it fails

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 # Before numpy and GDAL are imported, which read these once. One thread a rank: the ranks are
 # the parallelism, and sixteen of them with sixteen threads each would fight over the cores. With
@@ -20,22 +20,32 @@ os.environ.setdefault("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
 
 from mpi4py import MPI
 
-from s2rgb_mpi import advice, cli, coordinator, waiting, worker, writer
+from s2rgb_mpi import advice, cli, coordinator, signals, waiting, worker, writer
+from s2rgb_mpi.claim import claim, clear
 from s2rgb_mpi.conclusion import About, conclude
-from s2rgb_mpi.errors import RankError, S2RGBError
-from s2rgb_mpi.news import block_nbytes, hand_in, tell
+from s2rgb_mpi.errors import RankError, S2RGBError, StopError
+from s2rgb_mpi.lock import SlurmStart
+from s2rgb_mpi.news import Orders, hand_in, tell
+from s2rgb_mpi.output import Output
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.report import Report, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from s2rgb_mpi.lock import Lock
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.report import Wanted
 
 SECONDS_TO_TELL = 1.0
 """How long a failed rank waits for rank 0 to speak for it before it speaks itself."""
+
+SECONDS_TO_KEEP = 0.1
+"""What rank 0 leaves the writer to keep its last blocks: Open MPI 5 kills 0.25 s after SIGTERM."""
+
+LEFT_EMPTY = 3
+"""The exit code of a run that is done, with windows that could not be read."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,70 +56,85 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         The command line without the program's name; this process's own by default.
     """
+    signals.listen()
     comm = MPI.COMM_WORLD.Dup()  # our tags cannot meet anybody else's
     report = Report()
     plan = None
     arguments = sys.argv[1:] if argv is None else argv
     about = About(arguments, MPI.Get_library_version(), os.environ.get("SLURM_JOB_ID"))
     try:
-        try:
-            orders = agree(comm, lambda: prepare(comm.size, arguments, report))
-        except S2RGBError as error:  # every rank is here, with the same error
-            if comm.rank == 0 and str(error):
-                report.error(error)
-            return error.exit_code
-        if orders is not None:
-            plan, wanted = orders
-            run(comm, plan, wanted, report, about)
+        lock, orders, refusal = None, None, None
+        if comm.rank == 0:
+            try:
+                lock, orders = prepare(comm.size, arguments, report)
+            except S2RGBError as error:
+                refusal = error
+            plan = orders and orders[0]  # known to the guard from here on
+        orders, refusal = waiting.broadcast(comm, (orders, refusal))
+        if refusal is not None:  # known to every rank
+            if comm.rank == 0 and str(refusal):
+                report.error(refusal)
+            return refusal.exit_code
+        if orders is None:
+            return 0
+        plan, wanted = orders
+        return run(comm, plan, wanted=wanted, report=report, about=about, lock=lock)
     except BaseException as error:  # noqa: BLE001  whatever it is, the others must not wait
         return stop_all(comm, plan, error, report)
     finally:
         report.close()
-    return 0
 
 
-def agree(comm: MPI.Comm, decide: Callable[[], Any]) -> Any:
-    """Give every rank what ``decide`` returns on rank 0, or raise on every rank what it raises."""
-    outcome = None
-    if comm.rank == 0:
-        try:
-            outcome = decide()
-        except S2RGBError as error:
-            outcome = error
-    outcome = waiting.broadcast(comm, outcome)
-    if isinstance(outcome, S2RGBError):
-        raise outcome
-    return outcome
-
-
-def prepare(size: int, argv: Sequence[str], report: Report) -> tuple[Plan, Wanted] | None:
-    """Read the command line and make the plan; None if there is nothing to run."""
+def prepare(
+    size: int, argv: Sequence[str], report: Report
+) -> tuple[Lock | None, tuple[Plan, Wanted] | None]:
+    """Read the command line, make the plan, and take the output; None if nothing is to be run."""
     coordinator.check_launch(size, os.environ)
     try:
         order = cli.parse(argv)
     except SystemExit:  # --help or --version has been printed
-        return None
+        return None, None
     report.quiet = order.quiet
     plan = coordinator.prepare(order.job)
-    for warning in plan.warnings:
+    for warning in coordinator.warnings(plan):
         report.warning(warning)
     if order.dry_run:
         report.text(advice.describe(plan, size))
         if order.advise:
             report.text(advice.advise(plan, argv, python=sys.executable))
-        return None
+        return None, None
     order.wanted.check(order.job.output)
     report.listen(order.wanted)
-    coordinator.claim(plan)
-    return plan, order.wanted
+    start = None
+    if "SLURM_JOB_ID" in os.environ:
+        restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+        start = SlurmStart(os.environ["SLURM_JOB_ID"], restarts)
+    plan, lock = claim(plan, start)
+    if plan.done:
+        report.told(f"{len(plan.done)} of {len(plan.windows)} windows are there already")
+    return lock, (plan, order.wanted)
 
 
 ROLES = {1: ["coordinator, worker and writer"], 2: ["coordinator and worker", "writer"]}
 """Of few ranks; of more, the first coordinates, the last writes, and all others work."""
 
 
-def run(comm: MPI.Comm, plan: Plan, wanted: Wanted, report: Report, about: About) -> None:
-    """Give this rank its role: coordinator, worker or writer; one or two ranks share them."""
+def run(
+    comm: MPI.Comm,
+    plan: Plan,
+    *,
+    wanted: Wanted,
+    report: Report,
+    about: About,
+    lock: Lock | None,
+) -> int:
+    """Give this rank its role: coordinator, worker or writer; one or two ranks share them.
+
+    Returns
+    -------
+    int
+        The exit code, the same on every rank.
+    """
     first, last = 0, comm.size - 1
     workers = range(1, last) or range(1)
     roles = ROLES.get(comm.size) or ["coordinator", *["worker"] * len(workers), "writer"]
@@ -118,39 +143,65 @@ def run(comm: MPI.Comm, plan: Plan, wanted: Wanted, report: Report, about: About
         shares = [[] for _ in range(comm.size)]
         shares[workers.start : workers.stop] = plan.deal(len(workers))
         owners = {number: rank for rank, share in enumerate(shares) for number in share}
-        report.start(plan.windows, [owners[number] for number in range(len(plan.windows))])
+        ranks = [owners.get(number, 0) for number in range(len(plan.windows))]
+        report.start(plan.windows, ranks, plan.done)
     share = waiting.scatter(comm, shares)
     waiting.everyone(comm)  # the one moment that the clocks of all machines have in common
     tally = Tally(roles[comm.rank], rank=comm.rank, spans=[] if wanted.spans else None)
-    if comm.size == 1:
-        written = run_alone(plan, report, tally)
-        conclude(plan, wanted, report, about, tallies=[tally], written=written)
-    elif comm.rank == first:
-        hearing = coordinator.Coordinator(comm, report)
-        if comm.rank in workers:
-            worker.run(comm, plan, share, tally, attend=hearing.attend)
-        with tally.stage("idle"):
-            written = hearing.run()
-        tallies = [*hearing.tallies, tally.close()]
-        conclude(plan, wanted, report, about, tallies=tallies, written=written)
+    code, timeout = 0, plan.job.timeout
+    if lock is not None and shares is not None:  # rank 0
+        if comm.size == 1:
+            written, tallies = run_alone(plan, report, tally, lock), [tally]
+        else:
+            hearing = coordinator.Coordinator(comm, report, plan, shares, lock)
+            if comm.rank in workers:
+                worker.run(comm, plan, share, tally, attend=hearing.attend)
+            with tally.stage("idle"):
+                written = hearing.run()
+            tallies = [*hearing.tallies, tally.close()]
+        code = end(plan, wanted, report, about, tallies=tallies, written=written)
     elif comm.rank == last:
         written = writer.run(comm, plan, workers, tally)
-        hand_in(comm, tally.close(), written)
+        hand_in(comm, tally.close(), written, timeout=timeout)
     else:
-        worker.run(comm, plan, share, tally)
-        hand_in(comm, tally.close())
-    waiting.everyone(comm)
+        worker.run(comm, plan, share, tally, attend=Orders(comm).attend)
+        hand_in(comm, tally.close(), timeout=timeout)
+    return int(waiting.broadcast(comm, code))
 
 
-def run_alone(plan: Plan, report: Report, tally: Tally) -> Written:
+def run_alone(plan: Plan, report: Report, tally: Tally, lock: Lock) -> Written | None:
     """Play all roles in one process: blocks go from hand to hand."""
-    output = writer.Output(plan, tally)
-    for block in worker.blocks(plan, range(len(plan.windows)), tally):
-        output.place(block)
-        report.advance(output.windows, output.nbytes, [(block.window, block_nbytes(block))])
-    written = output.written(output.finish())
+    output = Output(plan, tally)
+    try:
+        for block in worker.blocks(plan, plan.deal(1)[0], tally):
+            output.place(block)
+            report.advance(output.windows, output.nbytes, [(block.window, block.nbytes)])
+            lock.refresh()
+        written = output.finish()
+    except StopError:
+        output.keep()
+        raise
     tally.close()
     return written
+
+
+def end(
+    plan: Plan,
+    wanted: Wanted,
+    report: Report,
+    about: About,
+    *,
+    tallies: Sequence[Tally],
+    written: Written | None,
+) -> int:
+    """Say how the run ended, on rank 0, and return its exit code."""
+    if written is None:
+        kept = clear(plan, None) or "nothing is kept"
+        report.stopped(f"stopped by {signals.GRACEFUL.name}: {kept}")
+        return StopError.exit_code
+    conclude(plan, wanted, report, about, tallies=tallies, written=written)
+    clear(plan, None)
+    return LEFT_EMPTY if written.damaged else 0
 
 
 def stop_all(comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Report) -> int:
@@ -161,13 +212,20 @@ def stop_all(comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Re
     """
     code = error.exit_code if isinstance(error, S2RGBError) else S2RGBError.exit_code
     words = str(error) if isinstance(error, S2RGBError) else traceback.format_exc().strip()
-    if comm.size > 1 and not isinstance(error, RankError):
+    stopped = code == StopError.exit_code
+    if comm.size > 1 and not stopped and not isinstance(error, RankError):
         words = f"rank {comm.rank}: {words}"
     if comm.rank and tell(comm, Tag.FAILED, words[-8000:], code, seconds=SECONDS_TO_TELL):
         time.sleep(SECONDS_TO_TELL)
-    if plan is not None:
-        coordinator.clear(plan)
-    report.error(words)
+    if comm.size > 1 and stopped:
+        time.sleep(SECONDS_TO_KEEP)
+    kept = "" if plan is None else clear(plan, error)
+    if stopped:
+        report.stopped(f"{words}: {kept or 'nothing is kept'}")
+    else:
+        report.error(words)
+        if kept:
+            report.told(kept)
     if comm.size > 1:
         comm.Abort(code)
     return code

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.job import RESAMPLINGS, Job
-from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, Profile, default_mask
+from s2rgb_mpi.job import Job
+from s2rgb_mpi.options import make_parser
+from s2rgb_mpi.profile import Profile, default_mask
 from s2rgb_mpi.radiometry import PRESETS, Curve, Stretch
-from s2rgb_mpi.report import PROGRESS, Wanted
+from s2rgb_mpi.report import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-DESCRIPTION = """\
-Turn the bands B04, B03, B02 of a Sentinel-2 L2A product into one 8-bit true-colour GeoTIFF.
-
-  mpirun -n 16 python -m s2rgb_mpi PRODUCT -o OUTPUT.tif
-  srun         python -m s2rgb_mpi PRODUCT -o OUTPUT.tif     inside a Slurm allocation
-  python -m s2rgb_mpi PRODUCT -o OUTPUT.tif                  one process, the same result
-"""
-
-EXIT_CODES = """\
-exit codes: 0 done; 2 usage or input; 4 the output could not be written; 5 a rank failed
-"""
+    import argparse
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -39,13 +26,6 @@ class Order:
     quiet: bool
     advise: bool = False
     wanted: Wanted = field(default_factory=Wanted)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises usage errors in place of printing them: only rank 0 speaks, and only once."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see --help)")
 
 
 def parse(argv: Sequence[str]) -> Order:
@@ -67,7 +47,7 @@ def parse(argv: Sequence[str]) -> Order:
     SystemExit
         After `--help` or `--version`.
     """
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     job = Job(
         products=tuple(options.products),
         rgb=tuple(map(tuple, options.rgb or ())),
@@ -93,6 +73,9 @@ def parse(argv: Sequence[str]) -> Order:
         resampling=options.resampling,
         window=options.window,
         overwrite=options.overwrite,
+        resume=options.resume,
+        on_error=options.on_error,
+        timeout=options.timeout,
         strict=options.strict,
     )
     if options.advise and not options.dry_run:
@@ -123,234 +106,3 @@ def _curve(options: argparse.Namespace) -> Curve:
     if given:
         raise UsageError(f"--preset {options.preset} is fixed: it takes no --{next(iter(given))}")
     return PRESETS[options.preset]()
-
-
-def _auto(kind: type) -> Callable[[str], float | None]:
-    """Return a reader of numbers for an option whose default, `auto`, is None."""
-
-    def read(text: str) -> float | None:
-        return None if text == "auto" else kind(text)
-
-    read.__name__ = f"auto or {kind.__name__}"  # what argparse calls a text it cannot read
-    return read
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """Read numbers with commas between them."""
-    return tuple(map(int, text.split(",")))
-
-
-_numbers.__name__ = "R,G,B"  # what argparse calls a text it cannot read
-
-
-def _parser() -> argparse.ArgumentParser:
-    """Build the parser, grouped as the documentation is."""
-    parser = _Parser(
-        prog="s2rgb_mpi",
-        description=DESCRIPTION,
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"s2rgb_mpi {__version__}")
-    _add_input(parser.add_argument_group("input"))
-    _add_colour(parser.add_argument_group("colour"))
-    _add_grid(parser.add_argument_group("grid"))
-    _add_output(parser.add_argument_group("output"))
-    _add_run(parser.add_argument_group("run"))
-    _add_report(parser.add_argument_group("report"))
-    return parser
-
-
-def _add_input(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "products",
-        nargs="*",
-        metavar="PRODUCT",
-        help="a SAFE folder, the MTD_MSIL2A.xml in it, or a zip of it; a STAC item (.json, path or"
-        " URL); a raster with several bands (path, URL, or a name of GDAL's such as /vsis3/...);"
-        " several of one UTM grid: a mosaic, the first valid pixel in the order given wins",
-    )
-    group.add_argument(
-        "--rgb",
-        nargs=3,
-        action="append",
-        metavar=("RED", "GREEN", "BLUE"),
-        help="three single-band files in place of PRODUCT; may be repeated",
-    )
-    group.add_argument(
-        "--bidx",
-        type=_numbers,
-        metavar="R,G,B",
-        help="band numbers in a raster with several bands (default: by their descriptions, such as"
-        " B04 or red, or their colours)",
-    )
-    group.add_argument(
-        "--source-resolution",
-        type=int,
-        choices=(10, 20, 60),
-        default=Job.source_resolution,
-        help="which band files of a SAFE product or STAC item, metres (default: %(default)s)",
-    )
-    group.add_argument(
-        "--allow-l1c",
-        action="store_true",
-        help="take top-of-atmosphere products, Level-1C, too (default: refuse)",
-    )
-    group.add_argument(
-        "--offset",
-        type=_auto(int),
-        metavar="auto|DN",
-        help="DN added before all else, in place of what the metadata say (default: auto)",
-    )
-    group.add_argument(
-        "--quantification",
-        type=_auto(float),
-        metavar="auto|DN",
-        help="DN per unit of reflectance, in place of what the metadata say (default: auto)",
-    )
-    group.add_argument(
-        "--strict",
-        action="store_true",
-        help="pixels that contradict the offset, or each other where products overlap, are an"
-        " error, not a warning (default: off)",
-    )
-
-
-def _add_colour(group: argparse._ArgumentGroup) -> None:
-    default = Stretch()
-    group.description = "boa: out = 255 * ((reflectance - black) / (white - black)) ** (1 / gamma)"
-    group.add_argument(
-        "--preset",
-        choices=PRESETS,
-        default=default.preset,
-        help="boa, the formula above; tci, ESA's own true-colour image; exopp, the recipe of the"
-        " course exercise; the last two take none of the options below (default: %(default)s)",
-    )
-    # No default of argparse's: whether one was given has to be known.
-    group.add_argument(
-        "--black",
-        type=float,
-        metavar="RHO",
-        help=f"reflectance that becomes the darkest value (default: {default.black:g})",
-    )
-    group.add_argument(
-        "--white",
-        type=float,
-        metavar="RHO",
-        help=f"reflectance that becomes 255 (default: {default.white:g})",
-    )
-    group.add_argument(
-        "--gamma",
-        type=float,
-        metavar="G",
-        help=f"exponent 1/G between them (default: {default.gamma:g})",
-    )
-
-
-def _add_grid(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--bounds",
-        type=float,
-        nargs=4,
-        metavar=("W", "S", "E", "N"),
-        help="crop, snapped outward to whole pixels (default: the whole extent)",
-    )
-    group.add_argument(
-        "--bounds-crs",
-        default=Job.bounds_crs,
-        metavar="CRS",
-        help="the CRS of --bounds (default: %(default)s)",
-    )
-    group.add_argument(
-        "--crs",
-        metavar="CRS",
-        help="resample into another CRS, such as EPSG:2056 (default: the product's own)",
-    )
-    group.add_argument(
-        "--resolution",
-        type=float,
-        metavar="M",
-        help="resample to pixels of this edge, units of the CRS (default: the product's own)",
-    )
-    group.add_argument(
-        "--resampling",
-        choices=RESAMPLINGS,
-        help="how to, with --crs or --resolution (default: nearest)",
-    )
-
-
-def _add_output(group: argparse._ArgumentGroup) -> None:
-    default = Profile()
-    group.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="the GeoTIFF (required)"
-    )
-    group.add_argument(
-        "--layout",
-        choices=LAYOUTS,
-        default=default.layout,
-        help="Cloud Optimized GeoTIFF with overviews, or tiled without (default: %(default)s)",
-    )
-    group.add_argument(
-        "--compress", choices=CODECS, default=default.compress, help="codec (default: %(default)s)"
-    )
-    group.add_argument(
-        "--level", type=int, metavar="N", help="effort: deflate 1..12 (1), zstd 1..22 (1)"
-    )
-    group.add_argument("--quality", type=int, metavar="N", help="jpeg, webp: 1..100 (90)")
-    group.add_argument(
-        "--mask",
-        choices=MASKS,
-        help='how "no data" is marked; nodata is the value 0 (default: nodata; for jpeg and webp,'
-        " which do not keep the value 0, internal)",
-    )
-    group.add_argument(
-        "--tile",
-        type=int,
-        default=default.tile,
-        metavar="PX",
-        help="edge of a TIFF tile, pixels (default: %(default)s)",
-    )
-    group.add_argument(
-        "--window",
-        type=int,
-        default=Job.window,
-        metavar="PX",
-        help="least edge of a window, pixels; grows to whole source tiles (default: %(default)s)",
-    )
-    group.add_argument(
-        "--overwrite", action="store_true", help="replace an existing FILE (default: refuse)"
-    )
-
-
-def _add_run(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--dry-run", action="store_true", help="print the plan and stop (default: off)"
-    )
-    group.add_argument(
-        "--advise",
-        action="store_true",
-        help="with --dry-run: ranks and memory to ask for, and the lines that submit the job",
-    )
-
-
-def _add_report(group: argparse._ArgumentGroup) -> None:
-    group.description = "what the run says of itself; files that are there are replaced"
-    for option, metavar, words in (
-        ("--report", "FILE.json", "all of it, for programs: s2rgb_mpi/report/schema.json"),
-        ("--html", "FILE.html", "a page with pictures; needs the extra [html], matplotlib"),
-        ("--trace", "FILE.json", "every rank's time line, for https://ui.perfetto.dev"),
-        ("--quicklook", "FILE.png", "the image with at most 1024 pixels an edge"),
-        ("--log-file", "FILE", "add every line to a log, with its time and rank"),
-    ):
-        group.add_argument(option, type=Path, metavar=metavar, help=words)
-    group.add_argument(
-        "--progress",
-        choices=PROGRESS,
-        default=Wanted.progress,
-        help="a bar, or a line every 10 s or 5 %%; auto: the bar where standard error is a"
-        " terminal, mpirun's too (default: %(default)s)",
-    )
-    loudness = group.add_mutually_exclusive_group()
-    loudness.add_argument("-v", "--verbose", action="store_true", help="say a line a window too")
-    loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")

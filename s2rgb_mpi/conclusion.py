@@ -156,6 +156,8 @@ def draw_up(
         },
         slurm_job_id=about.slurm_job_id,
         warnings=list(warnings),
+        damaged=written.damaged,
+        resumed=len(plan.done),
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
-import secrets
+import shutil
 from typing import TYPE_CHECKING, Any
 
+from s2rgb_mpi import signals
 from s2rgb_mpi.errors import LaunchError, ProtocolError, RankError, UsageError
 from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
@@ -13,11 +15,13 @@ from s2rgb_mpi.product import Choice, open_bands, open_product
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.scene import lay_out, warp_out
 from s2rgb_mpi.waiting import until
+from s2rgb_mpi.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from s2rgb_mpi.job import Job
+    from s2rgb_mpi.lock import Lock
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.product import Product
@@ -84,7 +88,7 @@ def prepare(job: Job) -> Plan:
     """
     check_codec(job.profile)
     _check_output(job)
-    return make_plan(job, _scene(job), part_id=secrets.token_hex(4))
+    return make_plan(job, _scene(job))
 
 
 def _scene(job: Job) -> Scene:
@@ -103,26 +107,6 @@ def _scene(job: Job) -> Scene:
     )
 
 
-def claim(plan: Plan) -> None:
-    """Create the temporary files: the proof that the output folder can be written to.
-
-    The writer only opens them. So once they are cleared away it cannot bring them back, whatever
-    it is at when another rank fails.
-    """
-    for path in (plan.part_path, plan.sealed_path):
-        try:
-            path.touch(exist_ok=False)
-        except OSError as error:
-            clear(plan)
-            raise UsageError(f"{path}: {error.strerror}") from error
-
-
-def clear(plan: Plan) -> None:
-    """Leave nothing of a failed run behind."""
-    for path in (plan.part_path, plan.sealed_path):
-        path.unlink(missing_ok=True)
-
-
 def _check_output(job: Job) -> None:
     """Refuse an output that cannot be made, before hours of work."""
     folder = job.output.parent
@@ -130,8 +114,23 @@ def _check_output(job: Job) -> None:
         raise UsageError(f"{folder}: no such folder to write into")
     if job.output.is_dir():
         raise UsageError(f"{job.output}: is a folder, not a file")
-    if job.output.exists() and not job.overwrite:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder}: this folder cannot be written to")
+    if job.output.exists() and not job.overwrite and not job.resume:
         raise UsageError(f"{job.output}: exists already; --overwrite replaces it")
+
+
+def warnings(plan: Plan) -> list[str]:
+    """List what the user should look at before the start."""
+    folder = plan.job.output.parent
+    free = shutil.disk_usage(folder).free
+    if free >= plan.output_nbytes:
+        return list(plan.warnings)
+    short = (
+        f"{folder}: {free / 1e6:.0f} MB are free, the image may need up to"
+        f" {plan.output_nbytes / 1e6:.0f} MB; a run that finds the disk full can go on (--resume)"
+    )
+    return [*plan.warnings, short]
 
 
 def _open(job: Job) -> list[Product]:
@@ -157,20 +156,39 @@ class Coordinator:
         The run's communicator.
     report : Report
         What is heard is told there.
+    plan : Plan
+        The same on every rank.
+    shares : sequence of sequence of int
+        The windows of every rank.
+    lock : Lock
+        Kept fresh meanwhile.
     """
 
-    def __init__(self, comm: Any, report: Report) -> None:
+    def __init__(
+        self, comm: Any, report: Report, plan: Plan, shares: Sequence[Sequence[int]], lock: Lock
+    ) -> None:
         self._comm = comm
         self._report = report
+        self._lock = lock
+        self._watch = Watch(plan, shares)
         self._lines = {rank: self._listen(rank) for rank in range(1, comm.size)}
         self._arriving: dict[int, tuple[Any, bytearray]] = {}
+        self._stops: list[Any] = []
         self.tallies: list[Tally] = []
         self._written: Written | None = None
 
-    def run(self) -> Written:
-        """Listen until every other rank is done; return what the writer tells of the file."""
+    def run(self) -> Written | None:
+        """Listen until every other rank is done; return what the writer tells of the file.
+
+        Returns
+        -------
+        Written or None
+            None if the run was stopped before the file was whole.
+        """
         until(lambda: not self._lines and not self._arriving, attend=self.attend)
-        if self._written is None:
+        for stop in self._stops:
+            until(stop.Test)
+        if self._written is None and not signals.finishing():
             raise ProtocolError("the writer told nothing of the file")
         return self._written
 
@@ -181,7 +199,10 @@ class Coordinator:
         ------
         RankError
             Another rank failed.
+        SilenceError
+            Another rank has said nothing for too long.
         """
+        self._lock.refresh()
         for rank, request in list(self._lines.items()):
             here, message = request.test()
             if not here:
@@ -194,13 +215,24 @@ class Coordinator:
                 buffer = bytearray(words[0])
                 arrival = self._comm.Irecv(buffer, source=rank, tag=Tag.TALLY)
                 self._arriving[rank] = arrival, buffer
+                self._watch.done(rank)
                 continue
-            self._report.advance(*words)
+            if tag == Tag.STOP:
+                signals.finish()
+            else:
+                self._report.advance(*words)
+                self._watch.heard(rank, [window for window, _ in words[-1]])
             self._lines[rank] = self._listen(rank)
         for rank, (request, buffer) in list(self._arriving.items()):
             if request.Test():
                 del self._arriving[rank]
                 self._hear(buffer)
+        if signals.finishing() and not self._stops:
+            self._stops = [
+                self._comm.isend((Tag.STOP,), dest=rank, tag=Tag.STOP)
+                for rank in range(1, self._comm.size)
+            ]
+        self._watch.look()
 
     def _hear(self, buffer: bytearray) -> None:
         """Keep a rank's tally, and what the writer tells of the file."""

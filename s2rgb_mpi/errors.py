@@ -11,8 +11,19 @@
     ├── OutputError     4   the output cannot be written
     ├── ReadError       5   a window of a band could not be read once the run was under way
     ├── ProtocolError   5   a message between ranks is not what was agreed
-    └── RankError       5   another rank failed; carries that rank's own words and exit code
+    ├── SilenceError    5   a rank has said nothing for too long
+    ├── RankError       5   another rank failed; carries that rank's own words and exit code
+    └── StopError      75   a signal asked the run to stop; what is kept can be gone on from
 """
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 class S2RGBError(Exception):
@@ -68,6 +79,16 @@ class ProtocolError(S2RGBError):
     """A message between ranks is not what was agreed."""
 
 
+class SilenceError(S2RGBError):
+    """A rank has said nothing for too long."""
+
+
+class StopError(S2RGBError):
+    """A signal asked the run to stop; `--resume` goes on. EX_TEMPFAIL of sysexits.h."""
+
+    exit_code = 75
+
+
 class RankError(S2RGBError):
     """Another rank failed.
 
@@ -86,3 +107,18 @@ class RankError(S2RGBError):
     def __str__(self) -> str:
         """Only the words: the exit code is not for reading."""
         return str(self.args[0])
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Turn the system's words on a file of the output into ours, with its path.
+
+    Raises
+    ------
+    OutputError
+        In place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error

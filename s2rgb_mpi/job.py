@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RESAMPLINGS = ("nearest", "bilinear", "cubic")
 COLOURS = ("R", "G", "B")
+ON_ERROR = ("fail", "nodata")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class Job:
         The least edge of a window, pixels.
     overwrite : bool
         Whether an existing output may be replaced.
+    resume : bool
+        Whether to go on from what a stopped run of the same job has left.
+    on_error : str
+        One of :data:`ON_ERROR`: what becomes of the run if a window cannot be read.
+    timeout : float
+        A rank that says nothing for so long ends the run, seconds.
     strict : bool
         Whether pixels that contradict the offset are an error.
     """
@@ -79,6 +86,9 @@ class Job:
     resampling: str | None = None
     window: int = 1024
     overwrite: bool = False
+    resume: bool = False
+    on_error: str = "fail"
+    timeout: float = 600.0
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -91,6 +101,8 @@ class Job:
             numbers = ",".join(map(str, self.bidx))
             raise UsageError(f"--bidx {numbers} must be three band numbers from 1 on: R,G,B")
         self._check_grid()
+        if not 0 < self.timeout < math.inf:
+            raise UsageError(f"--timeout {self.timeout:g} must be above 0")
         if self.window < self.profile.tile or self.window % self.profile.tile:
             raise UsageError(
                 f"--window {self.window} must be a multiple of --tile {self.profile.tile}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from s2rgb_mpi import signals
+from s2rgb_mpi.errors import SilenceError
 from s2rgb_mpi.protocol import Tag
-from s2rgb_mpi.waiting import until
+from s2rgb_mpi.waiting import WakingClock, until
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 NEWS_WINDOWS = 500
 """Windows that one message tells of: some 15 bytes each, of the 32 KB that rank 0 listens with."""
+
+BEAT_SECONDS = 1.0
+"""The writer lets rank 0 hear from it at least this often, so that a hanging one is known."""
 
 
 class Written(NamedTuple):
@@ -32,6 +38,8 @@ class Written(NamedTuple):
     """What the pixels say of each product's offset."""
     warnings: tuple[str, ...]
     """What the user should look at: where the pixels contradict the offset."""
+    damaged: dict[int, str]
+    """Why windows could not be read and were left empty, by their numbers."""
 
 
 class News:
@@ -43,13 +51,18 @@ class News:
     ----------
     comm : mpi4py.MPI.Comm
         The run's communicator.
+    timeout : float
+        Rank 0 may leave a message unheard for so long, seconds.
     """
 
-    def __init__(self, comm: Any) -> None:
+    def __init__(self, comm: Any, timeout: float) -> None:
         self._comm = comm
+        self._timeout = timeout
         self._new: list[tuple[int, int]] = []
         self._so_far = (0, 0)
         self._sent: Any = None
+        self._clock = WakingClock()
+        self._sent_at = 0.0
 
     def add(self, block: Block, *, windows: int, nbytes: int) -> None:
         """Tell of a block that is in the part file, now or with the next ones.
@@ -61,27 +74,65 @@ class News:
         windows, nbytes : int
             What is in the part file with it.
         """
-        self._new.append((block.window, block_nbytes(block)))
+        self._new.append((block.window, block.nbytes))
         self._so_far = windows, nbytes
-        if self._sent is None or self._sent.test()[0]:
+        if self._heard():
             self._send()
+
+    def beat(self) -> None:
+        """Let rank 0 hear that the writer is there, if there was nothing to tell for a while.
+
+        Raises
+        ------
+        SilenceError
+            Rank 0 does not listen.
+        """
+        silent = self._clock.now() - self._sent_at
+        if silent > BEAT_SECONDS and self._heard():
+            self._send()
+        elif silent > self._timeout:
+            raise _deaf(self._timeout)
 
     def flush(self) -> None:
         """Tell the rest, and wait until all is heard."""
         while self._sent is not None:
-            until(lambda: self._sent.test()[0])
-            self._sent = None
+            until(self._heard)
             if self._new:
                 self._send()
 
+    def _heard(self) -> bool:
+        """Tell whether rank 0 has taken the last message; sends are synchronous to know it."""
+        if self._sent is not None and self._sent.test()[0]:
+            self._sent = None
+        return self._sent is None
+
     def _send(self) -> None:
         new, self._new = self._new[:NEWS_WINDOWS], self._new[NEWS_WINDOWS:]
-        self._sent = self._comm.isend((Tag.NEWS, *self._so_far, new), dest=0, tag=Tag.NEWS)
+        self._sent = self._comm.issend((Tag.NEWS, *self._so_far, new), dest=0, tag=Tag.NEWS)
+        self._sent_at = self._clock.now()
 
 
-def block_nbytes(block: Block) -> int:
-    """Return the size of a block's pieces, bytes."""
-    return sum(len(piece.data) for piece in block.pieces)
+class Orders:
+    """What rank 0 and another rank tell each other of a stop that was asked for.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm
+        The run's communicator; for ranks but rank 0.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self._comm = comm
+        self._told: Any = None
+
+    def attend(self) -> None:
+        """Take an order that has come; pass on a signal that has reached this rank."""
+        if self._comm.Iprobe(source=0, tag=Tag.STOP):
+            self._comm.recv(source=0, tag=Tag.STOP)
+            self._told = True  # rank 0 knows
+            signals.finish()
+        if signals.finishing() and self._told is None:
+            self._told = self._comm.isend((Tag.STOP,), dest=0, tag=Tag.STOP)
 
 
 def tell(comm: Any, tag: Tag, *words: Any, seconds: float | None = None) -> bool:
@@ -90,7 +141,13 @@ def tell(comm: Any, tag: Tag, *words: Any, seconds: float | None = None) -> bool
     return until(lambda: request.test()[0], seconds=seconds)
 
 
-def hand_in(comm: Any, tally: Tally, written: Written | None = None) -> None:
+def _deaf(seconds: float) -> SilenceError:
+    return SilenceError(f"rank 0 has not listened for {seconds:g} s (--timeout)")
+
+
+def hand_in(
+    comm: Any, tally: Tally, written: Written | None = None, *, timeout: float = math.inf
+) -> None:
     """Send rank 0 a tally, of any size: with every span of a long run it is megabytes.
 
     Parameters
@@ -100,8 +157,16 @@ def hand_in(comm: Any, tally: Tally, written: Written | None = None) -> None:
     tally : Tally
         Closed.
     written : Written, optional
-        What the writer tells besides.
+        What the writer tells besides, if there is a file.
+    timeout : float
+        How long rank 0 may take to listen, seconds.
+
+    Raises
+    ------
+    SilenceError
+        Rank 0 does not listen.
     """
     payload = pickle.dumps((tally, written))
-    tell(comm, Tag.DONE, len(payload))
+    if not tell(comm, Tag.DONE, len(payload), seconds=timeout):
+        raise _deaf(timeout)
     until(comm.Issend(payload, dest=0, tag=Tag.TALLY).Test)

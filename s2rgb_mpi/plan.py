@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi import __version__, offsets, seams
 from s2rgb_mpi.errors import PlanError
+from s2rgb_mpi.geotiff import made_by
 from s2rgb_mpi.grid import Window, interleave, reduced
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD, header_nbytes
 from s2rgb_mpi.scene import cells
@@ -51,8 +54,6 @@ class Plan:
         What was asked.
     scene : Scene
         What is read, and where it lies.
-    part_path, sealed_path : Path
-        The files that exist while the run lasts, beside the output.
     edge : tuple of int
         ``(width, height)`` of a window that no border cuts, pixels.
     cell_edges : tuple of tuple of int
@@ -63,17 +64,41 @@ class Plan:
         How many reduced levels the file has.
     whole_levels : int
         Up to this level the tiles lie wholly inside a window, and workers encode them.
+    done : frozenset of int
+        Windows that an earlier run has left in the part file; they are not dealt again.
     """
 
     job: Job
     scene: Scene
-    part_path: Path
-    sealed_path: Path
     edge: tuple[int, int]
     cell_edges: tuple[tuple[int, int], ...]
     windows: tuple[Window, ...]
     levels: int
     whole_levels: int
+    done: frozenset[int] = frozenset()
+
+    @property
+    def part_path(self) -> Path:
+        """The file that holds the blocks while the run lasts."""
+        return self._beside("part")
+
+    @property
+    def journal_path(self) -> Path:
+        """The file that says which blocks are safely in the part file."""
+        return self._beside("journal")
+
+    @property
+    def sealed_path(self) -> Path:
+        """The file that becomes the output by its name alone."""
+        return self._beside("sealed")
+
+    @property
+    def lock_path(self) -> Path:
+        """The file that keeps other runs from this output."""
+        return self._beside("lock")
+
+    def _beside(self, suffix: str) -> Path:
+        return self.job.output.with_name(f"{self.job.output.name}.{suffix}")
 
     @property
     def grid(self) -> Grid:
@@ -81,11 +106,35 @@ class Plan:
         return self.scene.grid
 
     @property
+    def fields(self) -> dict[str, str]:
+        """All that decides the bytes of the file, by name: the same for any number of ranks.
+
+        Files count by their names, sizes and times, not by the folder they lie in: inputs may be
+        copied to another disk between two runs, if their times are kept.
+        """
+        job, grid = self.job, self.grid
+        fields = {
+            "program": f"s2rgb_mpi {__version__}",
+            "library": made_by(),
+            "crs": grid.crs,
+            "extent": f"{grid.transform}, {grid.width} x {grid.height}",
+            "window": f"{self.edge[0]} x {self.edge[1]}",
+            "preset": job.stretch.preset,
+            **asdict(job.stretch),
+            **asdict(job.profile),
+        }
+        for number, product in enumerate((member.product for member in self.scene.members), 1):
+            fields[f"product {number}"] = f"{product.name} {product.resampling}"
+            for band in product.bands:
+                name = f"{band.name} of product {number}"
+                fields[name] = f"{PurePosixPath(band.path).name}, {band.number}, {band.stamp}"
+                fields[f"offset of {name}"] = f"{band.calibration}, {band.stored}"
+        return {name: str(value) for name, value in fields.items()}
+
+    @property
     def digest(self) -> str:
-        """SHA-256 of all that decides the bytes of the file: the same for any number of ranks."""
-        job = self.job
-        decides = self.scene, self.edge, self.levels, job.stretch, job.profile, __version__
-        return hashlib.sha256(repr(decides).encode()).hexdigest()
+        """SHA-256 of :attr:`fields`."""
+        return hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode()).hexdigest()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -183,7 +232,9 @@ class Plan:
         return math.ceil(tiles * (raw + 64)) + 1_000_000
 
     def deal(self, workers: int) -> list[list[int]]:
-        """Cut the windows into one share per worker, runs of neighbours of about equal cost.
+        """Cut the windows to be done into one share per worker, runs of neighbours.
+
+        All shares cost about the same.
 
         Parameters
         ----------
@@ -193,13 +244,17 @@ class Plan:
         Returns
         -------
         list of list of int
-            Numbers of windows; every number once. Some are empty if there are more workers
-            than windows.
+            Numbers of windows; every number once that is not in `done`. Some are empty if
+            there are more workers than windows.
         """
-        costs = [self._cost(window) for window in self.windows]
-        total, before = sum(costs), 0
+        costs = {
+            number: self._cost(window)
+            for number, window in enumerate(self.windows)
+            if number not in self.done
+        }
+        total, before = sum(costs.values()), 0
         shares: list[list[int]] = [[] for _ in range(workers)]
-        for number, cost in enumerate(costs):
+        for number, cost in costs.items():
             # The worker in whose stretch of the total cost the middle of this window lies.
             shares[(2 * before + cost) * workers // (2 * total)].append(number)
             before += cost
@@ -212,7 +267,7 @@ class Plan:
         return 1 + min(pixels, window.width * window.height)
 
 
-def make_plan(job: Job, scene: Scene, part_id: str) -> Plan:
+def make_plan(job: Job, scene: Scene) -> Plan:
     """Cut the scene's grid into windows, and refuse what cannot be done.
 
     Parameters
@@ -221,8 +276,6 @@ def make_plan(job: Job, scene: Scene, part_id: str) -> Plan:
         What was asked.
     scene : Scene
         What is there.
-    part_id : str
-        What tells this run's temporary files from those of another.
 
     Returns
     -------
@@ -260,8 +313,6 @@ def make_plan(job: Job, scene: Scene, part_id: str) -> Plan:
     plan = Plan(
         job=job,
         scene=scene,
-        part_path=job.output.with_name(f"{job.output.name}.part-{part_id}"),
-        sealed_path=job.output.with_name(f"{job.output.name}.sealed-{part_id}"),
         edge=edge,
         cell_edges=tuple(
             _edge(job, member.product.block, member.product.grid) for member in scene.members

@@ -11,15 +11,18 @@
       |  DONE (size), TALLY (times) ------------------------------------->  |
       |                                        |  DONE, TALLY (and file) --> |
       |  FAILED (exit code, words), from any rank  ----------------------->  |
+      |  STOP, from any rank that a signal reached  ---------------------->  |
+      |  <------------------------------ STOP after the window in hand, to all ranks
 
 A block is one window's pieces. The header is little-endian::
 
     magic version count window nbytes crc32 | histogram 3 x 256 | table of pieces
-    u4    u2      u2    i4     u4     u4    | u4                | kind level row col nbytes
+    u4    u2      u2    i4     u4     u4    | u4                | kind level row col nbytes crc32
 
-The payload is the pieces' bytes in the order of the table, encoded tiles first, so that the
-writer appends its head in one piece. The CRC-32 covers the header (its own field as 0) and the
-payload. The tag never carries a number: MPI only guarantees tags up to 32,767.
+The payload is the pieces' bytes in the order of the table. The header's CRC-32 covers the header
+(its own field as 0), that of a piece its bytes. The tag never carries a number: MPI only
+guarantees tags up to 32,767. What the writer keeps of a block in its journal is the header too,
+without the unused end of its table.
 """
 
 from __future__ import annotations
@@ -39,9 +42,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAGIC = 0x62676253
-VERSION = 1
+VERSION = 2
 END_OF_SHARE = -1
-"""The window number of the header that follows a worker's last block."""
+STOPPED = -2
+"""The window number of the header that follows a worker's last block: of its share, or before a
+stop that was asked for."""
 
 LARGEST_PAYLOAD = 2**31 - 1
 """Bytes of one message that every MPI can count."""
@@ -72,6 +77,8 @@ class Kind(IntEnum):
     """What the offset check counted of one product in the window (offsets); row is its number."""
     SEAM = 4
     """The colours of a product, and of those above it in the same places; row is its number."""
+    CAUSE = 5
+    """Why the window could not be read and is left empty: words, UTF-8."""
 
 
 class Piece(NamedTuple):
@@ -82,6 +89,12 @@ class Piece(NamedTuple):
     row: int
     col: int
     data: bytes | memoryview
+    crc32: int
+
+    @classmethod
+    def of(cls, kind: Kind, level: int, row: int, col: int, data: bytes | memoryview) -> Piece:
+        """Make a piece of new data: its CRC-32 goes with it from here to the finished file."""
+        return cls(kind, level, row, col, data, zlib.crc32(data))
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,11 @@ class Block:
     pieces: Sequence[Piece]
     histogram: NDArray[np.uint32]
 
+    @property
+    def nbytes(self) -> int:
+        """Size of its pieces."""
+        return sum(len(piece.data) for piece in self.pieces)
+
 
 _HEAD = np.dtype(
     [
@@ -115,7 +133,14 @@ _HEAD = np.dtype(
     ]
 )
 _ENTRY = np.dtype(
-    [("kind", "u1"), ("level", "u1"), ("row", "<u4"), ("col", "<u4"), ("nbytes", "<u4")]
+    [
+        ("kind", "u1"),
+        ("level", "u1"),
+        ("row", "<u4"),
+        ("col", "<u4"),
+        ("nbytes", "<u4"),
+        ("crc32", "<u4"),
+    ]
 )
 
 
@@ -123,13 +148,9 @@ class Header(NamedTuple):
     """A header that was read: the block it announces, still without its payload."""
 
     window: int
-    """The window's number, or END_OF_SHARE."""
+    """The window's number, END_OF_SHARE or STOPPED."""
     nbytes: int
     """Size of the payload that follows; 0: none follows."""
-    crc32: int
-    """What the CRC-32 of header and payload must be."""
-    crc32_so_far: int
-    """The CRC-32 of the header alone, to be continued over the payload."""
     histogram: NDArray[np.uint32]
     table: NDArray[np.void]
 
@@ -145,7 +166,7 @@ def pack(block: Block, room: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
     Parameters
     ----------
     block : Block
-        Encoded tiles must stand before parts and counts.
+        As it was made.
     room : int
         Entries that a header has room for, agreed for the whole run.
 
@@ -155,29 +176,45 @@ def pack(block: Block, room: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
     payload : ndarray, uint8
         Empty if the block has no pieces.
     """
+    if block.nbytes > LARGEST_PAYLOAD:
+        raise ProtocolError(f"window {block.window}: {block.nbytes} bytes are over one message")
+    payload = b"".join(piece.data for piece in block.pieces)
+    return pack_header(block, room), np.frombuffer(payload, dtype=np.uint8)
+
+
+def pack_header(block: Block, room: int) -> NDArray[np.uint8]:
+    """Turn all of a block but its payload into bytes; the parameters are those of `pack`.
+
+    Raises
+    ------
+    ProtocolError
+        The block has more pieces than there is room for.
+    """
     if len(block.pieces) > room:
         raise ProtocolError(f"window {block.window}: {len(block.pieces)} pieces, room for {room}")
-    payload = np.frombuffer(b"".join(piece.data for piece in block.pieces), dtype=np.uint8)
-    if payload.size > LARGEST_PAYLOAD:
-        raise ProtocolError(f"window {block.window}: {payload.size} bytes are over one message")
     header = np.zeros(header_nbytes(room), dtype=np.uint8)
     head = header[: _HEAD.itemsize].view(_HEAD)[0]
     head["magic"], head["version"] = MAGIC, VERSION
     head["count"], head["window"] = len(block.pieces), block.window
-    head["nbytes"], head["histogram"] = payload.size, block.histogram
+    head["nbytes"], head["histogram"] = block.nbytes, block.histogram
     table = header[_HEAD.itemsize :].view(_ENTRY)
     for entry, piece in zip(table, block.pieces, strict=False):
         entry["kind"], entry["level"] = piece.kind, piece.level
         entry["row"], entry["col"] = piece.row, piece.col
-        entry["nbytes"] = len(piece.data)
-    head["crc32"] = zlib.crc32(payload.data, zlib.crc32(header.data))
-    return header, payload
+        entry["nbytes"], entry["crc32"] = len(piece.data), piece.crc32
+    head["crc32"] = zlib.crc32(_used(header, len(block.pieces)))
+    return header
 
 
-def end_of_share(room: int) -> NDArray[np.uint8]:
+def _used(header: NDArray[np.uint8], count: int) -> memoryview:
+    """Return a header without the unused end of its table."""
+    return header[: header_nbytes(count)].data
+
+
+def end_of_share(room: int, *, stopped: bool = False) -> NDArray[np.uint8]:
     """Return the header that tells the writer that this worker has sent its last block."""
     nothing = np.zeros((3, 256), dtype=np.uint32)
-    return pack(Block(END_OF_SHARE, (), nothing), room)[0]
+    return pack_header(Block(STOPPED if stopped else END_OF_SHARE, (), nothing), room)
 
 
 def unpack_header(message: NDArray[np.uint8]) -> Header:
@@ -195,7 +232,7 @@ def unpack_header(message: NDArray[np.uint8]) -> Header:
     Raises
     ------
     ProtocolError
-        Magic, version, number of pieces or their sizes are not what they must be.
+        Magic, version, number of pieces, their sizes or the CRC-32 are not what they must be.
     """
     if message.size < _HEAD.itemsize:
         raise ProtocolError(f"a header of {message.size} bytes is too short")
@@ -206,17 +243,16 @@ def unpack_header(message: NDArray[np.uint8]) -> Header:
     entries = (raw.size - _HEAD.itemsize) // _ENTRY.itemsize
     if head["count"] > entries:
         raise ProtocolError(f"a header announces {head['count']} pieces, has room for {entries}")
-    table = raw[_HEAD.itemsize : header_nbytes(head["count"])].view(_ENTRY)
+    crc32, head["crc32"] = int(head["crc32"]), 0
+    used = _used(raw, head["count"])
+    if zlib.crc32(used) != crc32 or raw[len(used) :].any():
+        raise ProtocolError("a header was damaged on its way: CRC-32 differs")
+    table = raw[_HEAD.itemsize : len(used)].view(_ENTRY)
     if int(table["nbytes"].sum(dtype=np.int64)) != head["nbytes"]:
         raise ProtocolError(f"window {head['window']}: pieces and payload differ in size")
-    crc32, head["crc32"] = int(head["crc32"]), 0
-    if not head["nbytes"] and zlib.crc32(raw.data) != crc32:  # no payload follows
-        raise ProtocolError(f"window {head['window']} was damaged on its way: CRC-32 differs")
     return Header(
         window=int(head["window"]),
         nbytes=int(head["nbytes"]),
-        crc32=crc32,
-        crc32_so_far=zlib.crc32(raw.data),
         histogram=head["histogram"].copy(),
         table=table,
     )
@@ -239,12 +275,10 @@ def unpack(header: Header, payload: NDArray[np.uint8]) -> Block:
     Raises
     ------
     ProtocolError
-        The payload's size, its CRC-32 or a kind is wrong.
+        The payload's size, the CRC-32 of a piece or its kind is wrong.
     """
     if payload.size != header.nbytes:
         raise ProtocolError(f"window {header.window}: {payload.size} bytes, not {header.nbytes}")
-    if zlib.crc32(payload.data, header.crc32_so_far) != header.crc32:
-        raise ProtocolError(f"window {header.window} was damaged on its way: CRC-32 differs")
     data = payload.data
     ends = np.cumsum(header.table["nbytes"], dtype=np.int64)
     pieces = []
@@ -252,6 +286,8 @@ def unpack(header: Header, payload: NDArray[np.uint8]) -> Block:
         if entry["kind"] not in Kind.__members__.values():
             raise ProtocolError(f"window {header.window}: no piece is of kind {entry['kind']}")
         place = int(entry["level"]), int(entry["row"]), int(entry["col"])
-        begin = int(end) - int(entry["nbytes"])
-        pieces.append(Piece(Kind(entry["kind"]), *place, data[begin : int(end)]))
+        piece = data[int(end) - int(entry["nbytes"]) : int(end)]
+        if zlib.crc32(piece) != entry["crc32"]:
+            raise ProtocolError(f"window {header.window} was damaged on its way: CRC-32 differs")
+        pieces.append(Piece(Kind(entry["kind"]), *place, piece, int(entry["crc32"])))
     return Block(header.window, pieces, header.histogram)

@@ -9,6 +9,7 @@ import numpy as np
 
 from s2rgb_mpi import offsets, seams
 from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.product import forget
 from s2rgb_mpi.radiometry import colour, make_lut, valid
 from s2rgb_mpi.source import Source
 
@@ -79,7 +80,8 @@ class Renderer:
         window = self._plan.windows[number]
         rgb = np.zeros((window.height, window.width, 3), dtype=np.uint8)
         rendered = Rendered(rgb, {}, {})
-        for member, cell in self._plan.cells(window):
+        shown_here = list(self._plan.cells(window))
+        for position, (member, cell) in enumerate(shown_here):
             shown = cell.target.overlap(window)
             assert shown is not None  # noqa: S101  `cells` lists no other
             place = shown.moved(-window.col_off, -window.row_off).slices
@@ -87,6 +89,8 @@ class Renderer:
                 try:
                     dn = self._read(number, member, cell.source)
                 except ReadError as error:
+                    for other, left in shown_here[position:]:
+                        self._release(other, left.source)
                     raise ReadError(f"window {number} {error}") from error
                 inside = shown.moved(-cell.target.col_off, -cell.target.row_off).slices
                 part = [band[inside] for band in dn]
@@ -122,10 +126,20 @@ class Renderer:
             with self._tally.stage("open", number):
                 self._sources[member] = Source(self._plan.scene.members[member].product)
         with self._tally.stage("read", number):
-            dn = self._sources[member].read(cell)
+            dn = self._patient(member, cell)
             if self._uses[member, cell] > 1:
                 dn = self._kept[member, cell] = [band.copy() for band in dn]
         return dn
+
+    def _patient(self, member: int, cell: Window) -> list[NDArray[np.uint16]]:
+        """Read a cell; if that fails, open the product anew and try once more."""
+        try:
+            return self._sources[member].read(cell)
+        except ReadError:
+            product = self._plan.scene.members[member].product
+            forget(band.path for band in product.bands)
+            self._sources[member] = Source(product)
+            return self._sources[member].read(cell)
 
     def _release(self, member: int, cell: Window) -> None:
         """Count down the windows that may still need a cell; drop it after the last."""

@@ -3,7 +3,7 @@
 Every blocking call of every MPI library spins at 100 % of a core, which here is a core that a
 worker needs; and Python's signal handlers do not run inside one. Everything below posts the
 non-blocking form and tests it, with a sleep between tests that grows from 0.1 to 5 ms: 1..5 %
-of a core, and a message is still met within milliseconds.
+of a core, and a message is still met within milliseconds. Whoever waits hears a signal too.
 """
 
 from __future__ import annotations
@@ -14,12 +14,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from s2rgb_mpi import signals
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SHORTEST_SLEEP = 1e-4
 LONGEST_SLEEP = 5e-3
 """Seconds between two looks: right after something happened, and when nothing does."""
+
+LONGEST_GAP = 1.0
+"""Seconds that count of a gap between two looks: the rank itself was busy, or not running."""
+
+
+class WakingClock:
+    """Seconds in which this rank was there to look: a job that is suspended makes nobody late."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._looked = time.monotonic()
+
+    def now(self) -> float:
+        """Return the seconds so far; a gap between two looks counts for little."""
+        looked = time.monotonic()
+        self._seconds += min(looked - self._looked, LONGEST_GAP)
+        self._looked = looked
+        return self._seconds
 
 
 class Patience:
@@ -29,7 +49,14 @@ class Patience:
         self._sleep = SHORTEST_SLEEP
 
     def pause(self) -> None:
-        """Sleep, longer than the last time."""
+        """Sleep, longer than the last time.
+
+        Raises
+        ------
+        StopError
+            A signal asked for the end.
+        """
+        signals.check()
         time.sleep(self._sleep)
         self._sleep = min(self._sleep * 1.5, LONGEST_SLEEP)
 
@@ -94,6 +121,6 @@ def scatter(comm: Any, shares: Sequence[Sequence[int]] | None) -> list[int]:
     return [int(number) for number in mine]
 
 
-def everyone(comm: Any) -> None:
+def everyone(comm: Any, attend: Callable[[], None] = lambda: None) -> None:
     """Wait until every rank has come here."""
-    until(comm.Ibarrier().Test)
+    until(comm.Ibarrier().Test, attend=attend)

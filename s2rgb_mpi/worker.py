@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from s2rgb_mpi import signals
 from s2rgb_mpi.encode import Encoder
+from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.overviews import halve
 from s2rgb_mpi.plan import BLOCKS_IN_FLIGHT
 from s2rgb_mpi.protocol import Block, Kind, Piece, Tag, end_of_share, pack
@@ -16,12 +20,14 @@ from s2rgb_mpi.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.report import Tally
+
+LARGEST_CAUSE = 2000
+"""Bytes that are told of why a window could not be read."""
 
 
 def run(
@@ -48,18 +54,21 @@ def run(
         of two ranks is coordinator too).
     """
     outbox = _Outbox(comm, attend)
-    for block in blocks(plan, share, tally):
+    sent = 0
+    for sent, block in enumerate(blocks(plan, share, tally), 1):  # noqa: B007  is used behind
         with tally.stage("encode", block.window):
             header, payload = pack(block, plan.room)
         with tally.stage("send-wait", block.window):
             outbox.send(header, payload)
     with tally.stage("send-wait"):
-        outbox.send(end_of_share(plan.room))
+        outbox.send(end_of_share(plan.room, stopped=sent < len(share)))
         outbox.flush()
 
 
 def blocks(plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
     """Read, colour, reduce and encode the windows of a share, one after the other.
+
+    None is begun after a graceful stop was asked for.
 
     Parameters
     ----------
@@ -78,18 +87,36 @@ def blocks(plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
     Raises
     ------
     ReadError
-        Names the window and the file.
+        A window cannot be read, and the job is to fail then; names the window and the file.
+    StopError
+        A signal asked for the end.
     """
     with tally.stage("open"):
         maker = _Maker(plan, share, tally)
     for number in share:
+        signals.check()
+        if signals.finishing():
+            return
         try:
             block = maker.block(number)
+        except ReadError as error:
+            if plan.job.on_error == "fail":
+                raise
+            block = _left_empty(plan, number, error)
         except Exception as error:
             error.add_note(f"in window {number} {tuple(plan.windows[number])}")
             raise
         tally.windows += 1
         yield block
+
+
+def _left_empty(plan: Plan, number: int, error: ReadError) -> Block:
+    """Return the block of a window that cannot be read: no pixel is valid, and why."""
+    window = plan.windows[number]
+    values = np.zeros((3, 256), dtype=np.uint32)
+    values[:, 0] = window.width * window.height
+    cause = str(error).encode()[:LARGEST_CAUSE]
+    return Block(number, [Piece.of(Kind.CAUSE, 0, 0, 0, cause)], values)
 
 
 class _Maker:
@@ -111,7 +138,7 @@ class _Maker:
         with self._tally.stage("encode", number):
             pieces = self._pieces(self._plan.windows[number], rendered.rgb)
         counts = [
-            Piece(kind, 0, member, 0, numbers.tobytes())
+            Piece.of(kind, 0, member, 0, numbers.tobytes())
             for kind, sums in ((Kind.COUNTS, rendered.counts), (Kind.SEAM, rendered.seams))
             for member, numbers in sums.items()
         ]
@@ -127,13 +154,13 @@ class _Maker:
             place = window.at_level(level)
             if level > self._plan.whole_levels:
                 pixels = rgb.tobytes()
-                parts.append(Piece(Kind.PART, level, place.row_off, place.col_off, pixels))
+                parts.append(Piece.of(Kind.PART, level, place.row_off, place.col_off, pixels))
                 continue
             for encoded in self._encoder.encode(rgb):
                 kind = Kind.MASK if encoded.mask else Kind.TILE
                 row = place.row_off // tile + encoded.row
                 col = place.col_off // tile + encoded.col
-                tiles.append(Piece(kind, level, row, col, encoded.data))
+                tiles.append(Piece.of(kind, level, row, col, encoded.data))
         return tiles + parts
 
 

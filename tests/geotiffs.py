@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,8 @@ def log_tiles(
     log = TileLog(path, grid, profile, levels)
     for layer, tile in tiles:
         offset = log.append(tile.data)
-        log.note(layer, tile.row, tile.col, offset=offset, nbytes=len(tile.data))
+        nbytes, crc32 = len(tile.data), zlib.crc32(tile.data)
+        log.note(layer, tile.row, tile.col, offset=offset, nbytes=nbytes, crc32=crc32)
     return log, grid
 
 
@@ -87,7 +89,8 @@ def write(path: Path, rgb: NDArray[np.uint8], profile: Profile, *, shuffle: bool
     histogram = np.array(counts, np.int64)
     path.touch()
     nbytes = seal(log, path, grid=grid, profile=profile, tags=TAGS, histogram=histogram)
-    log.remove()
+    log.close()
+    log.path.unlink()
     assert nbytes == path.stat().st_size
     return path
 

@@ -21,7 +21,7 @@ def plan(tmp_path):
     def make(size):
         grid = make_grid(size, size)
         product = Product("S2A", (), grid, (1024, 1024))
-        return make_plan(Job(("S2A.SAFE",), (), tmp_path / "rgb.tif"), lay_out([product]), "1")
+        return make_plan(Job(("S2A.SAFE",), (), tmp_path / "rgb.tif"), lay_out([product]))
 
     return make
 

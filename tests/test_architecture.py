@@ -11,11 +11,11 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 
 SHELVES = (
     {"__init__", "errors"},
-    {"grid", "profile", "radiometry", "report", "waiting"},
-    {"job", "product", "protocol", "encode", "overviews", "geotiff", "offsets", "seams"},
-    {"scene", "source"},
-    {"plan", "news"},
-    {"render"},
+    {"grid", "lock", "profile", "radiometry", "report", "signals"},
+    {"encode", "geotiff", "job", "offsets", "overviews", "product", "protocol", "seams", "waiting"},
+    {"journal", "options", "scene", "source"},
+    {"news", "plan"},
+    {"claim", "output", "render", "watch"},
     {"coordinator", "worker", "writer", "cli", "conclusion", "advice"},
     {"__main__"},
 )
@@ -35,6 +35,8 @@ OUTSIDE = {
     "render": {"numpy"},
     "worker": {"numpy"},
     "writer": {"numpy"},
+    "journal": {"numpy"},
+    "output": {"numpy"},
     "conclusion": {"osgeo", "mpi4py", "numpy"},
     "__main__": {"mpi4py"},
 }

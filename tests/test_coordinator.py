@@ -3,15 +3,18 @@
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from s2rgb_mpi.advice import describe
-from s2rgb_mpi.coordinator import Coordinator, check_launch, claim, clear, prepare
+from s2rgb_mpi.coordinator import Coordinator, check_launch, prepare
 from s2rgb_mpi.errors import InputError, LaunchError, ProtocolError, RankError, UsageError
 from s2rgb_mpi.job import Job
+from s2rgb_mpi.lock import Lock
 from s2rgb_mpi.news import Written
+from s2rgb_mpi.plan import Plan
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.report import Report, Tally
 from s2rgb_mpi.report.tally import Span
@@ -128,30 +131,6 @@ def test_a_quantification_that_cannot_divide_is_refused(safe, tmp_path):
         prepare(job(safe, tmp_path / "rgb.tif", quantification=0.0))
 
 
-def test_two_runs_have_temporary_files_of_their_own_beside_the_output(safe, tmp_path):
-    plans = [prepare(job(safe, tmp_path / "rgb.tif")) for _ in range(2)]
-    paths = {path for plan in plans for path in (plan.part_path, plan.sealed_path)}
-    assert len(paths) == 4
-    assert {path.parent for path in paths} == {tmp_path}
-
-
-def test_claim_makes_the_temporary_files_and_clear_takes_them_away(safe, tmp_path):
-    plan = prepare(job(safe, tmp_path / "rgb.tif"))
-    claim(plan)
-    assert sorted(tmp_path.iterdir()) == [plan.part_path, plan.sealed_path]
-    clear(plan)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_part_file_that_cannot_be_made_is_refused_by_name(safe, tmp_path):
-    folder = tmp_path / "gone"
-    folder.mkdir()
-    plan = prepare(job(safe, folder / "rgb.tif"))
-    folder.rmdir()
-    with pytest.raises(UsageError, match=f"{plan.part_path}: No such file or directory"):
-        claim(plan)
-
-
 class Ranks:
     """A communicator with what each rank says, in order, and hands in when it is done."""
 
@@ -171,6 +150,13 @@ class Ranks:
         return SimpleNamespace(test=lambda: (True, messages.pop(0)) if messages else (False, None))
 
 
+class Held:
+    """A lock that nobody disputes."""
+
+    def refresh(self):
+        pass
+
+
 class Ears(Report):
     """A report that keeps what it is told."""
 
@@ -182,11 +168,17 @@ class Ears(Report):
         self.heard.append((windows, nbytes, new))
 
 
+def coordinate(ranks, ears):
+    plan = SimpleNamespace(job=SimpleNamespace(timeout=60.0), windows=[(0, 0, 1, 1)] * 2)
+    shares: list[list[int]] = [[] for _ in range(ranks.size)]
+    return Coordinator(ranks, ears, cast(Plan, plan), shares, cast(Lock, Held()))
+
+
 def test_the_coordinator_hears_every_rank_to_its_end():
     # More spans than the 32 KB with which messages of no known size are listened for.
     spans = [Span("read", number, number, number + 1.0) for number in range(10_000)]
     worker, writer = Tally("worker", spans=spans), Tally("writer")
-    written = Written(30, np.ones((3, 256), dtype=np.int64), [1], ["agrees"], ())
+    written = Written(30, np.ones((3, 256), dtype=np.int64), [1], ["agrees"], (), {})
     handed_in = [(worker, None), (writer, written)]
     sizes = [len(pickle.dumps(each)) for each in handed_in]
     ears = Ears()
@@ -195,7 +187,7 @@ def test_the_coordinator_hears_every_rank_to_its_end():
         [(Tag.NEWS, 1, 10, [(0, 10)]), (Tag.NEWS, 2, 20, [(1, 10)]), (Tag.DONE, sizes[1])],
         tallies=handed_in,
     )
-    coordinator = Coordinator(ranks, ears)
+    coordinator = coordinate(ranks, ears)
     heard = coordinator.run()
     assert ears.heard == [(1, 10, [(0, 10)]), (2, 20, [(1, 10)])]
     assert coordinator.tallies == [worker, writer]
@@ -207,11 +199,11 @@ def test_a_writer_that_tells_nothing_of_the_file_is_an_error():
     handed_in = (Tally("writer"), None)
     ranks = Ranks([(Tag.DONE, len(pickle.dumps(handed_in)))], tallies=[handed_in])
     with pytest.raises(ProtocolError, match="told nothing of the file"):
-        Coordinator(ranks, Ears()).run()
+        coordinate(ranks, Ears()).run()
 
 
 def test_a_rank_that_failed_ends_the_wait_with_its_own_words():
-    coordinator = Coordinator(Ranks([], [(Tag.FAILED, "rank 2: disk full", 4)]), Ears())
+    coordinator = coordinate(Ranks([], [(Tag.FAILED, "rank 2: disk full", 4)]), Ears())
     with pytest.raises(RankError, match=r"^rank 2: disk full$") as caught:
         coordinator.run()
     assert caught.value.exit_code == 4

@@ -34,13 +34,13 @@ class Line:
 
 
 def block(window):
-    piece = Piece(Kind.TILE, 0, 0, 0, b"x" * 10)
+    piece = Piece.of(Kind.TILE, 0, 0, 0, b"x" * 10)
     return Block(window, [piece, piece], np.zeros((3, 256), np.uint32))
 
 
 def tell(looks, count, first=0):
     line = Line(looks)
-    news = News(line)
+    news = News(line, timeout=60)
     for number in range(count):
         news.add(block(first + number), windows=number + 1, nbytes=20 * (number + 1))
     news.flush()
@@ -78,7 +78,7 @@ def test_without_news_nothing_is_told():
 def test_a_tally_follows_its_size():
     line = Line(1)
     tally = Tally("writer", {"seal": 1.0})
-    hand_in(line, tally, Written(30, np.ones((3, 256), np.int64), [4], ["agrees"], ()))
+    hand_in(line, tally, Written(30, np.ones((3, 256), np.int64), [4], ["agrees"], (), {}))
     (first, (_, size)), (second, payload) = line.sent
     assert (first, second, size) == (Tag.DONE, Tag.TALLY, len(payload))
     received, written = pickle.loads(payload)  # noqa: S301  written three lines above

@@ -32,7 +32,7 @@ def plan_of(width, height, *, block=(1024, 1024), window=1024, **profile):
     job = Job(("S2A.SAFE",), (), Path("rgb.tif"), window=window, profile=Profile(**profile))
     block = min(block[0], width), min(block[1], height)
     product = Product("S2A", BANDS, make_grid(width, height), block)
-    return make_plan(job, lay_out([product]), part_id="0")
+    return make_plan(job, lay_out([product]))
 
 
 sizes = st.integers(1, 12_000)

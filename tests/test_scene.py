@@ -61,7 +61,7 @@ def reads():
 def render_all(scene):
     """Render a scene window by window, in the order of the plan, as one worker does."""
     job = Job(("0",), (), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
-    plan = make_plan(job, scene, part_id="0")
+    plan = make_plan(job, scene)
     image = np.zeros((scene.grid.height, scene.grid.width), dtype=np.uint8)
     renderer = render.Renderer(plan, range(len(plan.windows)), Tally("worker"))
     for number, window in enumerate(plan.windows):

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import zlib
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_every_tile_of_a_cog_is_framed_by_its_size_and_its_last_four_bytes(tmp_p
 
 
 def test_a_tile_that_comes_twice_is_refused(log):
-    log.note(Layer(0, mask=False), 3, 4, offset=0, nbytes=10)
+    log.note(Layer(0, mask=False), 3, 4, offset=0, nbytes=10, crc32=0)
     with pytest.raises(OutputError, match=r"tile 3, 4 of .* came twice"):
         log.note(Layer(0, mask=False), 3, 4, offset=10, nbytes=10)
 
@@ -125,9 +126,25 @@ def test_a_file_that_cannot_be_sealed_is_refused_by_name(tmp_path):
         seal(log, path, grid=grid, profile=Profile(), tags=TAGS, histogram=NO_PIXELS)
 
 
-def test_removing_the_log_leaves_no_file(log, tmp_path):
-    log.remove()
-    assert list(tmp_path.iterdir()) == []
+def test_a_tile_that_changed_on_the_disk_is_refused(log):
+    layer = Layer(0, mask=False)
+    offset = log.append(b"tile")
+    log.note(layer, 3, 4, offset=offset, nbytes=4, crc32=zlib.crc32(b"tile"))
+    assert log.tile(layer, 3, 4) == b"tile"
+    with log.path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"T")
+    with pytest.raises(OutputError, match=f"{log.path}: 4 bytes at 0 are damaged: CRC-32 differs"):
+        log.tile(layer, 3, 4)
+
+
+def test_a_log_that_is_opened_again_goes_on_at_its_end(log):
+    log.append(b"tile")
+    log.close()
+    again = TileLog(log.path, make_grid(64, 64), Profile(tile=64), 0)
+    assert again.nbytes == 4
+    assert again.append(b"next") == 4
+    assert again.read(0, 8) == b"tilenext"
 
 
 def test_gdalinfo_has_nothing_to_complain_of(tmp_path):

@@ -13,9 +13,9 @@ In a COG every tile is framed as GDAL's own driver frames it: its size (u4) befo
 four bytes again after it. https://gdal.org/en/stable/drivers/raster/cog.html
 """
 
-from s2rgb_mpi.geotiff.log import Layer, TileLog
+from s2rgb_mpi.geotiff.log import Layer, TileLog, write_all
 from s2rgb_mpi.geotiff.quicklook import quicklook
 from s2rgb_mpi.geotiff.sealing import seal
-from s2rgb_mpi.geotiff.skeleton import check_codec
+from s2rgb_mpi.geotiff.skeleton import check_codec, made_by
 
-__all__ = ["Layer", "TileLog", "check_codec", "quicklook", "seal"]
+__all__ = ["Layer", "TileLog", "check_codec", "made_by", "quicklook", "seal", "write_all"]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
-from contextlib import contextmanager
+import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from s2rgb_mpi.errors import OutputError
+from s2rgb_mpi.errors import OutputError, named
 from s2rgb_mpi.grid import reduced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from s2rgb_mpi.grid import Grid
@@ -33,7 +32,7 @@ class TileLog:
     Parameters
     ----------
     path : Path
-        Must exist, and be empty.
+        Must exist; what is in it stays.
     grid : Grid
         Of the full image.
     profile : Profile
@@ -49,7 +48,6 @@ class TileLog:
 
     def __init__(self, path: Path, grid: Grid, profile: Profile, levels: int) -> None:
         self.path = path
-        self.nbytes = 0
         masks = (False, True) if profile.mask == "internal" else (False,)
         self.index = {
             Layer(level, mask): np.zeros(
@@ -58,30 +56,47 @@ class TileLog:
                         reduced_tiles(edge, level, profile.tile)
                         for edge in (grid.height, grid.width)
                     ),
-                    2,
+                    3,
                 ),
                 dtype=np.uint64,
             )
             for level, mask in itertools.product(range(levels + 1), masks)
         }
+        """Offset, size in bytes and CRC-32 of every tile; 0, 0, 0 where there is none."""
         with named(path):
-            self._file = os.open(path, os.O_RDWR)
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND)
+            self.nbytes = os.fstat(self._file).st_size
 
     def append(self, data: bytes | memoryview) -> int:
         """Write bytes at the end; return where they begin."""
         begin = self.nbytes
-        view = memoryview(data)
         with named(self.path):
-            while view:
-                view = view[os.write(self._file, view) :]
+            write_all(self._file, data)
         self.nbytes += len(data)
         return begin
 
-    def note(self, layer: Layer, row: int, col: int, *, offset: int, nbytes: int) -> None:
+    def note(
+        self, layer: Layer, row: int, col: int, *, offset: int, nbytes: int, crc32: int
+    ) -> None:
         """Remember where a tile lies; refuse one that is already there."""
         if self.index[layer][row, col, 1]:
             raise OutputError(f"{self.path}: tile {row}, {col} of {layer} came twice")
-        self.index[layer][row, col] = offset, nbytes
+        self.index[layer][row, col] = offset, nbytes, crc32
+
+    def flush(self) -> None:
+        """Return only when all that was appended is on the disk."""
+        with named(self.path):
+            os.fdatasync(self._file)
+
+    def tile(self, layer: Layer, row: int, col: int) -> bytes:
+        """Return the bytes of a tile; refuse them if they are not those that were noted."""
+        offset, nbytes, crc32 = map(int, self.index[layer][row, col])
+        data = self.read(offset, nbytes)
+        if zlib.crc32(data) != crc32:
+            raise OutputError(
+                f"{self.path}: {nbytes} bytes at {offset} are damaged: CRC-32 differs"
+            )
+        return data
 
     def read(self, offset: int, nbytes: int) -> bytes:
         """Return bytes that were appended."""
@@ -91,10 +106,9 @@ class TileLog:
             raise OutputError(f"{self.path}: {nbytes} bytes at {offset} are not there any more")
         return data
 
-    def remove(self) -> None:
-        """Close the part file and delete it."""
+    def close(self) -> None:
+        """Close the part file."""
         os.close(self._file)
-        self.path.unlink(missing_ok=True)
 
 
 def reduced_tiles(edge: int, level: int, tile: int) -> int:
@@ -102,10 +116,8 @@ def reduced_tiles(edge: int, level: int, tile: int) -> int:
     return -(-reduced(edge, level) // tile)
 
 
-@contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Turn the system's words on a file into ours, with its path."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror or error}") from error
+def write_all(file: int, data: bytes | memoryview) -> None:
+    """Write bytes to a file that is open: one call of the system may take only some of them."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]

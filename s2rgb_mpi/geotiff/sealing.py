@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s2rgb_mpi.geotiff.log import Layer, TileLog, named
+from s2rgb_mpi.errors import named
+from s2rgb_mpi.geotiff.log import Layer, TileLog
 from s2rgb_mpi.geotiff.skeleton import fill, ghost_area, make_skeleton
 from s2rgb_mpi.radiometry import statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -37,6 +38,7 @@ def seal(
     profile: Profile,
     tags: Mapping[str, str],
     histogram: NDArray[np.int64],
+    attend: Callable[[], None] = lambda: None,
 ) -> int:
     """Write the GeoTIFF: directories first, then every tile in its place.
 
@@ -52,6 +54,8 @@ def seal(
         Metadata items of the file.
     histogram : ndarray, shape (3, 256), int64
         Pixels per value and band, 0 being "no data"; the statistics are taken from it.
+    attend : callable, optional
+        Called before each tile; what it raises ends the work.
 
     Returns
     -------
@@ -78,13 +82,14 @@ def seal(
         nbytes = int(ends[-1]) if order else len(ghost + skeleton)
         if nbytes < CLASSIC_LIMIT:
             break
-    places = {layer: np.zeros_like(tiles) for layer, tiles in log.index.items()}
+    places = {layer: np.zeros_like(tiles[..., :2]) for layer, tiles in log.index.items()}
     for (layer, row, col), size, end in zip(order, sizes, ends, strict=True):
         places[layer][row, col] = end - frame - size, size
     with named(path), path.open("r+b") as file:
         file.write(fill(skeleton, ghost, places))
         for layer, row, col in order:
-            data = log.read(*map(int, log.index[layer][row, col]))
+            attend()
+            data = log.tile(layer, row, col)
             file.write(struct.pack("<I", len(data)) + data + data[-4:] if framed else data)
         file.flush()
         os.fsync(file.fileno())

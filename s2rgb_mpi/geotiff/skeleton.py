@@ -33,6 +33,11 @@ _MASK = 4
 """The bit of NewSubfileType that marks a transparency mask (TIFF 6.0)."""
 
 
+def made_by() -> str:
+    """Return the library that encodes tiles: another release of it gives other bytes."""
+    return f"GDAL {gdal.VersionInfo('RELEASE_NAME')}"
+
+
 def check_codec(profile: Profile) -> None:
     """Refuse a codec or level that the GDAL at hand does not have.
 

@@ -18,7 +18,7 @@ from s2rgb_mpi.product.bands import cause, open_bands, open_raster, same_crs
 from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Product, Stored
 from s2rgb_mpi.product.places import metadata_kind
 from s2rgb_mpi.product.raster import open_multiband
-from s2rgb_mpi.product.remote import is_remote
+from s2rgb_mpi.product.remote import forget, is_remote
 from s2rgb_mpi.product.safe import open_safe
 from s2rgb_mpi.product.stac import open_stac
 from s2rgb_mpi.product.warped import warped
@@ -30,6 +30,7 @@ __all__ = [
     "Product",
     "Stored",
     "cause",
+    "forget",
     "open_bands",
     "open_multiband",
     "open_product",

@@ -13,7 +13,7 @@ from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
 from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
-from s2rgb_mpi.product.remote import gdal_name
+from s2rgb_mpi.product.remote import gdal_name, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,6 +166,7 @@ def _settled(listed: Listed, raster: gdal.Band, choice: Choice) -> Band:
         number=listed.number or 1,
         stored=Stored(dtype, value if moved else None, gain),
         offset_source=source,
+        stamp=stamp(listed.path),
     )
 
 

@@ -90,6 +90,8 @@ class Band:
         What lies in the file.
     offset_source : str
         Who states the offset, in words for the user.
+    stamp : str
+        What would be another for another file of that name: its size, and when it was changed.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Band:
     number: int = 1
     stored: Stored = field(default_factory=Stored)
     offset_source: str = ""
+    stamp: str = ""
 
     @property
     def nodata(self) -> float:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from osgeo import gdal
 
 from s2rgb_mpi.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 gdal.UseExceptions()
 
@@ -100,6 +104,35 @@ def fetch(name: str) -> bytes:
         return bytes(gdal.VSIFReadL(1, status.size, file) or b"")
     finally:
         gdal.VSIFCloseL(file)
+
+
+def stamp(path: str) -> str:
+    """Return what would be another for another file of that name.
+
+    Parameters
+    ----------
+    path : str
+        Under which GDAL opens it. A file in a zip is meant itself, not the zip.
+
+    Returns
+    -------
+    str
+        Its size in bytes, and a server's ETag or else when it was changed, to the second; empty
+        for what is no file, such as an image that GDAL makes up on the way.
+    """
+    status = gdal.VSIStatL(path)
+    if status is None:
+        return ""
+    headers = gdal.GetFileMetadata(path, "HEADERS") if path.startswith("/vsi") else None
+    tags = {name.lower(): value for name, value in (headers or {}).items()}
+    return f"{status.size} bytes, {tags.get('etag') or status.mtime}"
+
+
+def forget(paths: Iterable[str]) -> None:
+    """Make GDAL ask anew for files of a network: it remembers what it failed to read."""
+    for path in paths:
+        if path.startswith("/vsi"):
+            gdal.VSICurlPartialClearCache(path)
 
 
 def _download(url: str) -> bytes:

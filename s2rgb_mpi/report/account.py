@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.report.verdict import Verdict, verdict
@@ -54,6 +54,10 @@ class Account:
         In pixels, by number.
     empty : sequence of int
         The windows in which no pixel is valid.
+    damaged : mapping of int to str
+        The windows that could not be read and were left empty, and why.
+    resumed : int
+        How many windows an earlier run had left.
     bands : sequence of BandAccount
         Red, green, blue.
     tallies : sequence of Tally
@@ -82,6 +86,8 @@ class Account:
     versions: Mapping[str, str]
     slurm_job_id: str | None = None
     warnings: Sequence[str] = ()
+    damaged: Mapping[int, str] = field(default_factory=dict)
+    resumed: int = 0
 
     @property
     def start_seconds(self) -> float:

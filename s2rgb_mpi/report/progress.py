@@ -56,13 +56,16 @@ class Lines:
     ----------
     windows, pixels : int
         All there is to do.
+    done : int
+        Pixels that were done before this run began.
     """
 
-    def __init__(self, windows: int, pixels: int) -> None:
+    def __init__(self, windows: int, pixels: int, done: int = 0) -> None:
         self._windows = windows
         self._pixels = pixels
+        self._done = done
         self._begin = time.monotonic()
-        self._said = (self._begin, 0.0)
+        self._said = (self._begin, done / pixels)
 
     def advance(self, windows: int, pixels: int, nbytes: int) -> str | None:
         """Return the line that is due now that so much is in the part file, or None."""
@@ -74,13 +77,15 @@ class Lines:
             return None
         self._said = (now, share)
         seconds = now - self._begin
+        new = pixels - self._done
+        left = (self._pixels - pixels) * seconds / new
         return (
             f"{windows} of {self._windows} windows, {nbytes / 1e6:.1f} MB, {seconds:.0f} s,"
-            f" {pixels / 1e6 / seconds:.2f} Mpx/s, about {seconds * (1 - share) / share:.0f} s left"
+            f" {new / 1e6 / seconds:.2f} Mpx/s, about {left:.0f} s left"
         )
 
 
-def make_bar(pixels: int, columns: int | None) -> tqdm:
+def make_bar(pixels: int, columns: int | None, done: int = 0) -> tqdm:
     """Return the bar: pixels done, pixels a second, time left.
 
     Parameters
@@ -89,9 +94,17 @@ def make_bar(pixels: int, columns: int | None) -> tqdm:
         All there is to do.
     columns : int, optional
         Width of the terminal; tqdm cannot find it out through mpirun's pipe.
+    done : int
+        Pixels that were done before this run began.
     """
     from tqdm import tqdm  # noqa: PLC0415  only where a bar is shown
 
     return tqdm(
-        total=pixels, unit="px", unit_scale=True, leave=False, ncols=columns or 80, file=sys.stderr
+        total=pixels,
+        initial=done,
+        unit="px",
+        unit_scale=True,
+        leave=False,
+        ncols=columns or 80,
+        file=sys.stderr,
     )

@@ -42,7 +42,15 @@ def record(account: Account) -> bytes:
         "grid": account.grid,
         "plan": account.plan,
         "output": {**account.output, "ratio": round(account.ratio, 6)},
-        "windows": {"count": len(account.windows), "empty": sorted(account.empty)},
+        "windows": {
+            "count": len(account.windows),
+            "resumed": account.resumed,
+            "empty": sorted(account.empty),
+            "damaged": [
+                {"window": number, "place": account.windows[number], "cause": cause}
+                for number, cause in sorted(account.damaged.items())
+            ],
+        },
         "bands": [_band(band) for band in account.bands],
         "times": {
             "start_seconds": round(account.start_seconds, 3),

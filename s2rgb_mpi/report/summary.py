@@ -46,6 +46,10 @@ def _written(account: Account) -> Iterator[str]:
         f" {output['compress']}, {account.ratio:.1%} of the raw pixels"
     )
     empty = f"{len(account.empty)} of them without data" if account.empty else "all with data"
+    if account.resumed:
+        empty += f"; {account.resumed} were there before this run"
+    if account.damaged:
+        empty += f"; {len(account.damaged)} could not be read and are left empty"
     valid = max(band.statistics["valid_percent"] for band in account.bands)
     yield (
         f"{account.mpx:.1f} Mpx, {valid:.4g} % valid,"

@@ -11,7 +11,7 @@ from s2rgb_mpi.report.progress import Lines, make_bar, terminal
 from s2rgb_mpi.report.wanted import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from tqdm import tqdm
 
@@ -73,7 +73,12 @@ class Report:
         handler.setFormatter(logging.Formatter(LOG_FORMAT, LOG_TIME))
         self._logger.addHandler(handler)
 
-    def start(self, places: Sequence[tuple[int, int, int, int]], ranks: Sequence[int] = ()) -> None:
+    def start(
+        self,
+        places: Sequence[tuple[int, int, int, int]],
+        ranks: Sequence[int] = (),
+        done: Collection[int] = (),
+    ) -> None:
         """Say that the work begins.
 
         Parameters
@@ -82,17 +87,20 @@ class Report:
             The windows, by number.
         ranks : sequence of int
             Which rank makes each window; rank 0 all of them by default.
+        done : collection of int
+            The windows that were there before.
         """
         self._places, self._ranks = places, ranks or [0] * len(places)
         pixels = sum(width * height for _, _, width, height in places)
+        self._pixels = sum(places[number][2] * places[number][3] for number in done)
         # A terminal's width is asked for even where a bar is wanted by name: it may be there.
         columns = terminal() if self._wanted.progress in ("auto", "bar") else None
         if self.quiet or self._wanted.progress == "none":
             return
         if columns is not None or self._wanted.progress == "bar":
-            self.bar = make_bar(pixels, columns)
+            self.bar = make_bar(pixels, columns, self._pixels)
         else:
-            self._lines = Lines(len(places), pixels)
+            self._lines = Lines(len(places), pixels, self._pixels)
 
     def advance(self, windows: int, nbytes: int, new: Sequence[tuple[int, int]]) -> None:
         """Say how far the writer is.
@@ -130,6 +138,15 @@ class Report:
         """Say what the user should look at, and keep it for the files."""
         self.warnings.append(text)
         self._say(logging.WARNING, text)
+
+    def told(self, text: str) -> None:
+        """Say something that the user may want to know."""
+        self._say(logging.INFO, text)
+
+    def stopped(self, text: str) -> None:
+        """Say in one line how a run that was asked to stop goes on; --quiet does not hide it."""
+        self._close_bar()
+        self._say(logging.CRITICAL, text)
 
     def error(self, error: BaseException | str) -> None:
         """Say in one line why the run ended."""

@@ -64,7 +64,7 @@ def test_numbers_are_the_accounts():
         "compress": "zstd",
         "ratio": 0.5,
     }
-    assert document["windows"] == {"count": 6, "empty": [1, 4]}
+    assert document["windows"] == {"count": 6, "resumed": 0, "empty": [1, 4], "damaged": []}
     assert document["times"] == {
         "start_seconds": 1.0,
         "wall_seconds": 10.0,

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from s2rgb_mpi import __main__, coordinator, render, worker, writer
+from s2rgb_mpi import __main__, coordinator, output, render, worker
 
 role, how, *arguments = sys.argv[1:]
 
@@ -21,7 +21,7 @@ def breaking(function):
             for band in first.scene.members[0].product.bands:
                 Path(band.path).unlink()
         if how == "missing-part":
-            first.part_path.unlink()
+            first.unlink()
         if how == "cut-part":
             os.truncate(first._plan.part_path, 100)  # noqa: SLF001  nobody else knows the plan
         return function(first, *rest, **named)
@@ -33,9 +33,9 @@ PLACES = {
     ("coordinator", "exception"): (coordinator.Coordinator, "attend"),
     ("worker", "exception"): (render, "colour"),
     ("worker", "missing"): (worker, "blocks"),
-    ("writer", "exception"): (writer.Output, "place"),
-    ("writer", "missing-part"): (writer, "Output"),
-    ("writer", "cut-part"): (writer.Output, "finish"),
+    ("writer", "exception"): (output.Output, "place"),
+    ("writer", "missing-part"): (output, "TileLog"),
+    ("writer", "cut-part"): (output.Output, "finish"),
 }
 owner, name = PLACES[role, how]
 setattr(owner, name, breaking(getattr(owner, name)))

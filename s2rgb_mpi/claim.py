@@ -1,0 +1,144 @@
+"""The files of a run, beside its output: begun, gone on from, and cleared away, by rank 0.
+
+::
+
+    rgb.tif.lock      while a run lasts: no other may begin
+    rgb.tif.part      the blocks, in the order they came
+    rgb.tif.journal   which of them are safely there
+    rgb.tif.sealed    becomes rgb.tif by its name alone
+
+A finished run leaves none of them. A stopped or failed one leaves the part file and the journal,
+if there is a block in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from s2rgb_mpi import journal
+from s2rgb_mpi.errors import StrictError, UsageError, named
+from s2rgb_mpi.lock import Lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from s2rgb_mpi.lock import SlurmStart
+    from s2rgb_mpi.plan import Plan
+
+
+class Claim(NamedTuple):
+    """An output that this run alone may write."""
+
+    plan: Plan
+    """With the windows that need not be done again."""
+    lock: Lock
+
+
+def claim(plan: Plan, start: SlurmStart | None = None) -> Claim:
+    """Take the output, and begin its files or make those of a stopped run true again.
+
+    All other ranks only open what this makes. So once it is cleared away they cannot bring it
+    back, whatever they are at when another rank fails.
+
+    Parameters
+    ----------
+    plan : Plan
+        Without `done`.
+    start : SlurmStart, optional
+        Where this is a job of Slurm.
+
+    Raises
+    ------
+    UsageError
+        The output is there, or being written by another run, or a stopped run has left
+        something: says what to do.
+    OutputError
+        The files cannot be read or written.
+    """
+    lock = Lock(plan.lock_path, start)
+    try:
+        begun = journal.fields_of(plan.journal_path) if plan.journal_path.exists() else None
+        if begun is not None and plan.job.resume:
+            # Whether the output may be replaced was settled when that run began.
+            plan = replace(plan, done=_go_on(plan, begun))
+        else:
+            if not plan.job.overwrite:
+                _refuse_what_is_there(plan, begun)
+            journal.begin(plan.journal_path, plan.fields)
+            _empty(plan.part_path)
+        _empty(plan.sealed_path)
+    except BaseException:
+        lock.release()
+        raise
+    return Claim(plan, lock)
+
+
+def clear(plan: Plan, error: BaseException | None) -> str:
+    """Leave of a run that did not finish what the next one can go on from, and nothing else.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run's.
+    error : BaseException, optional
+        What ended it; None if it was asked to stop.
+
+    Returns
+    -------
+    str
+        What is kept and how to go on, for the user; empty if nothing is.
+    """
+    for path in (plan.sealed_path, plan.lock_path):
+        path.unlink(missing_ok=True)
+    # What a strict run refuses at its end is not to be gone on from.
+    if _kept(plan) and not isinstance(error, StrictError):
+        return (
+            f"{_count(plan)} are kept in {plan.part_path}; the same command with --resume goes on"
+        )
+    for path in (plan.journal_path, plan.part_path):
+        path.unlink(missing_ok=True)
+    return ""
+
+
+def _refuse_what_is_there(plan: Plan, begun: dict[str, str] | None) -> None:
+    """Refuse to replace an image, or what a stopped run has left."""
+    output, part = plan.job.output, plan.part_path
+    if begun is not None:
+        raise UsageError(
+            f"{part}: {_count(plan)} of a stopped run; --resume goes on, --overwrite starts anew"
+        )
+    for path in (output, part):
+        if path.exists():
+            raise UsageError(f"{path}: exists already; --overwrite replaces it")
+
+
+def _go_on(plan: Plan, begun: dict[str, str]) -> frozenset[int]:
+    """Return the windows that a stopped run of this very job has left."""
+    for name in sorted(begun.keys() | plan.fields.keys()):
+        there, here = begun.get(name, "none"), plan.fields.get(name, "none")
+        if there != here:
+            raise UsageError(
+                f"{plan.part_path}: begun by another job, {name}: {there} there, {here} here;"
+                " --overwrite without --resume starts anew"
+            )
+    if not plan.part_path.exists():
+        _empty(plan.part_path)
+    return journal.mend(plan.journal_path, plan.part_path, len(plan.windows))
+
+
+def _empty(path: Path) -> None:
+    """Make a file without a byte in it."""
+    with named(path):
+        path.write_bytes(b"")
+
+
+def _kept(plan: Plan) -> int:
+    """Count the windows that the journal has."""
+    if not plan.journal_path.exists():
+        return 0
+    return sum(1 for _ in journal.records(plan.journal_path))
+
+
+def _count(plan: Plan) -> str:
+    return f"{_kept(plan)} of {len(plan.windows)} windows"

@@ -1,0 +1,273 @@
+"""The journal: which blocks are safely in the part file, and for which job.
+
+The first line is JSON: the format's version, and what decides the bytes of the image, field by
+field. A record a block follows, little-endian::
+
+    offset  size    header          crc32
+    u8      u4      `size` bytes    u4
+
+The header is the one of the wire (protocol) without the unused end of its table: the window, its
+histogram, and kind, place, size and CRC-32 of every piece. The pieces lie in the part file from
+`offset` on. A record is written after its pieces are on the disk, so what it claims is true; one
+that was torn off, or whose CRC-32 differs, ends the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import time
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from s2rgb_mpi.errors import ProtocolError, UsageError, named
+from s2rgb_mpi.geotiff import write_all
+from s2rgb_mpi.protocol import Block, Header, Kind, pack_header, unpack, unpack_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+    from typing import BinaryIO
+
+VERSION = 1
+"""Of the format."""
+
+COMMIT_SECONDS = 1.0
+COMMIT_NBYTES = 64_000_000
+"""The disk is waited for at most this often, and at least after so many bytes."""
+
+LARGEST_HEADER = 2**20
+"""Bytes; a record that claims more is damaged."""
+
+_BEGIN = struct.Struct("<QI")
+_END = struct.Struct("<I")
+
+
+class Record(NamedTuple):
+    """One block that is in the part file."""
+
+    offset: int
+    header: Header
+    raw: bytes
+    """As it stands in the journal."""
+
+
+class Journal:
+    """The journal of a run under way, written to its end.
+
+    Parameters
+    ----------
+    path : Path
+        Begun, or mended, by rank 0.
+    flush : callable
+        Returns once the part file's bytes are on the disk.
+
+    Raises
+    ------
+    OutputError
+        The journal cannot be written, here and in every method.
+    """
+
+    def __init__(self, path: Path, flush: Callable[[], None]) -> None:
+        self._path = path
+        self._flush = flush
+        self._waiting: list[bytes] = []
+        self._waiting_nbytes = 0
+        self._committed = time.monotonic()
+        with named(path):
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
+
+    def add(self, block: Block, offset: int) -> None:
+        """Note a block whose pieces were appended to the part file at an offset."""
+        self._waiting.append(_pack(block, offset))
+        self._waiting_nbytes += block.nbytes
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough has been added since the last commit, or that is long enough ago."""
+        late = time.monotonic() - self._committed > COMMIT_SECONDS
+        return bool(self._waiting) and (late or self._waiting_nbytes > COMMIT_NBYTES)
+
+    def commit(self) -> None:
+        """Bring all that was added to the disk: the pieces first, then their records."""
+        if not self._waiting:
+            return
+        self._flush()
+        with named(self._path):
+            write_all(self._file, b"".join(self._waiting))
+            os.fdatasync(self._file)
+        self._waiting, self._waiting_nbytes = [], 0
+        self._committed = time.monotonic()
+
+    def close(self) -> None:
+        """Close the file; what was not committed is not kept."""
+        os.close(self._file)
+
+
+def begin(path: Path, fields: Mapping[str, str]) -> None:
+    """Write a journal without a record.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced if it is there.
+    fields : mapping of str to str
+        What decides the bytes of the image.
+    """
+    _replace(path, fields, ())
+
+
+def fields_of(path: Path) -> dict[str, str] | None:
+    """Return what decided the bytes of the image that was begun.
+
+    Returns
+    -------
+    dict of str to str, or None
+        None if not even the first line was written: then nothing is kept.
+
+    Raises
+    ------
+    UsageError
+        It is no journal, or one of another version of the format.
+    """
+    with _reading(path) as file:
+        line = file.readline(LARGEST_HEADER)
+    if not line.endswith(b"\n") and len(line) < LARGEST_HEADER:
+        return None
+    try:
+        first = json.loads(line)
+        version, fields = first["journal"], first["fields"]
+    except (ValueError, TypeError, KeyError):
+        version, fields = None, None
+    if not isinstance(fields, dict) or version != VERSION:
+        raise UsageError(f"{path}: not a journal of this version; --overwrite starts anew")
+    return {str(name): str(value) for name, value in fields.items()}
+
+
+def records(path: Path) -> Iterator[Record]:
+    """Give the records of a journal, up to the first that is not whole."""
+    with _reading(path) as file:
+        file.readline(LARGEST_HEADER)
+        while (record := _record(file)) is not None:
+            yield record
+
+
+def blocks(path: Path, read: Callable[[int, int], bytes]) -> Iterator[tuple[Block, int]]:
+    """Give the blocks of a journal, and where each one's pieces lie.
+
+    Parameters
+    ----------
+    path : Path
+        The journal.
+    read : callable
+        ``read(offset, nbytes)`` gives bytes of the part file.
+
+    Raises
+    ------
+    ProtocolError
+        A piece is not what its record says.
+    """
+    for offset, header, _ in records(path):
+        payload = np.frombuffer(read(offset, header.nbytes), dtype=np.uint8)
+        yield unpack(header, payload), offset
+
+
+def mend(path: Path, part_path: Path, windows: int) -> frozenset[int]:
+    """Make a journal and its part file true again after whatever has happened to them.
+
+    Blocks are dropped whose bytes are not in the part file any more, and those of windows that
+    could not be read: they are tried again. A torn tail is cut off both files.
+
+    Parameters
+    ----------
+    path, part_path : Path
+        Both must exist.
+    windows : int
+        How many the plan has.
+
+    Returns
+    -------
+    frozenset of int
+        The windows that are kept.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be read or written.
+    """
+    ends: dict[int, int] = {}
+
+    def whole(part: BinaryIO) -> Iterator[bytes]:
+        for offset, header, raw in records(path):
+            number = header.window
+            if 0 <= number < windows and number not in ends and _holds(part, offset, header):
+                ends[number] = offset + header.nbytes
+                yield raw
+
+    with _reading(part_path) as part:
+        _replace(path, fields_of(path) or {}, whole(part))
+    with named(part_path):
+        os.truncate(part_path, max(ends.values(), default=0))
+    return frozenset(ends)
+
+
+def _pack(block: Block, offset: int) -> bytes:
+    """Return the record of a block whose pieces lie at an offset."""
+    header = pack_header(block, len(block.pieces)).tobytes()
+    record = _BEGIN.pack(offset, len(header)) + header
+    return record + _END.pack(zlib.crc32(record))
+
+
+def _record(file: BinaryIO) -> Record | None:
+    """Read the next record; None at the end, or where one is not whole."""
+    begin = file.read(_BEGIN.size)
+    if len(begin) < _BEGIN.size:
+        return None
+    offset, nbytes = _BEGIN.unpack(begin)
+    if nbytes > LARGEST_HEADER:
+        return None
+    header, end = file.read(nbytes), file.read(_END.size)
+    if end != _END.pack(zlib.crc32(begin + header)):
+        return None
+    try:
+        found = unpack_header(np.frombuffer(header, dtype=np.uint8))
+    except ProtocolError:
+        return None
+    return Record(offset, found, begin + header + end)
+
+
+def _holds(part: BinaryIO, offset: int, header: Header) -> bool:
+    """Tell whether the part file has a block's pieces, and they are pixels."""
+    try:
+        part.seek(offset)
+        payload = np.frombuffer(part.read(header.nbytes), dtype=np.uint8)
+        pieces = unpack(header, payload).pieces
+    except (ProtocolError, OSError, OverflowError):  # the last: an offset that no file reaches
+        return False
+    return all(piece.kind is not Kind.CAUSE for piece in pieces)
+
+
+def _replace(path: Path, fields: Mapping[str, str], records: Iterable[bytes]) -> None:
+    """Write a whole journal beside its place, and put it there once it is on the disk."""
+    new = path.with_name(f"{path.name}-new")
+    with named(path):
+        try:
+            with new.open("wb") as file:
+                first = {"journal": VERSION, "fields": dict(fields)}
+                file.write(json.dumps(first).encode() + b"\n")
+                file.writelines(records)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[BinaryIO]:
+    with named(path), path.open("rb") as file:
+        yield file

@@ -1,0 +1,151 @@
+"""The lock file beside the output: no two runs write one image; a dead run's lock is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from s2rgb_mpi.errors import UsageError, named
+
+REFRESH_SECONDS = 10.0
+"""How often the owner of a lock says that it is still there."""
+
+STALE_SECONDS = 120.0
+"""A lock of another machine that was not refreshed for so long is a dead run's."""
+
+
+class SlurmStart(NamedTuple):
+    """Which start of which Slurm job this is: a job that is requeued keeps its id."""
+
+    job_id: str
+    restarts: int
+
+
+class Lock:
+    """An output that is ours until it is released.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file; it holds who has it, as JSON.
+    start : SlurmStart, optional
+        Where this is a job of Slurm: what an earlier start of the same job left is no lock.
+
+    Raises
+    ------
+    UsageError
+        Another run has it: names its machine and process.
+    OutputError
+        The file cannot be written.
+    """
+
+    def __init__(self, path: Path, start: SlurmStart | None = None) -> None:
+        self.path = path
+        self._start = start
+        owner = _this_process() | {"slurm": start}
+        with named(path):
+            while not self._create(json.dumps(owner)):
+                self._take_away()
+        self._refreshed = time.monotonic()
+
+    def refresh(self) -> None:
+        """Say that the owner is still there, if the last time is long enough ago."""
+        if time.monotonic() - self._refreshed > REFRESH_SECONDS:
+            self._refreshed = time.monotonic()
+            with named(self.path):
+                os.utime(self.path)
+
+    def release(self) -> None:
+        """Let others have the output."""
+        self.path.unlink(missing_ok=True)
+
+    def _create(self, owner: str) -> bool:
+        """Make the file; False if there is one."""
+        try:
+            with self.path.open("x") as file:
+                file.write(f"{owner}\n")
+        except FileExistsError:
+            return False
+        return True
+
+    def _take_away(self) -> None:
+        """Remove the lock of a dead run; refuse to touch that of one that may live."""
+        aside = self.path.with_name(f"{self.path.name}-{secrets.token_hex(4)}")
+        try:
+            seen = self.path.read_bytes()
+            owner = _read(seen)
+            if not self._is_dead(owner):
+                raise UsageError(
+                    f"{self.path}: {_say(owner)} is writing this output"
+                    " (if it is not, remove that file)"
+                )
+            self.path.rename(aside)
+        except FileNotFoundError:
+            return
+        # Two runs may have seen the same dead one. Whoever took the other's new lock away
+        # instead puts it back.
+        if aside.read_bytes() != seen:
+            os.link(aside, self.path)
+        aside.unlink()
+
+    def _is_dead(self, owner: dict[str, Any]) -> bool:
+        """Tell whether the owner of a lock is known to be gone."""
+        match owner.get("slurm"):
+            case [str(job_id), int(restarts)] if self._start is not None:
+                if job_id == self._start.job_id and restarts < self._start.restarts:
+                    return True
+        here = _this_process()
+        if all(owner.get(name) == here[name] for name in ("host", "pid_namespace")):
+            pid = owner.get("pid")
+            return not isinstance(pid, int) or _started(pid) != owner.get("started")
+        return _age(self.path) > STALE_SECONDS
+
+
+def _this_process() -> dict[str, Any]:
+    """Return what tells this process from all others, on this machine and elsewhere."""
+    pid = os.getpid()
+    return {
+        "host": socket.gethostname(),
+        # Numbers of processes mean something among the processes that see each other only.
+        "pid_namespace": str(Path("/proc/self/ns/pid").readlink()),
+        "pid": pid,
+        "started": _started(pid),
+    }
+
+
+def _started(pid: int) -> str | None:
+    """Return when a process began, in ticks since the machine's own start; None if it is gone."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if state == "Z" else fields[18]
+
+
+def _read(text: bytes) -> dict[str, Any]:
+    """Read a lock file; what cannot be read is nobody's."""
+    try:
+        owner = json.loads(text)
+    except ValueError:
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def _age(path: Path) -> float:
+    """Return how long ago a file was refreshed, seconds, by the clock of the disk it lies on."""
+    probe = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
+    probe.touch()
+    try:
+        return probe.stat().st_mtime - path.stat().st_mtime
+    finally:
+        probe.unlink()
+
+
+def _say(owner: dict[str, Any]) -> str:
+    """Name the owner of a lock."""
+    return f"process {owner.get('pid', '?')} on {owner.get('host', 'an unknown machine')}"

@@ -1,0 +1,263 @@
+"""The image in the making: blocks in, and in the end the sealed file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from s2rgb_mpi import __version__, journal, signals
+from s2rgb_mpi.encode import Encoder
+from s2rgb_mpi.errors import ProtocolError, StrictError, named
+from s2rgb_mpi.geotiff import Layer, TileLog, seal
+from s2rgb_mpi.journal import Journal
+from s2rgb_mpi.news import Written
+from s2rgb_mpi.offsets import OffsetCheck
+from s2rgb_mpi.overviews import Assembly
+from s2rgb_mpi.protocol import Block, Kind, Piece
+from s2rgb_mpi.seams import SeamCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.report import Tally
+
+
+class Output:
+    """The file in the making: what is placed here is in the image once it is finished.
+
+    Parameters
+    ----------
+    plan : Plan
+        The same on every rank.
+    tally : Tally
+        Filled here.
+    """
+
+    def __init__(self, plan: Plan, tally: Tally) -> None:
+        self._plan = plan
+        self._tally = tally
+        self._log = TileLog(plan.part_path, plan.grid, plan.job.profile, plan.levels)
+        self._journal = Journal(plan.journal_path, self._log.flush)
+        self._encoder = Encoder(plan.job.profile)
+        self._assembly = Assembly(plan.grid, plan.job.profile.tile)
+        self._histogram = np.zeros((3, 256), dtype=np.int64)
+        products = [member.product for member in plan.scene.members]
+        self._check = OffsetCheck(
+            [(product.name, [band.calibration for band in product.bands]) for product in products]
+        )
+        self._seams = SeamCheck([product.name for product in products], plan.job.stretch)
+        self._missing = set(range(len(plan.windows)))
+        self._empty: list[int] = []
+        self._damaged: dict[int, str] = {}
+        for block, offset in journal.blocks(plan.journal_path, self._log.read):
+            self._take(block, offset)
+
+    @property
+    def windows(self) -> int:
+        """How many windows are placed."""
+        return len(self._plan.windows) - len(self._missing)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes are in the part file."""
+        return self._log.nbytes
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should look at: where the pixels contradict the offset."""
+        return self._check.warnings() + self._seams.warnings()
+
+    @property
+    def _holes(self) -> tuple[str, ...]:
+        """What the user should look at: the windows that could not be read."""
+        return tuple(f"left empty: {cause}" for _, cause in sorted(self._damaged.items()))
+
+    def place(self, block: Block) -> None:
+        """Append a block, and join its parts with those of its neighbours.
+
+        Raises
+        ------
+        ProtocolError
+            The window is not one of the plan, or came before.
+        """
+        if block.window not in self._missing:
+            raise ProtocolError(f"window {block.window} came twice, or is not in the plan")
+        with self._tally.stage("append", block.window):
+            offset = self._log.append(b"".join(piece.data for piece in block.pieces))
+            self._journal.add(block, offset)
+        self._take(block, offset)
+        self.look()
+
+    def look(self) -> None:
+        """Bring what was appended to the disk, if it is time."""
+        if self._journal.is_due:
+            self.keep()
+
+    def keep(self) -> None:
+        """Bring what was appended to the disk now."""
+        with self._tally.stage("append"):
+            self._journal.commit()
+
+    def finish(self, attend: Callable[[], None] = signals.check) -> Written | None:
+        """Seal the file and give it its name, unless a stop was asked for before it was whole.
+
+        Parameters
+        ----------
+        attend : callable, optional
+            What else to look after between two tiles; what it raises ends the work.
+
+        Raises
+        ------
+        ProtocolError
+            A window is missing.
+        StrictError
+            The pixels contradict the offset, and the job is strict.
+        OutputError
+            The file cannot be written.
+        """
+        plan, job = self._plan, self._plan.job
+        self.keep()
+        if self._missing and signals.finishing():
+            return None
+        if self._missing:
+            raise ProtocolError(f"{len(self._missing)} windows never came")
+        if job.strict and self.warnings:
+            raise StrictError("; ".join(self.warnings))
+        with self._tally.stage("seal"):
+            nbytes = seal(
+                self._log,
+                plan.sealed_path,
+                grid=plan.grid,
+                profile=job.profile,
+                tags=tags(plan) | self._verdicts(),
+                histogram=self._histogram,
+                attend=attend,
+            )
+            with named(job.output):
+                plan.sealed_path.replace(job.output)
+                _flush_folder(job.output.parent)
+            # In this order: a journal without its image would have it all made again.
+            for file, path in ((self._journal, plan.journal_path), (self._log, plan.part_path)):
+                file.close()
+                path.unlink(missing_ok=True)
+        return self._written(nbytes)
+
+    def _verdicts(self) -> dict[str, str]:
+        """Return the metadata items that say what the pixels told of the offsets, and of holes.
+
+        Windows that could not be read stand there as ``col_off,row_off,width,height``.
+        """
+        items = {
+            "S2RGB_OFFSET_CHECK": self._check.tag(),
+            "S2RGB_OVERLAP_CHECK": self._seams.tag(),
+            "S2RGB_DAMAGED_WINDOWS": " ".join(
+                ",".join(map(str, self._plan.windows[number])) for number in sorted(self._damaged)
+            ),
+        }
+        return {name: value for name, value in items.items() if value}
+
+    def _written(self, nbytes: int) -> Written:
+        """Return what there is to tell of a finished file of that size."""
+        verdicts = [verdict.tag() for _, verdict in self._check.verdicts()]
+        return Written(
+            nbytes,
+            self._histogram,
+            self._empty,
+            verdicts,
+            self.warnings + self._holes,
+            self._damaged,
+        )
+
+    def _take(self, block: Block, offset: int) -> None:
+        """Make use of a block that lies in the part file from an offset on."""
+        with self._tally.stage("append", block.window):
+            self._note(block.pieces, offset)
+            self._histogram += block.histogram
+        with self._tally.stage("overviews", block.window):
+            self._join(block)
+        for piece in block.pieces:
+            if piece.kind is Kind.COUNTS:
+                self._check.add(piece.row, piece.data)
+            if piece.kind is Kind.SEAM:
+                self._seams.add(piece.row, piece.data)
+            if piece.kind is Kind.CAUSE:
+                self._damaged[block.window] = bytes(piece.data).decode(errors="replace")
+        if not block.pieces:
+            self._empty.append(block.window)
+        self._missing.remove(block.window)
+
+    def _note(self, pieces: Sequence[Piece], offset: int) -> None:
+        """Note where tiles lie among pieces that stand one after the other."""
+        for piece in pieces:
+            if piece.kind in (Kind.TILE, Kind.MASK):
+                self._log.note(
+                    Layer(piece.level, mask=piece.kind is Kind.MASK),
+                    piece.row,
+                    piece.col,
+                    offset=offset,
+                    nbytes=len(piece.data),
+                    crc32=piece.crc32,
+                )
+            offset += len(piece.data)
+
+    def _join(self, block: Block) -> None:
+        """Put the block's parts into the tiles that span windows; append those now whole."""
+        plan = self._plan
+        window = plan.windows[block.window]
+        parts = {piece.level: piece for piece in block.pieces if piece.kind is Kind.PART}
+        for level in range(plan.whole_levels + 1, plan.levels + 1):
+            place = window.at_level(level)
+            pixels = None
+            if level in parts:
+                raw = np.frombuffer(parts[level].data, dtype=np.uint8)
+                pixels = raw.reshape(place.height, place.width, 3)
+            for tile in self._assembly.add(level, place, pixels):
+                pieces = [
+                    Piece.of(
+                        Kind.MASK if encoded.mask else Kind.TILE,
+                        level,
+                        tile.row,
+                        tile.col,
+                        encoded.data,
+                    )
+                    for encoded in self._encoder.encode(tile.rgb)
+                ]
+                # Not journalled: whoever goes on joins them anew, from the parts.
+                offset = self._log.append(b"".join(piece.data for piece in pieces))
+                self._note(pieces, offset)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Return only when a file's new name is on the disk too."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def tags(plan: Plan) -> dict[str, str]:
+    """Return the metadata items of the file: what it was made from, and how.
+
+    Nothing of the run is in them (no date, no host), so that the same job gives the same bytes.
+    """
+    curve = plan.job.stretch
+    items = {"TIFFTAG_SOFTWARE": f"s2rgb_mpi {__version__}", "S2RGB_PRESET": curve.preset}
+    for name, value in asdict(curve).items():  # black, white and gamma, where they mean something
+        items[f"S2RGB_{name.upper()}"] = f"{value:g}"
+    members = plan.scene.members
+    for number, product in enumerate((member.product for member in members), start=1):
+        end = f"_{number}" if len(members) > 1 else ""
+        items[f"S2RGB_PRODUCT{end}"] = product.name
+        items[f"S2RGB_SENSING_TIME{end}"] = product.sensing_time
+        items[f"S2RGB_PROCESSING_BASELINE{end}"] = product.baseline
+        for band in product.bands:
+            place = f"{band.name}{end}"
+            items[f"S2RGB_OFFSET_{place}"] = str(band.calibration.offset)
+            items[f"S2RGB_QUANTIFICATION_{place}"] = f"{band.calibration.quantification:g}"
+    return {name: value for name, value in items.items() if value}

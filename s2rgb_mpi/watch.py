@@ -1,0 +1,72 @@
+"""Which ranks are silent, and for how long: a run ends by name, it does not hang."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi.errors import SilenceError
+from s2rgb_mpi.waiting import WakingClock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from s2rgb_mpi.plan import Plan
+
+
+class Watch:
+    """Knows which ranks are silent, and for how long.
+
+    The writer lets itself be heard all the time; workers are heard through it, as their windows
+    come in. So while the writer is silent, no worker is blamed.
+
+    Parameters
+    ----------
+    plan : Plan
+        Its job says how long is too long.
+    shares : sequence of sequence of int
+        The windows of every rank; rank 0 does not watch itself, the last one is the writer.
+    """
+
+    def __init__(self, plan: Plan, shares: Sequence[Sequence[int]]) -> None:
+        self._plan = plan
+        self._clock = WakingClock()
+        self._writer = len(shares) - 1
+        self._left = {rank: list(share) for rank, share in enumerate(shares) if rank}
+        self._owner = {number: rank for rank, share in self._left.items() for number in share}
+        self._heard = dict.fromkeys(self._left, 0.0)
+
+    def heard(self, rank: int, windows: Sequence[int]) -> None:
+        """Take note of news from a rank, and of the windows that it has from others."""
+        now = self._clock.now()
+        self._heard[rank] = now
+        for number in windows:
+            worker = self._owner.get(number)
+            if worker is not None:
+                self._left[worker].remove(number)
+                self._heard[worker] = now
+
+    def done(self, rank: int) -> None:
+        """Watch a rank no longer."""
+        self._heard.pop(rank, None)
+
+    def look(self) -> None:
+        """Refuse to wait any longer for a rank that is silent.
+
+        Raises
+        ------
+        SilenceError
+            Names the rank, and the window that it should be at.
+        """
+        now, timeout = self._clock.now(), self._plan.job.timeout
+        last = self._heard.get(self._writer, now)
+        if now - last > timeout:
+            raise SilenceError(f"the writer, rank {self._writer}, {_silent(timeout)}")
+        for rank, heard in self._heard.items():
+            if rank != self._writer and last - heard > timeout:
+                left = self._left[rank]
+                place = f" at window {left[0]} {tuple(self._plan.windows[left[0]])}" if left else ""
+                raise SilenceError(f"rank {rank}{place} {_silent(timeout)}")
+
+
+def _silent(seconds: float) -> str:
+    return f"has said nothing for {seconds:g} s (--timeout)"
