@@ -21,6 +21,7 @@ from typing import NamedTuple
 import hypothesis
 import numpy as np
 import pytest
+from mpi4py import MPI
 from numpy.typing import NDArray
 from osgeo import gdal
 
@@ -29,6 +30,8 @@ from safe import write_safe
 # No deadline for an example: how long one takes says how busy the machine is.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+MPICH = "MPICH" in MPI.Get_library_version()  # which may be asked before MPI_Init
 
 MPI_ENVIRONMENT = {
     # As root, and with more ranks than cores: Open MPI 4 and 5 have different names for it.
