@@ -109,6 +109,14 @@ def _session(leader: int) -> list[str]:
     return left
 
 
+def aborted(code: int) -> set[int]:
+    """Give what mpirun may return once a rank has called MPI_Abort with a code.
+
+    That of MPICH may tell by which signal it ended the other ranks, and not what the one said.
+    """
+    return {code, signal.SIGKILL} if MPICH else {code}
+
+
 @pytest.fixture(scope="session")
 def mpirun():
     """The function that runs the program under mpirun: ``mpirun(ranks, *arguments)``."""
