@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 SECONDS_TO_TELL = 1.0
 """How long a failed rank waits for rank 0 to speak for it before it speaks itself."""
 
+SECONDS_TO_END = 10.0
+"""How long it then waits to be ended: Open MPI 4 kills a second after SIGTERM, not at once."""
+
 SECONDS_TO_KEEP = 0.1
 """What rank 0 leaves the writer to keep its last blocks: Open MPI 5 kills 0.25 s after SIGTERM."""
 
@@ -221,7 +224,7 @@ def stop_all(comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Re
     if comm.size > 1 and not stopped and not isinstance(error, RankError):
         words = f"rank {comm.rank}: {words}"
     if comm.rank and tell(comm, Tag.FAILED, words[-8000:], code, seconds=SECONDS_TO_TELL):
-        time.sleep(SECONDS_TO_TELL)
+        time.sleep(SECONDS_TO_END)
     if comm.size > 1 and stopped:
         time.sleep(SECONDS_TO_KEEP)
     kept = "" if plan is None else clear(plan, error)

@@ -89,7 +89,7 @@ def number_pixels(number, member, cache={}):  # noqa: B006  the cache is the poi
     return cache[key]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(places, min_size=1, max_size=4))
 def test_every_pixel_is_that_of_the_first_valid_product(reads, where):
     scene = lay_out([product(str(number), *place) for number, place in enumerate(where)])
@@ -99,7 +99,7 @@ def test_every_pixel_is_that_of_the_first_valid_product(reads, where):
     assert len(reads) == len(set(reads))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(places, min_size=1, max_size=3), places)
 @pytest.mark.usefixtures("reads")
 def test_bounds_show_the_same_pixels(where, crop):
