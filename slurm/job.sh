@@ -43,7 +43,7 @@ run_products() {
         stage
     fi
     output=$(output_of "$@")
-    before=$(stat --format=%i "$output" 2>/dev/null || true)
+    before=$(inode "$output")
     launch
     if [[ $stopped ]]; then
         code=75
@@ -51,13 +51,14 @@ run_products() {
         attend "${command[@]}" "${arguments[@]}" || code=$?
     fi
     # srun of Slurm 22.05 ends with 0 where it could not start the ranks.
-    if ((code == 0)) && [[ -n $output && $(stat --format=%i "$output" 2>/dev/null) == "$before" ]]; then
+    if ((code == 0)) && [[ -n $output ]] && ! is_replaced "$output" "$before"; then
         say "error: $S2RGB_LAUNCHER reports success, but $output was not written: did it start the ranks (above)?"
         code=5
     fi
     # 75 alone does not tell: srun also ends with it where it stopped the others because one rank had died. Over
     # 128 the signal came before the ranks could listen to it.
     if [[ $stopped && ! $cancelled ]] && ((code == 75 || code > 128)); then
+        [[ ${S2RGB_STAGE-} != yes ]] || unstage # which a job that is put back cannot do any more
         start_again
         code=75
     fi
@@ -82,6 +83,24 @@ output_of() {
         esac
         shift
     done
+}
+
+inode() {
+    stat --format=%i "$1" 2>/dev/null || true
+}
+
+# Usage: is_replaced FILE INODE
+# Tells whether there is a file, and another one than before. A file system of the network may show it late, and
+# looks again when the folder is listed.
+is_replaced() {
+    local i now
+    for ((i = 0; i < 10; i++)); do
+        ls "$(dirname -- "$1")" >/dev/null || true
+        now=$(inode "$1")
+        [[ -z $now || $now == "$2" ]] || return 0
+        sleep 1
+    done
+    return 1
 }
 
 # Sets command, which is what starts all ranks.
@@ -114,6 +133,7 @@ launch() {
 attend() {
     "$@" &
     child=$!
+    [[ ! $stopped ]] || kill -USR1 "$child" || true # it came while there was no child to be told
     # A signal ends the wait, not the command.
     while kill -0 "$child" 2>/dev/null; do
         wait "$child" || true
@@ -130,11 +150,11 @@ start_again() {
         return
     fi
     say "stopped; back into the queue to go on"
-    scontrol requeue "$SLURM_JOB_ID"
+    scontrol requeue "$SLURM_JOB_ID" || say "error: could not be put back: the same command goes on"
 }
 
 # Copies the products to the disk of every machine, and the arguments name the copies. Times are kept, as
-# --resume goes by them.
+# --resume goes by them; links are followed, as products often are some.
 stage() {
     local i
     local_folder=${TMPDIR:-/tmp}/s2rgb-$SLURM_JOB_ID
@@ -144,7 +164,7 @@ stage() {
         say "copying ${arguments[i]} to $local_folder on $SLURM_JOB_NODELIST"
         # A folder for each: two products may have one name.
         # shellcheck disable=SC2016 # the inner shell expands it
-        attend on_every_machine bash -c 'mkdir -p "$2" && exec cp -R --preserve=timestamps "$1" "$2"' \
+        attend on_every_machine bash -c 'mkdir -p "$2" && exec cp -RL --preserve=timestamps "$1" "$2"' \
             - "${arguments[i]}" "$local_folder/$i" || [[ $stopped ]] || fail "${arguments[i]} could not be copied"
         [[ ! $stopped ]] || return 0
         arguments[i]=$local_folder/$i/$(basename "${arguments[i]}")

@@ -56,11 +56,17 @@ def assert_gone_on(jobs, job, expected):
 
 @pytest.mark.parametrize("launcher", ["srun", "mpirun"])
 def test_a_stopped_job_is_put_back_and_goes_on(jobs, begin, expected, launcher):
-    job = begin(S2RGB_LAUNCHER=launcher)
+    # With copies of the product, which are made again: they are the same to the program.
+    local = f"{jobs.folder}/local"
+    job = begin(S2RGB_LAUNCHER=launcher, S2RGB_STAGE="yes", TMPDIR=local)
     assert jobs.run("scancel", "--batch", "--signal=USR1", job).returncode == 0
+    jobs.until(lambda: jobs.show(job)["JobState"] == "PENDING", "back in the queue", job)
+    left = jobs.run("srun", "--nodes=4", "find", local, "-mindepth", 1, "-name", "s2rgb*")
+    assert (left.returncode, left.stdout) == (0, "")
     jobs.start_now(job)
     said = jobs.end(job)
     assert (said["ExitCode"], said["Restarts"]) == ("0:0", "1"), jobs.log(job)
+    assert jobs.log(job).count("copying") == 2
     assert_gone_on(jobs, job, expected)
 
 
