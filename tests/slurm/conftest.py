@@ -32,7 +32,7 @@ class Lab:
         *command: object,
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
-        seconds=60.0,
+        seconds=120.0,
     ) -> Run:
         """Run a command; one that is not over in time is ended, and fails the test."""
         joined = [str(LAB), "--join", self.folder, *map(str, command)]
@@ -68,7 +68,7 @@ class Lab:
         """Return what a job's script and its program have said."""
         return Path(self.show(job)["StdOut"]).read_text()
 
-    def until(self, is_so: Callable[[], bool], what: str, job: str, seconds=60.0) -> None:
+    def until(self, is_so: Callable[[], bool], what: str, job: str, seconds=120.0) -> None:
         """Wait until something is so; fail the test if it is not so in time."""
         end = time.monotonic() + seconds
         while not is_so():
@@ -76,7 +76,7 @@ class Lab:
                 pytest.fail(f"not {what} after {seconds} s: {self.show(job)}")
             time.sleep(0.1)
 
-    def end(self, job: str, seconds=60.0) -> dict[str, str]:
+    def end(self, job: str, seconds=120.0) -> dict[str, str]:
         """Wait until a job is over; return what Slurm says of it."""
         over = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
         self.until(lambda: self.show(job)["JobState"] in over, "over", job, seconds)
@@ -99,8 +99,11 @@ class Lab:
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """The Slurm: it is up as long as its command, which waits for the end of its input."""
-    if shutil.which("slurmd", path=DAEMONS) is None or os.geteuid() != 0:
-        pytest.skip("needs slurmctld, slurmd, slurm-client and munge (ci/setup --slurm), and root")
+    if shutil.which("slurmd", path=DAEMONS) is None:
+        pytest.skip("no slurmd here: ci/setup --slurm installs it on Debian and Ubuntu")
+    isolate = ("unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "true")
+    if subprocess.run(isolate, capture_output=True, check=False).returncode:
+        pytest.skip("no namespaces here: not root, or in a container without --privileged")
     with subprocess.Popen(
         [str(LAB), "sh", "-c", 'echo "$LAB"; cat'],
         stdin=subprocess.PIPE,
