@@ -122,7 +122,7 @@ launch() {
         export PMIX_MCA_psec=native
         command=(srun --mpi="$S2RGB_MPI" --ntasks="$ranks" --kill-on-bad-exit=1)
         [[ $S2RGB_OVERCOMMIT != yes ]] || command+=(--overcommit)
-        [[ -z ${S2RGB_TASK_LOGS-} ]] || command+=(--output="$S2RGB_TASK_LOGS/s2rgb-$job-%t.log")
+        [[ -z ${S2RGB_TASK_LOGS-} ]] || command+=(--open-mode=append --output="$S2RGB_TASK_LOGS/s2rgb-$job-%t.log")
     fi
     # --resume starts afresh where there is nothing to go on from.
     command+=("$S2RGB_PYTHON" -m s2rgb_mpi --resume)
