@@ -119,26 +119,29 @@ class Renderer:
         target[empty] = fresh[empty]
 
     def _read(self, number: int, member: int, cell: Window) -> list[NDArray[np.uint16]]:
-        """Read a cell, or return it as it was read for an earlier window."""
+        """Read a cell, or return it as it was read for an earlier window.
+
+        If that fails, the product is opened anew and read once more.
+        """
         if (member, cell) in self._kept:
             return self._kept[member, cell]
-        if member not in self._sources:
-            with self._tally.stage("open", number):
-                self._sources[member] = Source(self._plan.scene.members[member].product)
+        try:
+            dn = self._fetch(number, member, cell)
+        except ReadError:
+            forget(band.path for band in self._plan.scene.members[member].product.bands)
+            self._sources.pop(member, None)
+            dn = self._fetch(number, member, cell)
         with self._tally.stage("read", number):
-            dn = self._patient(member, cell)
             if self._uses[member, cell] > 1:
                 dn = self._kept[member, cell] = [band.copy() for band in dn]
         return dn
 
-    def _patient(self, member: int, cell: Window) -> list[NDArray[np.uint16]]:
-        """Read a cell; if that fails, open the product anew and try once more."""
-        try:
-            return self._sources[member].read(cell)
-        except ReadError:
-            product = self._plan.scene.members[member].product
-            forget(band.path for band in product.bands)
-            self._sources[member] = Source(product)
+    def _fetch(self, number: int, member: int, cell: Window) -> list[NDArray[np.uint16]]:
+        """Read a cell, of a product that may have to be opened first."""
+        if member not in self._sources:
+            with self._tally.stage("open", number):
+                self._sources[member] = Source(self._plan.scene.members[member].product)
+        with self._tally.stage("read", number):
             return self._sources[member].read(cell)
 
     def _release(self, member: int, cell: Window) -> None:
