@@ -172,12 +172,17 @@ def run(
 def run_alone(plan: Plan, report: Report, tally: Tally, lock: Lock) -> Written | None:
     """Play all roles in one process: blocks go from hand to hand."""
     output = Output(plan, tally)
+
+    def attend() -> None:
+        signals.check()
+        lock.refresh()
+
     try:
         for block in worker.blocks(plan, plan.deal(1)[0], tally):
             output.place(block)
             report.advance(output.windows, output.nbytes, [(block.window, block.nbytes)])
             lock.refresh()
-        written = output.finish()
+        written = output.finish(attend)
     except StopError:
         output.keep()
         raise
@@ -219,7 +224,10 @@ def stop_all(comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Re
         time.sleep(SECONDS_TO_TELL)
     if comm.size > 1 and stopped:
         time.sleep(SECONDS_TO_KEEP)
-    kept = "" if plan is None else clear(plan, error)
+    try:
+        kept = "" if plan is None else clear(plan, error)
+    except S2RGBError as problem:  # as where a failing disk was made read-only
+        kept = str(problem)
     if stopped:
         report.stopped(f"{words}: {kept or 'nothing is kept'}")
     else:
