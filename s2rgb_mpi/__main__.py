@@ -38,8 +38,11 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.report import Wanted
 
-SECONDS_TO_TELL = 1.0
-"""How long a failed rank waits for rank 0 to speak for it before it speaks itself."""
+SECONDS_TO_TELL = 2.0
+"""How long a failed rank waits for rank 0 to hear it before it speaks itself."""
+
+SECONDS_TO_END = 10.0
+"""What it leaves rank 0 to end the job once that has heard it: on a busy machine, seconds."""
 
 SECONDS_TO_KEEP = 0.1
 """What rank 0 leaves the writer to keep its last blocks: Open MPI 5 kills 0.25 s after SIGTERM."""
@@ -215,13 +218,14 @@ def stop_all(comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Re
     A rank that fails tells rank 0, which speaks and ends the job; it does so itself only if
     rank 0 does not listen. A plain `raise` would leave all others waiting for ever.
     """
+    signals.ending()  # mpirun's own SIGTERM, for one
     code = error.exit_code if isinstance(error, S2RGBError) else S2RGBError.exit_code
     words = str(error) if isinstance(error, S2RGBError) else traceback.format_exc().strip()
     stopped = code == StopError.exit_code
     if comm.size > 1 and not stopped and not isinstance(error, RankError):
         words = f"rank {comm.rank}: {words}"
     if comm.rank and tell(comm, Tag.FAILED, words[-8000:], code, seconds=SECONDS_TO_TELL):
-        time.sleep(SECONDS_TO_TELL)
+        time.sleep(SECONDS_TO_END)
     if comm.size > 1 and stopped:
         time.sleep(SECONDS_TO_KEEP)
     try:
