@@ -220,8 +220,20 @@ def stop_all(comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Re
     """
     signals.ending()  # mpirun's own SIGTERM, for one
     code = error.exit_code if isinstance(error, S2RGBError) else S2RGBError.exit_code
-    words = str(error) if isinstance(error, S2RGBError) else traceback.format_exc().strip()
+    try:
+        say_why(comm, plan, error, report, code=code)
+    finally:
+        if comm.size > 1:
+            comm.Abort(code)
+    return code
+
+
+def say_why(
+    comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Report, *, code: int
+) -> None:
+    """Say why the run ends, on rank 0 or in place of it, and what is kept of it."""
     stopped = code == StopError.exit_code
+    words = str(error) if isinstance(error, S2RGBError) else traceback.format_exc().strip()
     if comm.size > 1 and not stopped and not isinstance(error, RankError):
         words = f"rank {comm.rank}: {words}"
     if comm.rank and tell(comm, Tag.FAILED, words[-8000:], code, seconds=SECONDS_TO_TELL):
@@ -238,9 +250,6 @@ def stop_all(comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Re
         report.error(words)
         if kept:
             report.told(kept)
-    if comm.size > 1:
-        comm.Abort(code)
-    return code
 
 
 if __name__ == "__main__":
