@@ -3,6 +3,7 @@
 The journal is committed after every block: what is left does not depend on the clock.
 """
 
+import errno
 import os
 import resource
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from s2rgb_mpi import __main__, journal, output, protocol, render, worker
+from s2rgb_mpi import __main__, claim, errors, journal, output, protocol, render, worker
 from s2rgb_mpi.report import Report
 
 role, how, *arguments = sys.argv[1:]
@@ -39,6 +40,24 @@ def limit_files(nbytes):
     resource.setrlimit(resource.RLIMIT_FSIZE, (nbytes, resource.RLIM_INFINITY))
 
 
+def refuse(path, *_):
+    """Refuse as a disk does that Linux has made read-only, because it fails."""
+    with errors.named(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def suspend(_):
+    """Stop every rank, this one last, as Slurm does with a job that has to wait."""
+    ranks = [
+        int(process.name)
+        for process in Path("/proc").glob("[0-9]*")
+        if os.getsid(int(process.name)) == os.getsid(0)
+        and (process / "cmdline").read_bytes().startswith(os.fsencode(sys.executable))
+    ]
+    for rank in sorted(ranks, key=os.getpid().__eq__):
+        os.kill(rank, signal.SIGSTOP)
+
+
 def fail(_):
     raise ValueError("broken on purpose")
 
@@ -51,6 +70,9 @@ DEEDS = {
     "cut-part": lambda out: os.truncate(out._plan.part_path, out.nbytes // 2),  # noqa: SLF001
     "disk-full": lambda out: limit_files(out.nbytes + 100),
     "no-room": lambda _: limit_files(1000),
+    "suspend": suspend,
+    "read-only": lambda out: refuse(out._plan.part_path),  # noqa: SLF001
+    "nap": lambda _: time.sleep(2),
     "hang": lambda _: time.sleep(3600),
     "SIGKILL": lambda _: os.kill(os.getpid(), signal.SIGKILL),
     "SIGTERM": lambda _: os.kill(os.getpid(), signal.SIGTERM),
@@ -61,6 +83,7 @@ DEEDS = {
 
 PLACES = {
     "coordinator": (Report, "advance", 3),
+    "worker at its start": (worker, "_Maker", 1),
     "worker": (render.Renderer, "render", 6),
     "writer": (output.Output, "place", 4),
     "writer at its start": (output, "TileLog", 1),
@@ -81,5 +104,7 @@ def broken(first, *rest, **named):
 
 
 journal.COMMIT_SECONDS = 0.0
+if how == "read-only":
+    setattr(claim, "_remove", refuse)  # noqa: B010  mypy takes no assignment to a function
 setattr(owner, name, broken)
 sys.exit(__main__.main(arguments))
