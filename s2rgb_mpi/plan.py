@@ -260,7 +260,8 @@ class Plan:
             # The worker in whose stretch of the total cost the middle of this window lies.
             shares[(2 * before + cost) * workers // (2 * total)].append(number)
             before += cost
-        return shares
+        # Backwards where that keeps less: of a cell across two windows the later part is kept.
+        return [min(share, share[::-1], key=self.kept_nbytes) for share in shares]
 
     def _cost(self, window: Window) -> int:
         """Predict the work of a window, ns: of what its products have there, until it is full."""
