@@ -45,6 +45,8 @@ class Run:
     """Seconds."""
     cpu: float
     """Seconds of all processes."""
+    largest: int
+    """Peak resident memory of the largest process, bytes."""
     looks: dict[int, list[Look]] = field(default_factory=dict)
     """By rank; empty where nobody looked, or without MPI."""
 
@@ -94,7 +96,7 @@ def run(
     listener.join()
     if process.returncode:
         raise FailedError(f"{' '.join(words)}: {process.returncode}\n{''.join(said[-20:])}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, looks)
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, looks)
 
 
 def _watch(parent: int, begin: float, looks: dict[int, list[Look]]) -> None:

@@ -1,6 +1,6 @@
 """The benchmark: this program beside all that could be taken instead, and the machine's limit.
 
-ci/bench [--quick] [--rounds N] [--only PART ...] [--folder DIR]
+ci/bench [--quick] [--rounds N] [--only PART ...] [--skip KEY ...] [--readme]
 
 All contestants run in turns, round by round; what is compared is the ratio of two times of one
 round, and of these the median. An image that is not what it must be ends the benchmark.
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--skip", nargs="+", default=[], help="keys of contestants")
+    parser.add_argument("--readme", action="store_true", help="put tables and curve there")
     parser.add_argument("--folder", type=Path, default=Path("bench"))
     options = parser.parse_args()
     size = QUICK_SIZE if options.quick else FULL_SIZE
@@ -77,8 +78,11 @@ def main() -> None:
         file.write_text(json.dumps(results, indent=1))
     text = table.markdown(results, cores, is_full=not options.quick)
     (folder / "bench.md").write_text(text)
+    picture = Path("tests/golden/scaling.png") if options.readme else folder / "scaling.png"
     if "replay" in results:
-        table.plot(results["replay"], folder / "scaling.png")
+        table.plot(results["replay"], picture)
+    if options.readme:
+        table.into_readme(text, Path("README.md"))
     print(text)
 
 
@@ -139,6 +143,7 @@ def account(
         "wall": [done.wall for done in runs],
         "cpu": [done.cpu for done in runs],
         "nbytes": nbytes,
+        "largest": max(done.largest for done in runs),
         "off": difference._asdict() if difference else None,
         "peak_worker": max(done.peak(range(1, max(2, last))) for done in runs),
         "peak_writer": max(done.peak([last]) for done in runs),
