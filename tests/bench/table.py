@@ -130,12 +130,12 @@ def replays(rows: list[Results]) -> list[str]:
     """Write what the replays showed, and where one writer is full."""
     names = "workers|windows|wall s|efficiency|writer busy|sealing s|append MB/s|plain write MB/s"
     lines = [f"| {names.replace('|', ' | ')} |", "| --- " * 8 + "|"]
-    for row in rows:
-        lines.append(
-            f"| {row['workers']} | {row['windows']} | {row['wall_seconds']:.1f}"
-            f" | {row['efficiency']:.3f} | {row['busy']:.1%} | {row['seal_seconds']:.1f}"
-            f" | {row['append_mb_per_second']:.0f} | {row['plain_mb_per_second']:.0f} |"
-        )
+    lines += [
+        f"| {row['workers']} | {row['windows']} | {row['wall_seconds']:.1f}"
+        f" | {row['efficiency']:.3f} | {row['busy']:.1%} | {row['seal_seconds']:.1f}"
+        f" | {row['append_mb_per_second']:.0f} | {row['plain_mb_per_second']:.0f} |"
+        for row in rows
+    ]
     full = rows[0]["window_seconds"] / handling_seconds(rows)
     return [*lines, "", f"One writer is full at about {full:.0f} workers."]
 
