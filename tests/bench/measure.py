@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
-EVERY_SECONDS = 0.5
-"""Pause between two looks at the processes; one look costs a millisecond a process."""
+EVERY_SECONDS = 1.0
+"""Pause between two looks at the ranks; one look costs a millisecond a rank."""
+
+START_SECONDS = 5.0
+"""How long new ranks are looked for, which costs more."""
 
 
 class FailedError(Exception):
@@ -101,8 +104,11 @@ def run(
 
 def _watch(parent: int, begin: float, looks: dict[int, list[Look]]) -> None:
     """Look at the ranks below a process until it has ended."""
+    below: list[int] = []
     while Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-        for pid in _descendants(parent):
+        if time.monotonic() - begin < START_SECONDS:
+            below = _descendants(parent)
+        for pid in below:
             try:
                 variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
                 rank = next(
