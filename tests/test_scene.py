@@ -44,8 +44,8 @@ def reads():
     """Products whose pixels lie in memory; what is read of each is kept here."""
     seen = []
 
-    class Memory:
-        def __init__(self, product):
+    class Pixels:
+        def __init__(self, product, memory):  # noqa: ARG002  pixels of its own
             self.number = int(product.name)
             self.dn = pixels(self.number, product.grid.width, product.grid.height)
 
@@ -54,7 +54,7 @@ def reads():
             return [self.dn[window.slices]] * 3
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(render, "Source", Memory)
+        patch.setattr(render, "Source", Pixels)
         yield seen
 
 

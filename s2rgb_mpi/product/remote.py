@@ -63,6 +63,11 @@ def is_remote(name: str) -> bool:
     return name.startswith("/vsi") or urlsplit(name).scheme in _SCHEMES
 
 
+def is_far(name: str) -> bool:
+    """Tell whether GDAL reads a file through a network of its own, every seek a request."""
+    return "/vsi" in name.replace("/vsizip/", "").replace("/vsimem/", "")
+
+
 def gdal_name(name: str) -> str:
     """Return the name under which GDAL opens a path or URL.
 
@@ -137,7 +142,7 @@ def forget(paths: Iterable[str]) -> None:
 
 def _download(url: str) -> bytes:
     """Get a small file by HTTP, patiently."""
-    # Late: ssl and email come along, which every rank of every run would load at its start.
+    # Not above: HTTP, TLS and mail headers would be a tenth of the start of every rank.
     import urllib.error  # noqa: PLC0415
     import urllib.request  # noqa: PLC0415
 
