@@ -44,8 +44,11 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.report import Wanted
 
-SECONDS_TO_TELL = 1.0
-"""How long a failed rank waits for rank 0 to speak for it before it speaks itself."""
+SECONDS_TO_TELL = 2.0
+"""How long a failed rank waits for rank 0 to hear it before it speaks itself."""
+
+SECONDS_TO_END = 10.0
+"""What it leaves rank 0 to end the job once that has heard it: on a busy machine, seconds."""
 
 SECONDS_TO_END = 10.0
 """How long it then waits to be ended: Open MPI 4 kills a second after SIGTERM, not at once."""
@@ -180,12 +183,17 @@ def run(
 def run_alone(plan: Plan, report: Report, tally: Tally, lock: Lock) -> Written | None:
     """Play all roles in one process: blocks go from hand to hand."""
     output = Output(plan, tally)
+
+    def attend() -> None:
+        signals.check()
+        lock.refresh()
+
     try:
         for block in worker.blocks(plan, plan.deal(1)[0], tally):
             output.place(block)
             report.advance(output.windows, output.nbytes, [(block.window, block.nbytes)])
             lock.refresh()
-        written = output.finish()
+        written = output.finish(attend)
     except StopError:
         output.keep()
         raise
@@ -218,25 +226,38 @@ def stop_all(comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Re
     A rank that fails tells rank 0, which speaks and ends the job; it does so itself only if
     rank 0 does not listen. A plain `raise` would leave all others waiting for ever.
     """
+    signals.ending()  # mpirun's own SIGTERM, for one
     code = error.exit_code if isinstance(error, S2RGBError) else S2RGBError.exit_code
-    words = str(error) if isinstance(error, S2RGBError) else traceback.format_exc().strip()
+    try:
+        say_why(comm, plan, error, report, code=code)
+    finally:
+        if comm.size > 1:
+            comm.Abort(code)
+    return code
+
+
+def say_why(
+    comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Report, *, code: int
+) -> None:
+    """Say why the run ends, on rank 0 or in place of it, and what is kept of it."""
     stopped = code == StopError.exit_code
+    words = str(error) if isinstance(error, S2RGBError) else traceback.format_exc().strip()
     if comm.size > 1 and not stopped and not isinstance(error, RankError):
         words = f"rank {comm.rank}: {words}"
     if comm.rank and tell(comm, Tag.FAILED, words[-8000:], code, seconds=SECONDS_TO_TELL):
         time.sleep(SECONDS_TO_END)
     if comm.size > 1 and stopped:
         time.sleep(SECONDS_TO_KEEP)
-    kept = "" if plan is None else clear(plan, error)
+    try:
+        kept = "" if plan is None else clear(plan, error)
+    except S2RGBError as problem:  # as where a failing disk was made read-only
+        kept = str(problem)
     if stopped:
         report.stopped(f"{words}: {kept or 'nothing is kept'}")
     else:
         report.error(words)
         if kept:
             report.told(kept)
-    if comm.size > 1:
-        comm.Abort(code)
-    return code
 
 
 if __name__ == "__main__":

@@ -76,8 +76,11 @@ def _evenness(plan: Plan, workers: int) -> float:
 
 
 def rank_nbytes(plan: Plan, workers: int) -> int:
-    """Return the memory to ask for, for every rank alike, bytes."""
-    most = max(plan.worker_nbytes(workers), plan.writer_nbytes(workers)) * MEMORY_RESERVE
+    """Return the memory to ask for, for every rank alike, bytes; it is enough for fewer too.
+
+    A worker with a longer share may have more cells to keep, so one alone needs the most.
+    """
+    most = max(plan.worker_nbytes(1), plan.writer_nbytes(workers)) * MEMORY_RESERVE
     return -(-int(most) // MEMORY_STEP) * MEMORY_STEP
 
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi import journal
-from s2rgb_mpi.errors import StrictError, UsageError, named
+from s2rgb_mpi.errors import StrictError, TakenError, UsageError, named
 from s2rgb_mpi.lock import Lock
 
 if TYPE_CHECKING:
@@ -61,12 +61,11 @@ def claim(plan: Plan, start: SlurmStart | None = None) -> Claim:
         begun = journal.fields_of(plan.journal_path) if plan.journal_path.exists() else None
         if begun is not None and plan.job.resume:
             # Whether the output may be replaced was settled when that run began.
-            plan = replace(plan, done=_go_on(plan, begun))
+            plan = replace(plan, done=_go_on(plan, begun, lock))
         else:
             if not plan.job.overwrite:
                 _refuse_what_is_there(plan, begun)
-            journal.begin(plan.journal_path, plan.fields)
-            _empty(plan.part_path)
+            _begin(plan)
         _empty(plan.sealed_path)
     except BaseException:
         lock.release()
@@ -88,16 +87,21 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     -------
     str
         What is kept and how to go on, for the user; empty if nothing is.
+
+    Raises
+    ------
+    OutputError
+        The files cannot be read or removed.
     """
-    for path in (plan.sealed_path, plan.lock_path):
-        path.unlink(missing_ok=True)
+    if isinstance(error, TakenError):
+        return ""
+    _remove(plan.sealed_path, plan.lock_path)
     # What a strict run refuses at its end is not to be gone on from.
     if _kept(plan) and not isinstance(error, StrictError):
         return (
             f"{_count(plan)} are kept in {plan.part_path}; the same command with --resume goes on"
         )
-    for path in (plan.journal_path, plan.part_path):
-        path.unlink(missing_ok=True)
+    _remove(plan.journal_path, plan.part_path)
     return ""
 
 
@@ -113,7 +117,17 @@ def _refuse_what_is_there(plan: Plan, begun: dict[str, str] | None) -> None:
             raise UsageError(f"{path}: exists already; --overwrite replaces it")
 
 
-def _go_on(plan: Plan, begun: dict[str, str]) -> frozenset[int]:
+def _begin(plan: Plan) -> None:
+    """Make the files of a new run; none of them if that fails."""
+    try:
+        journal.begin(plan.journal_path, plan.fields)
+        _empty(plan.part_path)
+    except BaseException:
+        _remove(plan.journal_path, plan.part_path)
+        raise
+
+
+def _go_on(plan: Plan, begun: dict[str, str], lock: Lock) -> frozenset[int]:
     """Return the windows that a stopped run of this very job has left."""
     for name in sorted(begun.keys() | plan.fields.keys()):
         there, here = begun.get(name, "none"), plan.fields.get(name, "none")
@@ -124,13 +138,20 @@ def _go_on(plan: Plan, begun: dict[str, str]) -> frozenset[int]:
             )
     if not plan.part_path.exists():
         _empty(plan.part_path)
-    return journal.mend(plan.journal_path, plan.part_path, len(plan.windows))
+    return journal.mend(plan.journal_path, plan.part_path, len(plan.windows), lock.refresh)
 
 
 def _empty(path: Path) -> None:
     """Make a file without a byte in it."""
     with named(path):
         path.write_bytes(b"")
+
+
+def _remove(*paths: Path) -> None:
+    """Remove files that may not be there."""
+    for path in paths:
+        with named(path):
+            path.unlink(missing_ok=True)
 
 
 def _kept(plan: Plan) -> int:

@@ -9,6 +9,7 @@
     ├── LaunchError     2   the ranks that were started are not the ranks that met
     ├── StrictError     2   what would have been a warning, but for --strict
     ├── OutputError     4   the output cannot be written
+    │   └── TakenError  4   another run has taken the output
     ├── ReadError       5   a window of a band could not be read once the run was under way
     ├── ProtocolError   5   a message between ranks is not what was agreed
     ├── SilenceError    5   a rank has said nothing for too long
@@ -69,6 +70,10 @@ class OutputError(S2RGBError):
     """The output cannot be written."""
 
     exit_code = 4
+
+
+class TakenError(OutputError):
+    """Another run has taken the output: what lies beside it is that run's."""
 
 
 class ReadError(S2RGBError):

@@ -141,7 +141,7 @@ def fields_of(path: Path) -> dict[str, str] | None:
     try:
         first = json.loads(line)
         version, fields = first["journal"], first["fields"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         version, fields = None, None
     if not isinstance(fields, dict) or version != VERSION:
         raise UsageError(f"{path}: not a journal of this version; --overwrite starts anew")
@@ -176,7 +176,9 @@ def blocks(path: Path, read: Callable[[int, int], bytes]) -> Iterator[tuple[Bloc
         yield unpack(header, payload), offset
 
 
-def mend(path: Path, part_path: Path, windows: int) -> frozenset[int]:
+def mend(
+    path: Path, part_path: Path, windows: int, attend: Callable[[], None] = lambda: None
+) -> frozenset[int]:
     """Make a journal and its part file true again after whatever has happened to them.
 
     Blocks are dropped whose bytes are not in the part file any more, and those of windows that
@@ -188,6 +190,8 @@ def mend(path: Path, part_path: Path, windows: int) -> frozenset[int]:
         Both must exist.
     windows : int
         How many the plan has.
+    attend : callable, optional
+        What else to look after between two blocks: all of them are read.
 
     Returns
     -------
@@ -203,6 +207,7 @@ def mend(path: Path, part_path: Path, windows: int) -> frozenset[int]:
 
     def whole(part: BinaryIO) -> Iterator[bytes]:
         for offset, header, raw in records(path):
+            attend()
             number = header.window
             if 0 <= number < windows and number not in ends and _holds(part, offset, header):
                 ends[number] = offset + header.nbytes

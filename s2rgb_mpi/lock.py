@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from s2rgb_mpi.errors import UsageError, named
+from s2rgb_mpi.errors import TakenError, UsageError, named
 
 REFRESH_SECONDS = 10.0
 """How often the owner of a lock says that it is still there."""
@@ -47,30 +47,51 @@ class Lock:
     def __init__(self, path: Path, start: SlurmStart | None = None) -> None:
         self.path = path
         self._start = start
-        owner = _this_process() | {"slurm": start}
+        self._owner = json.dumps(_this_process() | {"slurm": start}).encode()
         with named(path):
-            while not self._create(json.dumps(owner)):
+            while not self._create():
                 self._take_away()
         self._refreshed = time.monotonic()
 
     def refresh(self) -> None:
-        """Say that the owner is still there, if the last time is long enough ago."""
-        if time.monotonic() - self._refreshed > REFRESH_SECONDS:
-            self._refreshed = time.monotonic()
-            with named(self.path):
-                os.utime(self.path)
+        """Say that the owner is still there, if the last time is long enough ago.
+
+        Raises
+        ------
+        TakenError
+            This run was suspended, or cut off from the disk, for so long that another one has
+            taken its lock for a dead run's.
+        OutputError
+            The file cannot be read or written.
+        """
+        if time.monotonic() - self._refreshed <= REFRESH_SECONDS:
+            return
+        self._refreshed = time.monotonic()
+        with named(self.path):
+            try:
+                ours = self.path.read_bytes() == self._owner
+            except FileNotFoundError:
+                ours = False
+            if not ours:
+                raise TakenError(f"{self.path}: another run has taken this output meanwhile")
+            os.utime(self.path)
 
     def release(self) -> None:
         """Let others have the output."""
         self.path.unlink(missing_ok=True)
 
-    def _create(self, owner: str) -> bool:
+    def _create(self) -> bool:
         """Make the file; False if there is one."""
         try:
-            with self.path.open("x") as file:
-                file.write(f"{owner}\n")
+            file = self.path.open("xb")
         except FileExistsError:
             return False
+        try:
+            with file:
+                file.write(self._owner)
+        except OSError:  # the disk is full
+            self.path.unlink()
+            raise
         return True
 
     def _take_away(self) -> None:

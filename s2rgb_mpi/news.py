@@ -94,9 +94,16 @@ class News:
             raise _deaf(self._timeout)
 
     def flush(self) -> None:
-        """Tell the rest, and wait until all is heard."""
+        """Tell the rest, and wait until all is heard.
+
+        Raises
+        ------
+        SilenceError
+            Rank 0 does not listen.
+        """
         while self._sent is not None:
-            until(self._heard)
+            if not until(self._heard, seconds=self._timeout):
+                raise _deaf(self._timeout)
             if self._new:
                 self._send()
 

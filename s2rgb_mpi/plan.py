@@ -221,7 +221,9 @@ class Plan:
         for level in range(self.whole_levels + 1, self.levels + 1):
             width, height = self.grid.at_level(level)
             by_share = (
-                2 if share == sorted(share) else len({self._tile(n, level) for n in share}) + 2
+                2
+                if sorted(share) in (share, share[::-1])
+                else len({self._tile(n, level) for n in share}) + 2
                 for share in shares
             )
             open_tiles += min(sum(by_share), -(-width // tile) * -(-height // tile))
@@ -273,9 +275,14 @@ class Plan:
         """Return what :meth:`cut` does, each share in the order of work."""
         shares = self.cut(workers)
         common = in_common(shares, self.sources)
-        if not common:
-            return shares
-        return [arrange(worker, share, common, self.sources) for worker, share in enumerate(shares)]
+
+        def walks(worker: int) -> Iterator[list[int]]:
+            share = shares[worker]
+            # Backwards where that keeps less: of a cell across two windows the later part is kept.
+            for walk in (share, share[::-1]):
+                yield arrange(worker, walk, common, self.sources) if common else walk
+
+        return [min(walks(worker), key=self.kept_nbytes) for worker in range(workers)]
 
     def sources(self, number: int) -> list[tuple[int, Window]]:
         """List what is read for a window: numbers of products, and places in them."""

@@ -40,13 +40,20 @@ def finishing() -> bool:
     return GRACEFUL in _heard
 
 
+def ending() -> None:
+    """Mind no signal any more: the run is being ended, which must not be cut short."""
+    for number in (GRACEFUL, *AT_ONCE):
+        signal.signal(number, signal.SIG_IGN)
+    _heard.clear()
+
+
 def check() -> None:
     """End this rank's work if that was asked for.
 
     Raises
     ------
     StopError
-        SIGTERM or SIGINT has come. It is raised once: the guard has to wait for things too.
+        SIGTERM or SIGINT has come. It is raised once.
     """
     for number in AT_ONCE:
         if number in _heard:

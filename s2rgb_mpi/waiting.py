@@ -78,7 +78,7 @@ def until(
     ready : callable
         Mostly the ``Test`` of an MPI request.
     seconds : float, optional
-        Give up after so long.
+        Give up after so long; while the job is suspended none go by.
     attend : callable, optional
         What else to look after between two looks; what it raises ends the wait.
 
@@ -87,10 +87,9 @@ def until(
     bool
         False only if the time ran out.
     """
-    patience = Patience()
-    deadline = None if seconds is None else time.monotonic() + seconds
+    patience, clock = Patience(), WakingClock()
     while not ready():
-        if deadline is not None and time.monotonic() > deadline:
+        if seconds is not None and clock.now() > seconds:
             return False
         attend()
         patience.pause()

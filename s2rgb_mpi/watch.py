@@ -43,7 +43,9 @@ class Watch:
             worker = self._owner.get(number)
             if worker is not None:
                 self._left[worker].remove(number)
-                self._heard[worker] = now
+                # A worker may be done before the writer tells of its last windows.
+                if worker in self._heard:
+                    self._heard[worker] = now
 
     def done(self, rank: int) -> None:
         """Watch a rank no longer."""

@@ -27,9 +27,9 @@ from osgeo import gdal
 
 from safe import write_safe
 
-# A deadline of 200 ms for an example is an assertion on speed: false on a busy machine.
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
+# No deadline for an example: how long one takes says how busy the machine is.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 MPICH = "MPICH" in MPI.Get_library_version()  # which may be asked before MPI_Init
 

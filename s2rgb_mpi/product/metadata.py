@@ -63,7 +63,7 @@ def parse(name: str, text: bytes) -> Tree:
     try:
         parser = ET.XMLParser(target=_NoDoctype())  # noqa: S314  no document type, no bombs
         root = ET.fromstring(text, parser)  # noqa: S314
-    except (ET.ParseError, ValueError) as error:
+    except (ET.ParseError, ValueError, LookupError) as error:  # the last: an unknown encoding
         raise InputError(f"{name}: {error}") from error
     nodes: dict[str, list[ET.Element]] = {}
     for element in root.iter():

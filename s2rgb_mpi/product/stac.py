@@ -34,6 +34,10 @@ BASELINE_OFFSET = -1000.0
 """BOA_ADD_OFFSET of all products so far that have one, DN."""
 
 
+MALFORMED = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+"""What comes of looking for values where an item has others, or none."""
+
+
 def open_stac(href: str, choice: Choice | None = None) -> Product:
     """Read what a STAC item says of a Sentinel-2 product.
 
@@ -56,15 +60,15 @@ def open_stac(href: str, choice: Choice | None = None) -> Product:
     """
     choice = choice or Choice()
     item = _item(href)
-    _refuse_l1c(href, item, choice)
     listed = []
-    for band in RGB_BANDS:
-        asset = _asset(href, item, band, choice.resolution)
-        try:
+    try:
+        _refuse_l1c(href, item, choice)
+        for band in RGB_BANDS:
+            asset = _asset(href, item, band, choice.resolution)
             stated = stated_by(item.properties, asset.extra_fields)
-        except (UsageError, TypeError) as error:
-            raise InputError(f"{href}: {error}") from error
-        listed.append(Listed(band, gdal_name(_absolute(asset.href, href)), metadata=stated))
+            listed.append(Listed(band, gdal_name(_absolute(asset.href, href)), metadata=stated))
+    except (UsageError, *MALFORMED) as error:
+        raise InputError(f"{href}: {error}") from error
     return replace(
         join(item.id, listed, choice),
         sensing_time=str(item.properties.get("datetime") or ""),
@@ -148,7 +152,7 @@ def _item(href: str) -> Any:
         raise InputError(f"{href}: reading STAC items needs pystac: pip install pystac") from error
     try:
         content = json.loads(fetch(href))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{href}: not JSON: {error}") from error
     kind = content.get("type") if isinstance(content, dict) else type(content).__name__
     if kind != "Feature":
@@ -156,7 +160,7 @@ def _item(href: str) -> Any:
     try:
         # As it is: moving it to the newest STAC would move the fields that are asked for here.
         return pystac.Item.from_dict(content, migrate=False)
-    except (pystac.STACError, pystac.STACTypeError, KeyError, TypeError, ValueError) as error:
+    except (pystac.STACError, pystac.STACTypeError, *MALFORMED) as error:
         raise InputError(f"{href}: not a STAC item: {error}") from error
 
 

@@ -1,5 +1,6 @@
 """One failure ends all ranks, at once, by name, and leaves nothing behind."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -7,25 +8,58 @@ from pathlib import Path
 import pytest
 
 from conftest import MPICH, SMALL, aborted
+from stopped import make_blocks, make_plan, resume
 
 FAILING = (str(Path(__file__).parent / "programs" / "failing.py"),)
 
-SECONDS = 5.0
+SECONDS = 10.0
 """Far below a hang, far above the second that it takes on an idle machine."""
+
+WINDOWS = 20
+
+
+@pytest.fixture(scope="module")
+def whole(safe, tmp_path_factory):
+    """The file of a run that nobody disturbed."""
+    plan = make_plan(safe, tmp_path_factory.mktemp("whole") / "rgb.tif")
+    return resume(plan, make_blocks(plan))
 
 
 def assert_ended(run, tmp_path, code, words):
     """One line that says what was wrong, in time; what is left can be gone on from."""
     assert run.returncode in ({code} if code == 2 else aborted(code)), run.stderr
-    errors = [line for line in run.said if "error" in line]
-    assert len(errors) == 1, run.stderr
+    last = [line for line in run.said if "error: " in line or "stopped by " in line]
+    assert len(last) == 1, run.stderr
     assert re.search(words, run.stderr), run.stderr
     left = {path.name for path in tmp_path.glob("rgb.tif*")}
     assert left in (set(), {"rgb.tif.part", "rgb.tif.journal"})
     assert bool(left) == ("--resume goes on" in run.stderr)
     assert run.left == []
+    assert_soon(run)
+
+
+def assert_soon(run):
     broke = re.findall(r"^broke (.*)$", run.stdout, re.MULTILINE)
-    assert all(run.end - float(moment) < SECONDS for moment in broke)
+    for moment in broke:
+        print(f"over {run.end - float(moment):.2f} s later")
+        assert run.end - float(moment) < SECONDS
+
+
+@pytest.fixture
+def assert_resumes(mpirun, safe, tmp_path, whole):
+    """The function that goes on, and sees that nobody can tell the file from an undisturbed one."""
+
+    def check(ranks=None, *, product=safe, least=2):
+        output = tmp_path / "rgb.tif"
+        run = mpirun(ranks, product, "-o", output, *SMALL, "--resume")
+        assert run.returncode == 0, run.stderr
+        kept = re.search(rf"(\d+) of {WINDOWS} windows are there already", run.stderr)
+        assert kept is not None, run.stderr
+        assert least <= int(kept[1]) <= WINDOWS
+        assert output.read_bytes() == whole
+        assert [path.name for path in tmp_path.glob("rgb.tif*")] == ["rgb.tif"]
+
+    return check
 
 
 @pytest.fixture
@@ -34,6 +68,17 @@ def damaged(safe, tmp_path):
     copy = tmp_path / safe.name
     shutil.copytree(safe, copy)
     return copy, next(copy.rglob("*_B03_10m.jp2"))
+
+
+@pytest.fixture
+def failing(mpirun, safe, tmp_path):
+    """The function that runs the program with a role that breaks: ``failing(ranks, role, how)``."""
+
+    def run(ranks, role, how, *options, product=safe):
+        output = tmp_path / "rgb.tif"
+        return mpirun(ranks, role, how, product, "-o", output, *SMALL, *options, program=FAILING)
+
+    return run
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
@@ -52,21 +97,6 @@ def test_coordinator_truncated_jp2(mpirun, damaged, tmp_path, ranks):
     assert_ended(run, tmp_path, 2, str(green))
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
-def test_coordinator_exception(mpirun, safe, tmp_path, ranks):
-    run = mpirun(
-        ranks, "coordinator", "exception", safe, "-o", tmp_path / "rgb.tif", program=FAILING
-    )
-    assert_ended(run, tmp_path, 5, r"rank 0[\s\S]*ValueError: broken on purpose")
-
-
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_worker_missing_file(mpirun, damaged, tmp_path, ranks):
-    product, _ = damaged
-    run = mpirun(ranks, "worker", "missing", product, "-o", tmp_path / "rgb.tif", program=FAILING)
-    assert_ended(run, tmp_path, 5, r"_B0[234]_10m\.jp2")
-
-
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_worker_truncated_jp2(mpirun, damaged, tmp_path, ranks):
     product, green = damaged
@@ -76,36 +106,120 @@ def test_worker_truncated_jp2(mpirun, damaged, tmp_path, ranks):
     assert_ended(run, tmp_path, 5, rf"error: {rank}window \d+ \(.*\) of {green}: ")
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_worker_exception(mpirun, safe, tmp_path, ranks):
-    run = mpirun(
-        ranks, "worker", "exception", safe, "-o", tmp_path / "rgb.tif", *SMALL, program=FAILING
-    )
-    assert_ended(run, tmp_path, 5, r"ValueError: broken on purpose\n.*window \d+ \(")
+ROLES = ("coordinator", "worker", "writer")
+RANK = {"coordinator": 0, "worker": 1, "writer": 2}
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_writer_missing_file(mpirun, safe, tmp_path, ranks):
-    run = mpirun(
-        ranks, "writer", "missing-part", safe, "-o", tmp_path / "rgb.tif", *SMALL, program=FAILING
-    )
+@pytest.mark.parametrize("role", ROLES)
+def test_an_exception(failing, tmp_path, assert_resumes, role):
+    run = failing(3, role, "exception")
+    assert_ended(run, tmp_path, 5, rf"rank {RANK[role]}[\s\S]*ValueError: broken on purpose")
+    assert_resumes()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_an_exception_in_one_process(failing, tmp_path, assert_resumes, role):
+    run = failing(None, role, "exception")
+    assert_ended(run, tmp_path, 5, "ValueError: broken on purpose")
+    assert_resumes(3)
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGUSR1"])
+@pytest.mark.parametrize("role", ROLES)
+def test_a_signal_to_one_rank_alone(failing, tmp_path, assert_resumes, role, how):
+    run = failing(3, role, how)
+    words = rf"stopped by {how}: \d+ of {WINDOWS} windows are kept in .*; .* --resume goes on"
+    assert_ended(run, tmp_path, 75, words)
+    assert_resumes()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_rank_that_is_killed(failing, tmp_path, assert_resumes, role):
+    """Nobody may be left to say a word, or to clear the lock away."""
+    run = failing(3, role, "SIGKILL")
+    assert run.returncode == 128 + 9, run.stderr
+    assert run.left == []
+    assert_soon(run)
+    assert not (tmp_path / "rgb.tif").exists()
+    assert_resumes()
+
+
+def test_a_process_alone_that_is_killed(failing, tmp_path, assert_resumes):
+    run = failing(None, "writer", "SIGKILL")
+    assert run.returncode == -9
+    left = {path.name for path in tmp_path.glob("rgb.tif*")}
+    assert left == {f"rgb.tif.{end}" for end in ("journal", "lock", "part", "sealed")}
+    assert_resumes(2)
+
+
+@pytest.mark.parametrize("ranks", [None, 3])
+def test_a_writer_that_finds_the_disk_full(failing, tmp_path, assert_resumes, ranks):
+    run = failing(ranks, "writer", "disk-full")
+    assert_ended(run, tmp_path, 4, r"rgb\.tif\.part: File too large")
+    assert_resumes()
+
+
+def test_a_disk_that_is_full_when_the_file_is_sealed(failing, tmp_path, assert_resumes):
+    run = failing(3, "writer at its end", "no-room")
+    assert_ended(run, tmp_path, 4, r"rgb\.tif\.sealed: File too large")
+    assert_resumes(least=WINDOWS)
+
+
+@pytest.mark.parametrize("ranks", [None, 3])
+def test_a_worker_whose_files_were_cut(failing, damaged, tmp_path, assert_resumes, ranks):
+    product, green = damaged
+    bands = {path: path.read_bytes() for path in green.parent.iterdir()}
+    times = {path: path.stat().st_mtime_ns for path in bands}
+    run = failing(ranks, "worker", "empty-files", product=product)
+    assert_ended(run, tmp_path, 5, r"window \d+ .*_B0[234]_10m\.jp2")
+    for path, content in bands.items():
+        path.write_bytes(content)
+        os.utime(path, ns=(times[path], times[path]))
+    assert_resumes(product=product)
+
+
+def test_a_writer_whose_part_file_is_gone(failing, tmp_path):
+    run = failing(3, "writer at its start", "missing-part")
     assert_ended(run, tmp_path, 4, r"rgb\.tif\.part: No such file")
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_writer_truncated_part_file(mpirun, safe, tmp_path, ranks):
-    run = mpirun(
-        ranks, "writer", "cut-part", safe, "-o", tmp_path / "rgb.tif", *SMALL, program=FAILING
-    )
+def test_a_writer_whose_part_file_was_cut(failing, tmp_path, assert_resumes):
+    run = failing(3, "writer at its end", "cut-part")
     assert_ended(run, tmp_path, 4, r"rgb\.tif\.part: \d+ bytes at \d+ are not there")
+    assert_resumes()
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_writer_exception(mpirun, safe, tmp_path, ranks):
-    run = mpirun(
-        ranks, "writer", "exception", safe, "-o", tmp_path / "rgb.tif", *SMALL, program=FAILING
-    )
-    assert_ended(run, tmp_path, 5, "ValueError: broken on purpose")
+def test_a_bit_that_flips_on_its_way(failing, tmp_path, assert_resumes):
+    run = failing(3, "worker", "flip")
+    assert_ended(run, tmp_path, 5, r"rank 2: window \d+ was damaged on its way: CRC-32 differs")
+    assert_resumes()
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        ("worker", r"rank 0: rank 1 at window \d+ \(.*\) has said nothing for 2 s \(--timeout\)"),
+        ("writer", r"rank 0: the writer, rank 2, has said nothing for 2 s \(--timeout\)"),
+    ],
+)
+def test_a_rank_that_hangs_is_named(failing, tmp_path, assert_resumes, role, words):
+    run = failing(3, role, "hang", "--timeout", "2")
+    assert_ended(run, tmp_path, 5, f"error: {words}")
+    assert_resumes()
+
+
+def test_a_coordinator_that_hangs_is_named(failing, assert_resumes):
+    """Whoever finds out speaks for itself, as rank 0 does not: that may be more than one."""
+    run = failing(3, "coordinator", "hang", "--timeout", "2")
+    assert run.returncode == 5, run.stderr
+    errors = [line for line in run.said if "error: " in line]
+    words = "error: rank [12]: rank 0 has not listened for 2 s \\(--timeout\\)"
+    assert errors
+    assert all(re.search(words, line) for line in errors), run.stderr
+    assert "Traceback" not in run.stderr
+    assert run.left == []
+    assert_soon(run)
+    assert_resumes()
 
 
 @pytest.mark.parametrize("ranks", [1, 3])

@@ -1,43 +1,110 @@
-"""The program, but one role breaks: ROLE HOW, then the arguments. Says when it breaks."""
+"""The program, but one role breaks: ROLE HOW, then the arguments. Says when it breaks.
 
+The journal is committed after every block: what is left does not depend on the clock.
+"""
+
+import errno
 import os
+import resource
+import signal
 import sys
 import time
 from pathlib import Path
 
-from s2rgb_mpi import __main__, coordinator, output, render, worker
+from s2rgb_mpi import __main__, claim, errors, journal, output, protocol, render, worker
+from s2rgb_mpi.report import Report
 
 role, how, *arguments = sys.argv[1:]
 
 
-def breaking(function):
-    """Make a function break before it does its work, in the way that was asked for."""
+def empty_bands(renderer):
+    """Cut files that are open: those that were only removed would still be there."""
+    for band in renderer._plan.scene.members[0].product.bands:  # noqa: SLF001  nobody else knows it
+        os.truncate(band.path, 0)
 
-    def broken(first, *rest, **named):
-        print("broke", time.monotonic(), flush=True)
-        if how == "exception":
-            raise ValueError("broken on purpose")
-        if how == "missing":
-            for band in first.scene.members[0].product.bands:
-                Path(band.path).unlink()
-        if how == "missing-part":
-            first.unlink()
-        if how == "cut-part":
-            os.truncate(first._plan.part_path, 100)  # noqa: SLF001  nobody else knows the plan
-        return function(first, *rest, **named)
 
-    return broken
+def flip_a_bit(_):
+    """Damage the payload that is packed next, as a cable might."""
 
+    def flipping(block, room):
+        header, payload = protocol.pack(block, room)
+        damaged = payload.copy()
+        damaged[payload.size // 2] ^= 1
+        setattr(worker, "pack", protocol.pack)  # noqa: B010  mypy knows no `worker.pack`
+        return header, damaged
+
+    setattr(worker, "pack", flipping)  # noqa: B010  likewise
+
+
+def limit_files(nbytes):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (nbytes, resource.RLIM_INFINITY))
+
+
+def refuse(path, *_):
+    """Refuse as a disk does that Linux has made read-only, because it fails."""
+    with errors.named(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def suspend(_):
+    """Stop every rank, this one last, as Slurm does with a job that has to wait."""
+    ranks = [
+        int(process.name)
+        for process in Path("/proc").glob("[0-9]*")
+        if os.getsid(int(process.name)) == os.getsid(0)
+        and (process / "cmdline").read_bytes().startswith(os.fsencode(sys.executable))
+    ]
+    for rank in sorted(ranks, key=os.getpid().__eq__):
+        os.kill(rank, signal.SIGSTOP)
+
+
+def fail(_):
+    raise ValueError("broken on purpose")
+
+
+DEEDS = {
+    "exception": fail,
+    "flip": flip_a_bit,
+    "empty-files": empty_bands,
+    "missing-part": Path.unlink,
+    "cut-part": lambda out: os.truncate(out._plan.part_path, out.nbytes // 2),  # noqa: SLF001
+    "disk-full": lambda out: limit_files(out.nbytes + 100),
+    "no-room": lambda _: limit_files(1000),
+    "suspend": suspend,
+    "read-only": lambda out: refuse(out._plan.part_path),  # noqa: SLF001
+    "nap": lambda _: time.sleep(2),
+    "hang": lambda _: time.sleep(3600),
+    "SIGKILL": lambda _: os.kill(os.getpid(), signal.SIGKILL),
+    "SIGTERM": lambda _: os.kill(os.getpid(), signal.SIGTERM),
+    "SIGINT": lambda _: os.kill(os.getpid(), signal.SIGINT),
+    "SIGUSR1": lambda _: os.kill(os.getpid(), signal.SIGUSR1),
+}
+"""What is done to, or with, the first argument of the function that breaks."""
 
 PLACES = {
-    ("coordinator", "exception"): (coordinator.Coordinator, "attend"),
-    ("worker", "exception"): (render, "colour"),
-    ("worker", "missing"): (worker, "blocks"),
-    ("writer", "exception"): (output.Output, "place"),
-    ("writer", "missing-part"): (output, "TileLog"),
-    ("writer", "cut-part"): (output.Output, "finish"),
+    "coordinator": (Report, "advance", 3),
+    "worker at its start": (worker, "_Maker", 1),
+    "worker": (render.Renderer, "render", 6),
+    "writer": (output.Output, "place", 4),
+    "writer at its start": (output, "TileLog", 1),
+    "writer at its end": (output.Output, "finish", 1),
 }
-owner, name = PLACES[role, how]
-setattr(owner, name, breaking(getattr(owner, name)))
+"""The function that breaks, and at which call."""
 
+owner, name, call = PLACES[role]
+function, calls = getattr(owner, name), [0]
+
+
+def broken(first, *rest, **named):
+    calls[0] += 1
+    if calls[0] == call:
+        os.write(sys.stdout.fileno(), f"broke {time.monotonic()}\n".encode())
+        DEEDS[how](first)
+    return function(first, *rest, **named)
+
+
+journal.COMMIT_SECONDS = 0.0
+if how == "read-only":
+    setattr(claim, "_remove", refuse)  # noqa: B010  mypy takes no assignment to a function
+setattr(owner, name, broken)
 sys.exit(__main__.main(arguments))
