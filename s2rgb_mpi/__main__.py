@@ -1,5 +1,7 @@
 """The program: the communicator, the role by rank, the guard, the exit code."""
 
+# ruff: noqa: E402  some things must come before some imports
+
 from __future__ import annotations
 
 import os
@@ -18,9 +20,13 @@ os.environ.update(
 os.environ.setdefault("GDAL_CACHEMAX", "16")
 os.environ.setdefault("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
 
+from s2rgb_mpi import signals
+
+signals.listen()  # what follows takes seconds on a busy machine, and a signal may come meanwhile
+
 from mpi4py import MPI
 
-from s2rgb_mpi import advice, cli, coordinator, signals, waiting, worker, writer
+from s2rgb_mpi import advice, cli, coordinator, waiting, worker, writer
 from s2rgb_mpi.claim import claim, clear
 from s2rgb_mpi.conclusion import About, conclude
 from s2rgb_mpi.errors import RankError, S2RGBError, StopError
@@ -42,7 +48,7 @@ SECONDS_TO_TELL = 2.0
 """How long a failed rank waits for rank 0 to hear it before it speaks itself."""
 
 SECONDS_TO_END = 10.0
-"""What it leaves rank 0 to end the job once that has heard it: on a busy machine, seconds."""
+"""How long it then waits to be ended: Open MPI 4 kills a second after SIGTERM, not at once."""
 
 SECONDS_TO_KEEP = 0.1
 """What rank 0 leaves the writer to keep its last blocks: Open MPI 5 kills 0.25 s after SIGTERM."""
@@ -59,7 +65,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         The command line without the program's name; this process's own by default.
     """
-    signals.listen()
     comm = MPI.COMM_WORLD.Dup()  # our tags cannot meet anybody else's
     report = Report()
     plan = None
@@ -158,7 +163,7 @@ def run(
         else:
             hearing = coordinator.Coordinator(comm, report, plan, shares, lock)
             if comm.rank in workers:
-                worker.run(comm, plan, share, tally, attend=hearing.attend)
+                worker.run(comm, plan, share, tally, workers=workers, attend=hearing.attend)
             with tally.stage("idle"):
                 written = hearing.run()
             tallies = [*hearing.tallies, tally.close()]
@@ -167,7 +172,7 @@ def run(
         written = writer.run(comm, plan, workers, tally)
         hand_in(comm, tally.close(), written, timeout=timeout)
     else:
-        worker.run(comm, plan, share, tally, attend=Orders(comm).attend)
+        worker.run(comm, plan, share, tally, workers=workers, attend=Orders(comm).attend)
         hand_in(comm, tally.close(), timeout=timeout)
     return int(waiting.broadcast(comm, code))
 

@@ -27,7 +27,7 @@ def describe(plan: Plan, ranks: int) -> str:
     """Say in words what a run with so many ranks would do, and what it would cost."""
     grid, job = plan.grid, plan.job
     workers = max(1, ranks - 2)
-    shares = [len(share) for share in plan.deal(workers)]
+    shares = [len(share) for share in plan.cut(workers)]
     lines = {
         "products": "".join(f"\n{_describe_member(member)}" for member in plan.scene.members),
         "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
@@ -70,14 +70,17 @@ def _evenness(plan: Plan, workers: int) -> float:
     """Return the mean share of so many workers as a part of the longest, in pixels."""
     shares = [
         sum(plan.windows[number].width * plan.windows[number].height for number in share)
-        for share in plan.deal(workers)
+        for share in plan.cut(workers)
     ]
     return sum(shares) / (workers * max(shares))
 
 
 def rank_nbytes(plan: Plan, workers: int) -> int:
-    """Return the memory to ask for, for every rank alike, bytes."""
-    most = max(plan.worker_nbytes(workers), plan.writer_nbytes(workers)) * MEMORY_RESERVE
+    """Return the memory to ask for, for every rank alike, bytes; it is enough for fewer too.
+
+    A worker with a longer share may have more cells to keep, so one alone needs the most.
+    """
+    most = max(plan.worker_nbytes(1), plan.writer_nbytes(workers)) * MEMORY_RESERVE
     return -(-int(most) // MEMORY_STEP) * MEMORY_STEP
 
 
@@ -104,7 +107,7 @@ def advise(plan: Plan, argv: Sequence[str], *, python: str) -> str:
     program = shlex.join([python, "-m", "s2rgb_mpi", *arguments])
     memory = rank_nbytes(plan, workers)
     step = f"srun --mpi=pmix {program}"
-    longest = max(len(share) for share in plan.deal(workers))
+    longest = max(len(share) for share in plan.cut(workers))
     lines = {
         "ranks": f"{workers + 2}: {workers} workers of at most {longest} windows each,"
         " the coordinator and the writer",

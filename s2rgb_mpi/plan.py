@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from s2rgb_mpi.geotiff import made_by
 from s2rgb_mpi.grid import Window, interleave, reduced
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD, header_nbytes
 from s2rgb_mpi.scene import cells
+from s2rgb_mpi.shares import arrange, cut, in_common
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -174,7 +176,9 @@ class Plan:
             for member in self.scene.members
         )
         arrays = pixels * (stored + 3 * 4 + DECODER_NBYTES_PER_PIXEL)
-        kept = max(self.kept_nbytes(share) for share in self.deal(workers))
+        shares = self.deal(workers)
+        passed = self.passed_nbytes(shares)
+        kept = max(self.kept_nbytes(share) + passed[w] for w, share in enumerate(shares))
         sent = BLOCKS_IN_FLIGHT * self.payload_nbytes
         return LIBRARIES_NBYTES + CACHE_NBYTES + arrays + kept + sent
 
@@ -187,19 +191,20 @@ class Plan:
                 yield number, cell
 
     def kept_nbytes(self, share: Sequence[int]) -> int:
-        """Return the most that cells can take which a later window of the share may need, bytes."""
-        needed = [[(n, cell.source) for n, cell in self.cells(self.windows[w])] for w in share]
-        left = Counter(cell for window in needed for cell in window)
-        kept: dict[tuple[int, Window], int] = {}
-        now = most = 0
-        for window in needed:
-            for cell in window:
-                left[cell] -= 1
-                nbytes = cell[1].width * cell[1].height * 3 * 2 if left[cell] else 0
-                now += nbytes - kept.get(cell, 0)
-                kept[cell] = nbytes
-            most = max(most, now)
-        return most
+        """Return the most that parts of cells can take which later windows of the share show."""
+        shown: defaultdict[tuple[int, Window], dict[int, int]] = defaultdict(dict)
+        for number in share:
+            window = self.windows[number]
+            for member, cell in self.cells(window):
+                part = cell.target.overlap(window)
+                shown[member, cell.source][number] = part.width * part.height * 3 if part else 0
+        # A cell is read for the first window that shows it; each later one then takes its part.
+        change: Counter[int] = Counter()
+        for parts in shown.values():
+            first, *later = parts
+            change[first] += sum(parts[number] for number in later)
+            change.subtract({number: parts[number] for number in later})
+        return max(itertools.accumulate(change[number] for number in share), default=0)
 
     def writer_nbytes(self, workers: int) -> int:
         """Return the memory that the writer needs at the most, bytes.
@@ -207,17 +212,27 @@ class Plan:
         Parameters
         ----------
         workers : int
-            Each has a line with one header, and may leave two tiles a level open: the one its
-            share begins in and the one it is at.
+            Each has a line with one header, and may leave tiles open: of a share along the curve
+            two a level, the one it begins in and the one it is at; of another one, all.
         """
         tile = self.job.profile.tile
+        shares = self.deal(workers)
         open_tiles = 0
         for level in range(self.whole_levels + 1, self.levels + 1):
             width, height = self.grid.at_level(level)
-            open_tiles += min(2 * workers, -(-width // tile) * -(-height // tile))
+            by_share = (
+                2 if share == sorted(share) else len({self._tile(n, level) for n in share}) + 2
+                for share in shares
+            )
+            open_tiles += min(sum(by_share), -(-width // tile) * -(-height // tile))
         received = max(RECEIVE_NBYTES, self.payload_nbytes)
         headers = workers * header_nbytes(self.room)
         return LIBRARIES_NBYTES + received + headers + open_tiles * tile * tile * 3
+
+    def _tile(self, number: int, level: int) -> tuple[int, int]:
+        """Return the tile of a level that a window begins in."""
+        place, tile = self.windows[number].at_level(level), self.job.profile.tile
+        return place.row_off // tile, place.col_off // tile
 
     @property
     def output_nbytes(self) -> int:
@@ -231,10 +246,10 @@ class Plan:
         raw = tile * tile * (profile.bands * profile.worst_ratio + 1 / 8)
         return math.ceil(tiles * (raw + 64)) + 1_000_000
 
-    def deal(self, workers: int) -> list[list[int]]:
+    def cut(self, workers: int) -> list[list[int]]:
         """Cut the windows to be done into one share per worker, runs of neighbours.
 
-        All shares cost about the same.
+        All shares are to cost about the same.
 
         Parameters
         ----------
@@ -252,19 +267,49 @@ class Plan:
             for number, window in enumerate(self.windows)
             if number not in self.done
         }
-        total, before = sum(costs.values()), 0
-        shares: list[list[int]] = [[] for _ in range(workers)]
-        for number, cost in costs.items():
-            # The worker in whose stretch of the total cost the middle of this window lies.
-            shares[(2 * before + cost) * workers // (2 * total)].append(number)
-            before += cost
-        return shares
+        return cut(costs, workers)
+
+    def deal(self, workers: int) -> list[list[int]]:
+        """Return what :meth:`cut` does, each share in the order of work."""
+        shares = self.cut(workers)
+        common = in_common(shares, self.sources)
+        if not common:
+            return shares
+        return [arrange(worker, share, common, self.sources) for worker, share in enumerate(shares)]
+
+    def sources(self, number: int) -> list[tuple[int, Window]]:
+        """List what is read for a window: numbers of products, and places in them."""
+        return [(member, cell.source) for member, cell in self.cells(self.windows[number])]
+
+    def passed_nbytes(self, shares: Sequence[Sequence[int]]) -> list[int]:
+        """Return the most that parts of cells can take that pass between workers, bytes.
+
+        All that a worker gets from others, and all that it gives to others, may be there at once.
+        """
+        common = in_common(shares, self.sources)
+        totals = [0] * len(shares)
+        for owner, share in enumerate(shares if common else ()):
+            for number in share:
+                window = self.windows[number]
+                for member, cell in self.cells(window):
+                    part = cell.target.overlap(window)
+                    for user in common.get((member, cell.source), ()):
+                        if part and user <= owner:
+                            totals[user] += part.width * part.height * 3
+        return totals
 
     def _cost(self, window: Window) -> int:
-        """Estimate the work of a window: its pixels that some product may show."""
-        shown = [member.visible(window) for member in self.scene.members]
-        pixels = sum(part.width * part.height for part in shown if part)
-        return 1 + min(pixels, window.width * window.height)
+        """Predict the work of a window, ns: of what its products have there, until it is full."""
+        cost, left = 0.0, 1.0
+        for member in self.scene.members:
+            shown = member.visible(window)
+            if shown is None:
+                continue
+            cost += left * member.product.cost(shown.moved(-member.col_off, -member.row_off))
+            left -= shown.width * shown.height / (window.width * window.height)
+            if left <= 0:  # what lies below is hidden, but for "no data" that nobody knows yet
+                break
+        return 1 + round(cost)
 
 
 def make_plan(job: Job, scene: Scene) -> Plan:

@@ -13,6 +13,7 @@
       |  FAILED (exit code, words), from any rank  ----------------------->  |
       |  STOP, from any rank that a signal reached  ---------------------->  |
       |  <------------------------------ STOP after the window in hand, to all ranks
+      |  CELL (a block: parts of a cell that shows in the next worker's share too), to a worker
 
 A block is one window's pieces. The header is little-endian::
 
@@ -62,6 +63,7 @@ class Tag(IntEnum):
     STOP = 5
     FAILED = 6
     TALLY = 7
+    CELL = 8
 
 
 class Kind(IntEnum):
@@ -209,6 +211,27 @@ def pack_header(block: Block, room: int) -> NDArray[np.uint8]:
 def _used(header: NDArray[np.uint8], count: int) -> memoryview:
     """Return a header without the unused end of its table."""
     return header[: header_nbytes(count)].data
+
+
+def pack_message(block: Block) -> bytes:
+    """Turn a block into one message, for the rare ones that go from worker to worker."""
+    header, payload = pack(block, len(block.pieces))
+    return header.tobytes() + payload.tobytes()
+
+
+def unpack_message(message: bytes) -> Block:
+    """Read what :func:`pack_message` made.
+
+    Raises
+    ------
+    ProtocolError
+        As :func:`unpack_header` and :func:`unpack`.
+    """
+    data = np.frombuffer(message, dtype=np.uint8)
+    if data.size < _HEAD.itemsize:
+        raise ProtocolError(f"a message of {data.size} bytes is too short")
+    end = header_nbytes(int(data[: _HEAD.itemsize].view(_HEAD)[0]["count"]))
+    return unpack(unpack_header(data[:end]), data[end:])
 
 
 def end_of_share(room: int, *, stopped: bool = False) -> NDArray[np.uint8]:

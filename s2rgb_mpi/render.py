@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from s2rgb_mpi import offsets, seams
+from s2rgb_mpi.border import Part
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.product import forget
 from s2rgb_mpi.radiometry import colour, make_lut, valid
-from s2rgb_mpi.source import Source
+from s2rgb_mpi.source import Memory, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from s2rgb_mpi.border import Border
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.report import Tally
+    from s2rgb_mpi.scene import Cell
 
 
 class Rendered(NamedTuple):
@@ -38,8 +41,10 @@ class Renderer:
     """Renders the windows of a share, and decodes no source block twice for it.
 
     Products are read in cells of whole blocks. Where the blocks of a product do not line up with
-    the windows, a cell shows in up to four of them: it is kept until the last window of the share
-    that may need it is done. A cell that is wholly hidden by products before it is never read.
+    the windows, a cell shows in up to four of them: for each of those that are still to come, its
+    part of the cell is coloured at once, and kept; that takes a quarter of what the whole cell
+    would take as DN. Likewise for windows of other shares. A cell that is wholly hidden by products
+    before it is never read.
 
     Parameters
     ----------
@@ -49,12 +54,18 @@ class Renderer:
         Numbers of the windows that will be asked for, each once.
     tally : Tally
         Filled here.
+    border : Border, optional
+        Where there are other shares whose cells show in this one.
     """
 
-    def __init__(self, plan: Plan, share: Sequence[int], tally: Tally) -> None:
+    def __init__(
+        self, plan: Plan, share: Sequence[int], tally: Tally, border: Border | None = None
+    ) -> None:
         self._plan = plan
         self._tally = tally
+        self._border = border
         self._sources: dict[int, Source] = {}
+        self._memory = Memory()
         self._calibrations = [
             [band.calibration for band in member.product.bands] for member in plan.scene.members
         ]
@@ -62,12 +73,11 @@ class Renderer:
             [make_lut(calibration, plan.job.stretch) for calibration in calibrations]
             for calibrations in self._calibrations
         ]
-        self._uses = Counter(
-            (member, cell.source)
-            for number in share
-            for member, cell in plan.cells(plan.windows[number])
-        )
-        self._kept: dict[tuple[int, Window], list[NDArray[np.uint16]]] = {}
+        self._awaited: defaultdict[tuple[int, Window], set[int]] = defaultdict(set)
+        for number in share:
+            for member, cell in plan.cells(plan.windows[number]):
+                self._awaited[member, cell.source].add(number)
+        self._kept: dict[tuple[int, Window, int], Part] = {}
 
     def render(self, number: int) -> Rendered:
         """Give the colours of one window.
@@ -80,75 +90,100 @@ class Renderer:
         window = self._plan.windows[number]
         rgb = np.zeros((window.height, window.width, 3), dtype=np.uint8)
         rendered = Rendered(rgb, {}, {})
-        shown_here = list(self._plan.cells(window))
-        for position, (member, cell) in enumerate(shown_here):
+        # Whatever becomes of this window, nothing is kept for it any longer.
+        here = [
+            (member, cell, self._take(member, cell, number))
+            for member, cell in self._plan.cells(window)
+        ]
+        for member, cell, kept in here:
             shown = cell.target.overlap(window)
             assert shown is not None  # noqa: S101  `cells` lists no other
-            place = shown.moved(-window.col_off, -window.row_off).slices
-            if member == 0 or not valid(rgb[place]).all():
-                try:
-                    dn = self._read(number, member, cell.source)
-                except ReadError as error:
-                    for other, left in shown_here[position:]:
-                        self._release(other, left.source)
-                    raise ReadError(f"window {number} {error}") from error
-                inside = shown.moved(-cell.target.col_off, -cell.target.row_off).slices
-                part = [band[inside] for band in dn]
-                with self._tally.stage("render", number):
-                    self._paint(rendered, member, part, rgb[place])
-            self._release(member, cell.source)
+            target = rgb[shown.moved(-window.col_off, -window.row_off).slices]
+            if member and valid(target).all():
+                continue
+            try:
+                part = kept or self._passed(number, member, cell)
+                part = part or self._read(number, member, cell)
+            except ReadError as error:
+                raise ReadError(f"window {number} {error}") from error
+            with self._tally.stage("render", number):
+                _paint(rendered, member, part, target)
+        if self._border is not None:
+            for member, cell, _ in here:
+                if not self._awaited[member, cell.source]:
+                    self._border.leave((member, cell.source))
         return rendered
 
-    def _paint(
-        self,
-        rendered: Rendered,
-        member: int,
-        dn: Sequence[NDArray[np.uint16]],
-        target: NDArray[np.uint8],
-    ) -> None:
-        """Colour the pixels of a part of the window that are still empty; count what is seen."""
-        _add(rendered.counts, member, offsets.count(dn, self._calibrations[member]))
-        if member == 0:
-            colour(dn, self._luts[member], target)
-            return
-        fresh = np.empty_like(target)
-        colour(dn, self._luts[member], fresh)
-        if target.any():
-            _add(rendered.seams, member, seams.count(target, fresh))
-        empty = ~valid(target)
-        target[empty] = fresh[empty]
+    def _passed(self, number: int, member: int, cell: Cell) -> Part | None:
+        """Return what another worker has of a cell, and keep the parts of later windows."""
+        if self._border is None:
+            return None
+        with self._tally.stage("idle", number):
+            parts = self._border.take((member, cell.source))
+        for window in self._awaited[member, cell.source] & parts.keys():
+            self._kept[member, cell.source, window] = parts[window]
+        return parts.get(number)
 
-    def _read(self, number: int, member: int, cell: Window) -> list[NDArray[np.uint16]]:
-        """Read a cell, or return it as it was read for an earlier window.
+    def _read(self, number: int, member: int, cell: Cell) -> Part:
+        """Read a cell, keep the parts that later windows show, and return that of this one.
 
-        If that fails, the product is opened anew and read once more.
+        If it cannot be read, the product is opened anew and read once more.
         """
-        if (member, cell) in self._kept:
-            return self._kept[member, cell]
         try:
-            dn = self._fetch(number, member, cell)
+            dn = self._fetch(number, member, cell.source)
         except ReadError:
             forget(band.path for band in self._plan.scene.members[member].product.bands)
             self._sources.pop(member, None)
-            dn = self._fetch(number, member, cell)
-        with self._tally.stage("read", number):
-            if self._uses[member, cell] > 1:
-                dn = self._kept[member, cell] = [band.copy() for band in dn]
-        return dn
+            dn = self._fetch(number, member, cell.source)
+        with self._tally.stage("render", number):
+            for later in self._awaited[member, cell.source]:
+                self._kept[member, cell.source, later] = self._part(later, member, cell, dn)
+            if self._border is not None:
+                key = member, cell.source
+                others = self._border.later(key)
+                parts = {other: self._part(other, member, cell, dn) for other in others}
+                self._border.give(key, parts)
+            return self._part(number, member, cell, dn)
+
+    def _take(self, member: int, cell: Cell, number: int) -> Part | None:
+        """Return what is kept of a cell for a window, and keep it no longer."""
+        self._awaited[member, cell.source].remove(number)
+        return self._kept.pop((member, cell.source, number), None)
 
     def _fetch(self, number: int, member: int, cell: Window) -> list[NDArray[np.uint16]]:
-        """Read a cell, of a product that may have to be opened first."""
+        """Read a cell of a product, which may have to be opened first."""
         if member not in self._sources:
             with self._tally.stage("open", number):
-                self._sources[member] = Source(self._plan.scene.members[member].product)
+                self._open(member)
         with self._tally.stage("read", number):
             return self._sources[member].read(cell)
 
-    def _release(self, member: int, cell: Window) -> None:
-        """Count down the windows that may still need a cell; drop it after the last."""
-        self._uses[member, cell] -= 1
-        if not self._uses[member, cell]:
-            self._kept.pop((member, cell), None)
+    def _open(self, member: int) -> None:
+        """Open the files of a product; all products are read into the same memory."""
+        product = self._plan.scene.members[member].product
+        self._sources[member] = Source(product, self._memory)
+
+    def _part(self, number: int, member: int, cell: Cell, dn: Sequence[NDArray[np.uint16]]) -> Part:
+        """Colour what a window shows of a cell, and count its DN."""
+        shown = cell.target.overlap(self._plan.windows[number])
+        assert shown is not None  # noqa: S101  the cell is awaited by windows that show it
+        inside = shown.moved(-cell.target.col_off, -cell.target.row_off).slices
+        part = [band[inside] for band in dn]
+        rgb = np.empty((shown.height, shown.width, 3), dtype=np.uint8)
+        colour(part, self._luts[member], rgb)
+        return Part(rgb, offsets.count(part, self._calibrations[member]))
+
+
+def _paint(rendered: Rendered, member: int, part: Part, target: NDArray[np.uint8]) -> None:
+    """Fill the pixels of a part of the window that are still empty; count what is seen."""
+    _add(rendered.counts, member, part.counts)
+    if member == 0:
+        target[:] = part.rgb
+        return
+    if target.any():
+        _add(rendered.seams, member, seams.count(target, part.rgb))
+    empty = ~valid(target)
+    target[empty] = part.rgb[empty]
 
 
 def _add(sums: dict[int, NDArray[np.uint32]], member: int, counts: NDArray[np.uint32]) -> None:

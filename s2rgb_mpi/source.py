@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,8 @@ class Source:
     ----------
     product : Product
         What rank 0 found.
+    memory : Memory, optional
+        Where the pixels are put; several sources may share it if they are read in turn.
 
     Raises
     ------
@@ -34,10 +37,14 @@ class Source:
         A band that was there when rank 0 looked cannot be opened any more.
     """
 
-    def __init__(self, product: Product) -> None:
+    def __init__(self, product: Product, memory: Memory | None = None) -> None:
+        memory = Memory() if memory is None else memory
         # Bands of one file are read in one call: pixel by pixel, they share its blocks.
         groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
-        self._files = [_File.open(product, list(bands)) for _, bands in groups]
+        self._files = [
+            _File.open(product, list(bands), memory, place)
+            for place, (_, bands) in enumerate(groups)
+        ]
 
     def read(self, window: Window) -> list[NDArray[np.uint16]]:
         """Read one window of all bands.
@@ -62,18 +69,19 @@ class Source:
         return [array for file in self._files for array in file.read(window)]
 
 
-class _Buffer:
-    """Memory for one window's pixels, which grows to the largest window."""
+class Memory:
+    """Memory for the pixels of one window, which grows to the largest one."""
 
-    def __init__(self, dtype: str) -> None:
-        self._values = np.empty(0, dtype=dtype)
+    def __init__(self) -> None:
+        self._values: dict[tuple[int, str], NDArray[Any]] = {}
 
-    def shaped(self, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Return the first part of the memory as an array of that shape."""
-        size = int(np.prod(shape))
-        if self._values.size < size:
-            self._values = np.empty(size, dtype=self._values.dtype)
-        return self._values[:size].reshape(shape)
+    def array(self, place: int, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return an array in memory of its own for each place and type, as it was left."""
+        size = math.prod(shape)
+        values = self._values.get((place, dtype))
+        if values is None or values.size < size:
+            values = self._values[place, dtype] = np.empty(size, dtype=dtype)
+        return values[:size].reshape(shape)
 
 
 class _File(NamedTuple):
@@ -81,11 +89,12 @@ class _File(NamedTuple):
 
     dataset: Any
     bands: Sequence[Band]
-    values: _Buffer
-    dn: _Buffer
+    memory: Memory
+    place: int
+    """Among the files of the product: each has memory of its own."""
 
     @classmethod
-    def open(cls, product: Product, bands: Sequence[Band]) -> _File:
+    def open(cls, product: Product, bands: Sequence[Band], memory: Memory, place: int) -> _File:
         """Open the file of some bands, on the grid of their product."""
         try:
             dataset = open_raster(bands[0].path)
@@ -93,12 +102,12 @@ class _File(NamedTuple):
             raise ReadError(str(error)) from error
         if product.resampling:
             dataset = warped(dataset, product.grid, product.resampling, bands[0].nodata)
-        return cls(dataset, bands, _Buffer(bands[0].stored.dtype), _Buffer("uint16"))
+        return cls(dataset, bands, memory, place)
 
     def read(self, window: Window) -> NDArray[np.uint16]:
         """Read a window: shape (bands, height, width), uint16."""
         shape = len(self.bands), window.height, window.width
-        values = self.values.shaped(shape)
+        values = self.memory.array(self.place, self.bands[0].stored.dtype, shape)
         numbers = [band.number for band in self.bands]
         try:
             self.dataset.ReadRaster(*window, buf_obj=values.data, band_list=numbers)
@@ -107,7 +116,7 @@ class _File(NamedTuple):
             raise ReadError(f"{tuple(window)} of {path}: {cause(error, path)}") from error
         if values.dtype == np.uint16:
             return values
-        dn = self.dn.shaped(shape)
+        dn = self.memory.array(self.place, "uint16", shape)
         for band, one, out in zip(self.bands, values, dn, strict=True):
             to_dn(one, band.stored, out)
         return dn

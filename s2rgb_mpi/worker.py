@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2rgb_mpi import signals
+from s2rgb_mpi.border import Border
 from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.overviews import halve
@@ -35,6 +36,8 @@ def run(
     plan: Plan,
     share: Sequence[int],
     tally: Tally,
+    *,
+    workers: Sequence[int],
     attend: Callable[[], None] = lambda: None,
 ) -> None:
     """Turn a share into blocks and send them to the writer, the last rank.
@@ -49,23 +52,34 @@ def run(
         Numbers of windows.
     tally : Tally
         Filled here.
+    workers : sequence of int
+        All ranks that have shares.
     attend : callable, optional
         What else this rank has to look after between two windows and while it waits (rank 0
         of two ranks is coordinator too).
     """
+    border = None
+    if len(workers) > 1:
+        border = Border(comm, plan, workers, attend)
+        attend = border.attend
     outbox = _Outbox(comm, attend)
     sent = 0
-    for sent, block in enumerate(blocks(plan, share, tally), 1):  # noqa: B007  is used behind
+    for sent, block in enumerate(blocks(plan, share, tally, border), 1):  # noqa: B007  is used behind
         with tally.stage("encode", block.window):
             header, payload = pack(block, plan.room)
         with tally.stage("send-wait", block.window):
             outbox.send(header, payload)
+    if border is not None:
+        with tally.stage("idle"):
+            border.finish()
     with tally.stage("send-wait"):
         outbox.send(end_of_share(plan.room, stopped=sent < len(share)))
         outbox.flush()
 
 
-def blocks(plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
+def blocks(
+    plan: Plan, share: Sequence[int], tally: Tally, border: Border | None = None
+) -> Iterator[Block]:
     """Read, colour, reduce and encode the windows of a share, one after the other.
 
     None is begun after a graceful stop was asked for.
@@ -78,6 +92,8 @@ def blocks(plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
         Numbers of windows.
     tally : Tally
         Filled here.
+    border : Border, optional
+        Where there are other shares.
 
     Yields
     ------
@@ -92,7 +108,7 @@ def blocks(plan: Plan, share: Sequence[int], tally: Tally) -> Iterator[Block]:
         A signal asked for the end.
     """
     with tally.stage("open"):
-        maker = _Maker(plan, share, tally)
+        maker = _Maker(plan, share, tally, border)
     for number in share:
         signals.check()
         if signals.finishing():
@@ -122,10 +138,12 @@ def _left_empty(plan: Plan, number: int, error: ReadError) -> Block:
 class _Maker:
     """Makes one block after the other, with what all of them need."""
 
-    def __init__(self, plan: Plan, share: Sequence[int], tally: Tally) -> None:
+    def __init__(
+        self, plan: Plan, share: Sequence[int], tally: Tally, border: Border | None
+    ) -> None:
         self._plan = plan
         self._tally = tally
-        self._renderer = Renderer(plan, share, tally)
+        self._renderer = Renderer(plan, share, tally, border)
         self._encoder = Encoder(plan.job.profile)
 
     def block(self, number: int) -> Block:

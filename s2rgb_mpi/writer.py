@@ -59,8 +59,10 @@ def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Written 
         news.beat()
         output.look()
 
+    # Named, for a traceback to keep it: MPI goes on writing into what a failed rank has posted.
+    blocks = receive(comm, plan, workers, tally, attend)
     try:
-        for block in receive(comm, plan, workers, tally, attend):
+        for block in blocks:
             output.place(block)
             with tally.stage("append", block.window):
                 news.add(block, windows=output.windows, nbytes=output.nbytes)

@@ -18,12 +18,20 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import hypothesis
 import numpy as np
 import pytest
+from mpi4py import MPI
 from numpy.typing import NDArray
 from osgeo import gdal
 
 from safe import write_safe
+
+# No deadline for an example: how long one takes says how busy the machine is.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+
+MPICH = "MPICH" in MPI.Get_library_version()  # which may be asked before MPI_Init
 
 MPI_ENVIRONMENT = {
     # As root, and with more ranks than cores: Open MPI 4 and 5 have different names for it.
@@ -48,7 +56,9 @@ class Run(NamedTuple):
     @property
     def said(self) -> list[str]:
         """The lines that the program wrote, without those of mpirun."""
-        return [line for line in self.stderr.splitlines() if line.startswith("s2rgb_mpi:")]
+        # Open MPI 5 ends what it says of MPI_Abort with a NUL, which may precede a line of ours.
+        lines = [line.lstrip("\0") for line in self.stderr.splitlines()]
+        return [line for line in lines if line.startswith("s2rgb_mpi:")]
 
 
 def launch(
@@ -97,6 +107,14 @@ def _session(leader: int) -> list[str]:
             break
         time.sleep(0.05)
     return left
+
+
+def aborted(code: int) -> set[int]:
+    """Give what mpirun may return once a rank has called MPI_Abort with a code.
+
+    That of MPICH may tell by which signal it ended the other ranks, and not what the one said.
+    """
+    return {code, signal.SIGKILL} if MPICH else {code}
 
 
 @pytest.fixture(scope="session")

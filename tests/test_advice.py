@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -37,6 +38,18 @@ def test_memory_has_a_reserve_and_is_round(plan):
     asked = advice.rank_nbytes(made, 15)
     assert 1.2 * most <= asked < 1.2 * most + 50e6
     assert asked % 50_000_000 == 0
+
+
+def test_memory_is_enough_for_fewer_workers(tmp_path):
+    # The windows cut through the blocks of the second product: workers keep some of them.
+    grid = make_grid(6000, 6000)
+    left, dx, row_turn, top, col_turn, dy = grid.transform
+    aside = replace(grid, transform=(left + 35_000, dx, row_turn, top, col_turn, dy))
+    products = [Product(name, (), at, (1024, 1024)) for name, at in (("A", grid), ("B", aside))]
+    made = make_plan(Job(("A", "B"), (), tmp_path / "rgb.tif"), lay_out(products))
+    asked = advice.rank_nbytes(made, 9)
+    assert made.worker_nbytes(1) * 1.1 > made.worker_nbytes(9) * 1.2  # or there is nothing to show
+    assert all(made.worker_nbytes(workers) * 1.2 <= asked for workers in range(1, 10))
 
 
 def test_the_lines_are_for_a_shell(plan, monkeypatch):

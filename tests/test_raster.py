@@ -14,7 +14,7 @@ from s2rgb_mpi.radiometry import Calibration
 
 def stack(tmp_path, count=3, dtype="uint16", **options):
     """Write a small raster with so many bands."""
-    values = np.full((8, 9, count), 500, dtype)
+    values = np.full((8, 9, count), 200, dtype)
     return write_raster(tmp_path / "stack.tif", values, **options)
 
 

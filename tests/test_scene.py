@@ -44,8 +44,8 @@ def reads():
     """Products whose pixels lie in memory; what is read of each is kept here."""
     seen = []
 
-    class Memory:
-        def __init__(self, product):
+    class Pixels:
+        def __init__(self, product, memory):  # noqa: ARG002  pixels of its own
             self.number = int(product.name)
             self.dn = pixels(self.number, product.grid.width, product.grid.height)
 
@@ -54,7 +54,7 @@ def reads():
             return [self.dn[window.slices]] * 3
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(render, "Source", Memory)
+        patch.setattr(render, "Source", Pixels)
         yield seen
 
 
@@ -89,7 +89,7 @@ def number_pixels(number, member, cache={}):  # noqa: B006  the cache is the poi
     return cache[key]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(places, min_size=1, max_size=4))
 def test_every_pixel_is_that_of_the_first_valid_product(reads, where):
     scene = lay_out([product(str(number), *place) for number, place in enumerate(where)])
@@ -99,7 +99,7 @@ def test_every_pixel_is_that_of_the_first_valid_product(reads, where):
     assert len(reads) == len(set(reads))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(places, min_size=1, max_size=3), places)
 @pytest.mark.usefixtures("reads")
 def test_bounds_show_the_same_pixels(where, crop):

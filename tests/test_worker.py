@@ -153,7 +153,7 @@ class Mailbox:
 
 def test_a_share_is_sent_to_the_last_rank_and_closed(plan):
     comm = Mailbox()
-    worker.run(comm, plan, [0, 1, 2, 3], Tally("worker"))
+    worker.run(comm, plan, [0, 1, 2, 3], Tally("worker"), workers=[1])
     assert {dest for dest, _, _ in comm.sent} == {3}
     headers = [
         protocol.unpack_header(message) for _, tag, message in comm.sent if tag == Tag.HEADER
@@ -165,14 +165,14 @@ def test_a_share_is_sent_to_the_last_rank_and_closed(plan):
 
 def test_at_most_two_blocks_are_under_way(plan):
     comm = Mailbox()
-    worker.run(comm, plan, range(len(plan.windows)), Tally("worker"))
+    worker.run(comm, plan, range(len(plan.windows)), Tally("worker"), workers=[1])
     assert comm.most_open == 2 * 2  # a header and a payload each
     assert comm.open == 0
 
 
 def test_a_worker_without_windows_says_so(plan):
     comm = Mailbox()
-    worker.run(comm, plan, [], Tally("worker"))
+    worker.run(comm, plan, [], Tally("worker"), workers=[1])
     ((_, tag, message),) = comm.sent
     assert (tag, protocol.unpack_header(message).window) == (Tag.HEADER, protocol.END_OF_SHARE)
 
@@ -182,4 +182,4 @@ def test_what_attend_raises_ends_the_work(plan):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        worker.run(Mailbox(), plan, [0], Tally("worker"), attend=attend)
+        worker.run(Mailbox(), plan, [0], Tally("worker"), workers=[1], attend=attend)

@@ -1,7 +1,9 @@
 """The writer: whole files whatever the order, and no file when a window is missing or doubled."""
 
+import weakref
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -257,6 +259,29 @@ def test_a_payload_above_the_budget_is_received_alone(make, monkeypatch):
     monkeypatch.setattr(writer, "RECEIVE_NBYTES", 1)
     comm = Workers(messages(plan, made[:2]), messages(plan, made[2:4]))
     assert len(list(writer.receive(comm, plan, [1, 2], Tally("writer")))) == 4
+
+
+def test_what_is_received_into_outlives_a_failure(make, monkeypatch):
+    """MPI goes on writing into posted buffers while the failed rank tells the others of it."""
+    plan, made = make("rgb.tif")
+    posted = []
+
+    class Watched(Workers):
+        def Irecv(self, buffer, **place):  # noqa: N802
+            posted.append(weakref.ref(buffer))
+            return super().Irecv(buffer, **place)
+
+    def broken(*_):
+        raise ValueError("broken on purpose")
+
+    monkeypatch.setattr(Output, "place", broken)
+    for name in ("News", "Orders"):
+        monkeypatch.setattr(writer, name, lambda *_: MagicMock())
+    with pytest.raises(ValueError, match="broken on purpose") as caught:
+        writer.run(Watched(messages(plan, made[:2])), plan, [1], Tally("writer"))
+    _, _, next_header = posted
+    assert next_header() is not None
+    assert caught.tb is not None  # it is what keeps the buffer, here as in the guard of __main__
 
 
 def test_a_damaged_payload_ends_the_run(make):

@@ -12,6 +12,7 @@ from osgeo import gdal, osr
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
+from s2rgb_mpi.product.costs import block_costs
 from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
 from s2rgb_mpi.product.remote import gdal_name, stamp
 
@@ -113,15 +114,18 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
     no_crs = f"{first.band.path}: no coordinate reference system"
     if needs_crs and not first.grid.crs:
         raise InputError(no_crs)
+    block = (
+        math.lcm(*(raster.block[0] for raster in rasters)),
+        math.lcm(*(raster.block[1] for raster in rasters)),
+    )
     return Product(
         name=name,
         bands=tuple(raster.band for raster in rasters),
         grid=first.grid,
-        block=(
-            math.lcm(*(raster.block[0] for raster in rasters)),
-            math.lcm(*(raster.block[1] for raster in rasters)),
-        ),
+        block=block,
         warnings=() if first.grid.crs else (f"{no_crs}; the image will have none either",),
+        # Of one band for all three: what is hard in one is hard in the others (r > 0.99).
+        costs=_costs(first.band) if first.block == block else (),
     )
 
 
@@ -141,6 +145,11 @@ def _inspect(listed: Listed, choice: Choice) -> _Raster:
         ),
         block=(min(block_width, width), min(block_height, height)),
     )
+
+
+def _costs(band: Band) -> tuple[int, ...]:
+    """Predict how long each block of a band takes to decode."""
+    return block_costs(open_raster(band.path), band.number)
 
 
 def _settled(listed: Listed, raster: gdal.Band, choice: Choice) -> Band:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product.calibrate import Stated
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ RGB_BANDS = ("B04", "B03", "B02")
 
 RESOLUTIONS = (10, 20, 60)
 """Pixel sizes in which SAFE products hold these bands, metres."""
+
+TYPICAL_NS_PER_PIXEL = 200
+"""What a pixel of a band costs where the file does not say: that of land in JPEG 2000, ns."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,8 @@ class Product:
         What the user should look at; each begins with a path.
     resampling : str
         Empty if `grid` is that of the files; else how they are to be resampled onto it.
+    costs : tuple of int
+        How long each block of a band should take to decode, ns, row by row; empty where unknown.
     """
 
     name: str
@@ -144,6 +150,38 @@ class Product:
     baseline: str = ""
     warnings: tuple[str, ...] = ()
     resampling: str = ""
+    costs: tuple[int, ...] = field(default=(), repr=False)  # no part of what decides the pixels
+
+    def cost(self, window: Window) -> float:
+        """Predict how long a window of one band takes to decode, ns.
+
+        Parameters
+        ----------
+        window : Window
+            In pixels of the product; of blocks that it cuts, their part counts.
+        """
+        if not self.costs:
+            return window.width * window.height * TYPICAL_NS_PER_PIXEL
+        width, height = self.block
+        rows = range(window.row_off // height, -(-(window.row_off + window.height) // height))
+        cols = range(window.col_off // width, -(-(window.col_off + window.width) // width))
+        return sum(self._cost(row, col, window) for row in rows for col in cols)
+
+    def _cost(self, row: int, col: int, window: Window) -> float:
+        """Return the cost of the part of a block that lies in a window."""
+        width, height = self.block
+        grid = self.grid
+        block = Window(
+            col * width,
+            row * height,
+            min(width, grid.width - col * width),
+            min(height, grid.height - row * height),
+        )
+        part = block.overlap(window)
+        if part is None:
+            return 0.0
+        cost = self.costs[row * -(-grid.width // width) + col]
+        return cost * (part.width * part.height) / (block.width * block.height)
 
     @property
     def offset_source(self) -> str:

@@ -52,11 +52,14 @@ def open_multiband(name: str, choice: Choice | None = None) -> Product:
         It has no such bands, or nothing tells which they are: then it lists them.
     """
     choice = choice or Choice()
+    # Older releases of GDAL say nothing of the offset there; some are built without this driver.
+    own = InputError(f"{name}: give the SAFE folder, its zip or MTD_MSIL2A.xml by its own name")
+    if name.startswith("SENTINEL2_"):
+        raise own
     path = gdal_name(name)
     dataset = open_raster(path)
     if dataset.GetDriver().ShortName == "SENTINEL2":
-        # Older releases of GDAL say nothing of the offset there.
-        raise InputError(f"{name}: give the SAFE folder, its zip or MTD_MSIL2A.xml by its own name")
+        raise own
     if dataset.RasterCount == 0:
         parts = [part for part, _ in dataset.GetSubDatasets()][:MOST_LISTED]
         raise InputError(f"{name}: no bands of its own; parts: {', '.join(parts) or 'none'}")

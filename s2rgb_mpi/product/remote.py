@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -63,6 +61,11 @@ for _name, _value in _SETTINGS.items():
 def is_remote(name: str) -> bool:
     """Tell whether a name is a URL, or one of GDAL's virtual files."""
     return name.startswith("/vsi") or urlsplit(name).scheme in _SCHEMES
+
+
+def is_far(name: str) -> bool:
+    """Tell whether GDAL reads a file through a network of its own, every seek a request."""
+    return "/vsi" in name.replace("/vsizip/", "").replace("/vsimem/", "")
 
 
 def gdal_name(name: str) -> str:
@@ -139,6 +142,10 @@ def forget(paths: Iterable[str]) -> None:
 
 def _download(url: str) -> bytes:
     """Get a small file by HTTP, patiently."""
+    # Not above: HTTP, TLS and mail headers would be a tenth of the start of every rank.
+    import urllib.error  # noqa: PLC0415
+    import urllib.request  # noqa: PLC0415
+
     for attempt in range(RETRIES + 1):
         try:
             with urllib.request.urlopen(url, timeout=READ_SECONDS) as answer:  # noqa: S310  http(s)

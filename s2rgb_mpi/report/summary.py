@@ -26,7 +26,7 @@ def summary(account: Account) -> list[str]:
     list of str
         The last one is the verdict.
     """
-    ranks = _count(len(account.tallies), "rank")
+    ranks = f"{_count(len(account.tallies), 'rank')} of {_machines(account)}"
     speed = f"{account.mpx / account.seconds:.2f} Mpx/s on {ranks}"
     return [
         *_written(account),
@@ -55,6 +55,13 @@ def _written(account: Account) -> Iterator[str]:
         f"{account.mpx:.1f} Mpx, {valid:.4g} % valid,"
         f" in {_count(len(account.windows), 'window')}, {empty}"
     )
+
+
+def _machines(account: Account) -> str:
+    """Say where the ranks were, and as which job."""
+    hosts = sorted({tally.host for tally in account.tallies})
+    where = hosts[0] if len(hosts) == 1 else f"{len(hosts)} machines"
+    return where if account.slurm_job_id is None else f"{where}, job {account.slurm_job_id}"
 
 
 def _roles(account: Account) -> Iterator[str]:

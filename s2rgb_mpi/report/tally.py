@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import socket
 import time
 from collections import defaultdict
 from contextlib import contextmanager
@@ -87,7 +86,7 @@ class Tally:
     rank: int = 0
     windows: int = 0
     spans: list[Span] | None = None
-    host: str = field(default_factory=socket.gethostname)
+    host: str = field(default_factory=lambda: os.uname().nodename)
     cores: int = field(default_factory=lambda: os.cpu_count() or 1)
     start_seconds: float = field(default_factory=lambda: process_age())  # noqa: PLW0108  below
     begin: float = field(default_factory=time.perf_counter)

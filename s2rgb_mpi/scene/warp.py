@@ -82,7 +82,9 @@ def warp_out(
     for product, extent in zip(products, extents, strict=True):
         covered = _outward(extent.moved(-whole.col_off, -whole.row_off), grid, step)
         if covered is not None:
-            warped = replace(product, grid=grid.part(covered), block=(1, 1), resampling=resampling)
+            warped = replace(
+                product, grid=grid.part(covered), block=(1, 1), resampling=resampling, costs=()
+            )
             members.append(Member(warped, covered.col_off, covered.row_off))
     if not members:  # the bounds lie in a gap between the products
         raise UsageError(f"--bounds {' '.join(map(str, bounds or ()))} show nothing of the input")

@@ -9,7 +9,7 @@ import pytest
 from osgeo import gdal, osr
 
 import reference
-from conftest import SMALL, read_rgb
+from conftest import SMALL, aborted, read_rgb
 from safe import read_dn
 
 COUNTING = (str(Path(__file__).parent / "programs" / "counting.py"),)
@@ -74,8 +74,8 @@ def test_first_valid_pixel_wins(mpirun, products, tmp_path, ranks):
     assert dataset.GetMetadataItem("S2RGB_PRODUCT_3") == "bottom_B04"
 
 
-@pytest.mark.parametrize("ranks", [1, 3])
-def test_one_worker_decodes_no_source_tile_twice(mpirun, products, tmp_path, ranks):
+@pytest.mark.parametrize("ranks", [1, 3, 4, 6, 9])
+def test_no_source_tile_is_decoded_twice(mpirun, products, tmp_path, ranks):
     arguments, _ = products
     run = mpirun(ranks, *arguments, "-o", tmp_path / "rgb.tif", *SMALL, program=COUNTING)
     assert run.returncode == 0, run.stderr
@@ -100,7 +100,7 @@ def test_sources_are_read_in_whole_blocks_each_once(mpirun, tmp_path, tile):
         if width % 16 == 0:
             options += ["TILED=YES", f"BLOCKXSIZE={width}"]
         gdal.Translate(str(bands[number]), str(band), creationOptions=options)
-    run = mpirun(4, "--rgb", *bands, "-o", tmp_path / "rgb.tif", *SMALL, program=COUNTING)
+    run = mpirun(3, "--rgb", *bands, "-o", tmp_path / "rgb.tif", *SMALL, program=COUNTING)
     assert run.returncode == 0, run.stderr
     np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), reference.rgb(dn))
     dataset = gdal.Open(str(bands[0]))  # GDAL may take a single strip apart into rows
@@ -158,13 +158,13 @@ def test_a_step_between_products_is_told(mpirun, products, tmp_path):
     strict = mpirun(
         3, "--rgb", *above, "--rgb", *below, "-o", path, *SMALL, "--strict", "--overwrite"
     )
-    assert strict.returncode == 2
+    assert strict.returncode in aborted(2)
 
 
 def test_bytes_are_the_same_at_any_number_of_ranks(mpirun, products, tmp_path):
     arguments, _ = products
     files = []
-    for ranks in (1, 2, 4, 6):
+    for ranks in (1, 2, 4):
         path = tmp_path / f"{ranks}.tif"
         assert mpirun(ranks, *arguments, "-o", path, *SMALL).returncode == 0
         files.append(path.read_bytes())

@@ -20,32 +20,36 @@ RANKS = (1, 2, 3, 4, 6)
 LOSSLESS = ("none", "deflate", "zstd", "lzw")
 
 
-@pytest.fixture(scope="module", params=[("05.09", -1000), ("02.14", None)], ids=["new", "old"])
-def scene(request, tmp_path_factory):
-    """ESA's own JP2 tiles of 1024, and a size that is a multiple of nothing; with its offset."""
-    baseline, offset = request.param
-    folder = tmp_path_factory.mktemp("scene")
-    path = write_safe(folder, width=2323, height=1811, baseline=baseline, offset=offset)
-    return path, offset or 0
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """ESA's own JP2 tiles of 1024, 3 x 2 of them, not whole at the edges; and its image."""
+    path = write_safe(tmp_path_factory.mktemp("scene"), width=2111, height=1303)
+    return path, reference.rgb(read_dn(path), offset=-1000)
 
 
 @pytest.mark.parametrize("ranks", RANKS)
 def test_equal_to_the_reference_at_any_number_of_ranks(mpirun, scene, tmp_path, ranks):
-    safe, offset = scene
+    safe, expected = scene
     run = mpirun(ranks, safe, "-o", tmp_path / "rgb.tif")
     assert run.returncode == 0, run.stderr
-    expected = reference.rgb(read_dn(safe), offset=offset)
     np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)
     assert [path.name for path in tmp_path.iterdir()] == ["rgb.tif"]
     found = validate_cloud_optimized_geotiff.validate(str(tmp_path / "rgb.tif"), full_check=True)
     assert found[:2] == ([], [])  # neither warnings nor errors
 
 
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_equal_to_the_reference_without_an_offset(mpirun, old_safe, tmp_path, ranks):
+    run = mpirun(ranks, old_safe, "-o", tmp_path / "rgb.tif", *SMALL)
+    assert run.returncode == 0, run.stderr
+    np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), reference.rgb(read_dn(old_safe)))
+
+
 @pytest.mark.parametrize("compress", LOSSLESS)
 @pytest.mark.parametrize("layout", ["cog", "tiled"])
 def test_equal_in_every_lossless_codec_and_level(mpirun, safe, tmp_path, compress, layout):
     run = mpirun(
-        4, safe, "-o", tmp_path / "rgb.tif", *SMALL, "--compress", compress, "--layout", layout
+        2, safe, "-o", tmp_path / "rgb.tif", *SMALL, "--compress", compress, "--layout", layout
     )
     assert run.returncode == 0, run.stderr
     expected = reference.rgb(read_dn(safe), offset=-1000)
@@ -61,7 +65,7 @@ def test_equal_in_every_lossless_codec_and_level(mpirun, safe, tmp_path, compres
 def test_lossy_codecs_stay_within_a_bound(mpirun, safe, tmp_path, compress, bound):
     path = tmp_path / "rgb.tif"
     options = ("--compress", compress, "--quality", "95", "--mask", "internal")
-    run = mpirun(3, safe, "-o", path, *SMALL, *options)
+    run = mpirun(2, safe, "-o", path, *SMALL, *options)
     assert run.returncode == 0, run.stderr
     expected = reference.rgb(read_dn(safe), offset=-1000)
     valid = expected.any(axis=2)
@@ -73,7 +77,7 @@ def test_lossy_codecs_stay_within_a_bound(mpirun, safe, tmp_path, compress, boun
 @pytest.mark.parametrize("mask", ["internal", "alpha"])
 def test_masks_tell_valid_pixels_at_every_level(mpirun, safe, tmp_path, mask):
     path = tmp_path / "rgb.tif"
-    run = mpirun(4, safe, "-o", path, *SMALL, "--mask", mask)
+    run = mpirun(2, safe, "-o", path, *SMALL, "--mask", mask)
     assert run.returncode == 0, run.stderr
     expected = reference.rgb(read_dn(safe), offset=-1000)
     for level in range(5):
@@ -83,11 +87,16 @@ def test_masks_tell_valid_pixels_at_every_level(mpirun, safe, tmp_path, mask):
 
 
 @pytest.mark.parametrize(
-    "options", [("--layout", "cog"), ("--layout", "tiled"), ("--mask", "internal")]
+    ("options", "numbers"),
+    [
+        (("--layout", "cog"), RANKS),
+        (("--layout", "tiled"), (1, 4)),
+        (("--mask", "internal"), (2, 4)),
+    ],
 )
-def test_bytes_are_the_same_at_any_number_of_ranks(mpirun, safe, tmp_path, options):
+def test_bytes_are_the_same_at_any_number_of_ranks(mpirun, safe, tmp_path, options, numbers):
     files = []
-    for ranks in RANKS:
+    for ranks in numbers:
         path = tmp_path / f"{ranks}.tif"
         assert mpirun(ranks, safe, "-o", path, *SMALL, *options).returncode == 0
         files.append(path.read_bytes())
@@ -97,7 +106,7 @@ def test_bytes_are_the_same_at_any_number_of_ranks(mpirun, safe, tmp_path, optio
 def test_bytes_are_the_same_in_any_order_of_arrival(mpirun, safe, tmp_path):
     program = str(Path(__file__).parent / "programs" / "shuffled_arrival.py")
     files = []
-    for seed in range(3):
+    for seed in range(2):
         path = tmp_path / f"{seed}.tif"
         run = mpirun(4, seed, safe, "-o", path, *SMALL, program=(program,))
         assert run.returncode == 0, run.stderr
@@ -105,12 +114,12 @@ def test_bytes_are_the_same_in_any_order_of_arrival(mpirun, safe, tmp_path):
         orders = re.findall(r"^order (.*)$", run.stdout, re.MULTILINE)
         assert len(orders) == 1
         files.append(orders[0])
-    assert files[0] == files[2] == files[4]
-    assert len({files[1], files[3], files[5]}) == 3  # the hook did shuffle
+    assert files[0] == files[2]
+    assert files[1] != files[3]  # the hook did shuffle
 
 
 def test_more_ranks_than_windows(mpirun, safe, tmp_path):
-    run = mpirun(6, safe, "-o", tmp_path / "rgb.tif")  # one window of 1024
+    run = mpirun(4, safe, "-o", tmp_path / "rgb.tif")  # one window of 1024
     assert run.returncode == 0, run.stderr
     expected = reference.rgb(read_dn(safe), offset=-1000)
     np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)
@@ -136,7 +145,7 @@ def test_three_band_files_in_place_of_a_product(mpirun, old_safe, tmp_path):
         if number == 1:
             bands[1] = tmp_path / "green.tif"
             gdal.Translate(str(bands[1]), str(band))
-    run = mpirun(4, "--rgb", *bands, "-o", tmp_path / "rgb.tif", *SMALL)
+    run = mpirun(3, "--rgb", *bands, "-o", tmp_path / "rgb.tif", *SMALL)
     assert run.returncode == 0, run.stderr
     np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), reference.rgb(read_dn(old_safe)))
 
@@ -148,11 +157,9 @@ def test_equal_to_gdal_itself(mpirun, old_safe, tmp_path):
     and its darkest valid value is 0 where ours is 1.
     """
     bands = [str(next(old_safe.rglob(f"*_{band}_10m.jp2"))) for band in ("B04", "B03", "B02")]
-    subprocess.run(["gdalbuildvrt", "-q", "-separate", tmp_path / "rgb.vrt", *bands], check=True)
+    stack = gdal.BuildVRT("", bands, separate=True)
     scale = ["-ot", "Byte", "-scale", "0", "10000", "0", "255", "-exponent", f"{1 / 2.2:.17g}"]
-    subprocess.run(
-        ["gdal_translate", "-q", *scale, tmp_path / "rgb.vrt", tmp_path / "gdal.tif"], check=True
-    )
+    gdal.Translate(str(tmp_path / "gdal.tif"), stack, options=scale)
     assert mpirun(3, old_safe, "-o", tmp_path / "rgb.tif", *SMALL).returncode == 0
     ours, theirs = read_rgb(tmp_path / "rgb.tif"), read_rgb(tmp_path / "gdal.tif")
     dn = read_dn(old_safe)
@@ -162,26 +169,34 @@ def test_equal_to_gdal_itself(mpirun, old_safe, tmp_path):
 
 def test_other_readers_take_it_without_a_word(mpirun, safe, tmp_path):
     path, copy = tmp_path / "rgb.tif", tmp_path / "copy.tif"
-    assert mpirun(4, safe, "-o", path, *SMALL).returncode == 0
+    assert mpirun(3, safe, "-o", path, *SMALL).returncode == 0
     expected = reference.rgb(read_dn(safe), offset=-1000)
 
-    subprocess.run(["gdal_translate", "-q", path, copy], check=True)
+    gdal.Translate(str(copy), str(path))
     sums = []
     for file in (path, copy):
-        command = ["gdalinfo", "-checksum", file]
-        info = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert info.stderr == ""
-        sums.append(re.findall(r"  Checksum=(\d+)", info.stdout))
+        info = python(
+            f"from osgeo import gdal; gdal.UseExceptions();"
+            f"print(gdal.Info({str(file)!r}, computeChecksum=True))"
+        )
+        sums.append(re.findall(rb"  Checksum=(\d+)", info))
     assert len(sums[0]) == 3
     assert sums[0] == sums[1]
     np.testing.assert_array_equal(read_rgb(copy), expected)
     np.testing.assert_array_equal(tifffile.imread(path), expected)
     # rasterio brings a libgdal of its own: not into this process.
-    script = f"import rasterio, sys; sys.stdout.buffer.write(rasterio.open({str(path)!r}).read())"
+    pixels = python(
+        f"import rasterio, sys; sys.stdout.buffer.write(rasterio.open({str(path)!r}).read())"
+    )
+    assert pixels == np.moveaxis(expected, -1, 0).tobytes()
+
+
+def python(script):
+    """Run a script in a process of its own, that says nothing on stderr; return its stdout."""
     command = [sys.executable, "-W", "error", "-c", script]
-    read = subprocess.run(command, capture_output=True, check=True)
-    assert read.stderr == b""
-    assert read.stdout == np.moveaxis(expected, -1, 0).tobytes()
+    run = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    assert run.stderr == b""
+    return run.stdout
 
 
 def test_overviews_are_those_of_gdaladdo_where_sizes_are_even(mpirun, tmp_path):
@@ -193,8 +208,8 @@ def test_overviews_are_those_of_gdaladdo_where_sizes_are_even(mpirun, tmp_path):
     safe = write_safe(tmp_path, width=512, height=300, tile=128, nodata_fraction=0.2)
     path, plain = tmp_path / "rgb.tif", tmp_path / "plain.tif"
     assert mpirun(3, safe, "-o", path, *SMALL).returncode == 0
-    subprocess.run(["gdal_translate", "-q", "-co", "TILED=YES", path, plain], check=True)
-    subprocess.run(["gdaladdo", "-q", "-r", "average", plain, "2", "4", "8"], check=True)
+    gdal.Translate(str(plain), str(path), creationOptions=["TILED=YES"])
+    gdal.Open(str(plain), gdal.GA_Update).BuildOverviews("average", [2, 4, 8])
     for level in (1, 2):
         np.testing.assert_array_equal(read_level(path, level), read_level(plain, level))
     assert (read_level(path, 3) != read_level(plain, 3)).any()

@@ -1,7 +1,5 @@
 """Another grid: equal to one gdalwarp of the bands, coloured afterwards; no seams."""
 
-import subprocess
-
 import numpy as np
 import pytest
 from osgeo import gdal
@@ -16,32 +14,30 @@ def bands_of(safe):
     return [next(safe.rglob(f"*_{band}_10m.jp2")) for band in ("B04", "B03", "B02")]
 
 
-def gdalwarp(bands, folder, image, *options):
-    """Warp three bands by GDAL's command onto the grid of an image: DN (height, width, 3)."""
+def gdalwarp(bands, image, *options):
+    """Warp three bands as gdalwarp does onto the grid of an image: DN (height, width, 3)."""
     dataset = gdal.Open(str(image))
     x, dx, _, y, _, dy = dataset.GetGeoTransform()
     width, height = dataset.RasterXSize, dataset.RasterYSize
     extent = [x, y + height * dy, x + width * dx, y]
-    target = folder / "warped.tif"
-    dn = []
-    for band in bands:
-        command = ["gdalwarp", "-q", "-et", "0", "-srcnodata", "0", "-dstnodata", "0", *options]
-        command += ["-te", *map(str, extent), "-ts", str(width), str(height)]
-        subprocess.run([*command, "-overwrite", band, target], check=True)
-        warped = gdal.Open(str(target))
-        dn.append(warped.ReadAsArray())
-    return np.stack(dn, axis=-1)
+    place = ["-te", *map(str, extent), "-ts", str(width), str(height)]
+    line = ["-of", "MEM", "-et", "0", "-srcnodata", "0", "-dstnodata", "0", *place, *options]
+    return np.stack(
+        [gdal.Warp("", str(band), options=line).ReadAsArray() for band in bands], axis=-1
+    )
 
 
-@pytest.mark.parametrize("ranks", [1, 3, 6])
-@pytest.mark.parametrize("resampling", ["nearest", "bilinear", "cubic"])
-def test_swiss_grid_equals_one_gdalwarp(mpirun, safe, tmp_path, ranks, resampling):
+@pytest.mark.parametrize(
+    ("resampling", "ranks"),
+    [("nearest", 3), ("bilinear", 1), ("bilinear", 4), ("cubic", 2)],
+)
+def test_swiss_grid_equals_one_gdalwarp(mpirun, safe, tmp_path, resampling, ranks):
     path = tmp_path / "rgb.tif"
     options = ("--crs", "EPSG:2056", "--resolution", "10", "--resampling", resampling)
     run = mpirun(ranks, safe, "-o", path, *SMALL, *options)
     assert run.returncode == 0, run.stderr
     near = {"nearest": "near"}.get(resampling, resampling)
-    dn = gdalwarp(bands_of(safe), tmp_path, path, "-t_srs", "EPSG:2056", "-r", near)
+    dn = gdalwarp(bands_of(safe), path, "-t_srs", "EPSG:2056", "-r", near)
     assert np.count_nonzero(dn) > 0.9 * 3 * np.count_nonzero(read_dn(safe).any(axis=2))
     np.testing.assert_array_equal(read_rgb(path), reference.rgb(dn, offset=-1000))
 
@@ -58,7 +54,7 @@ def test_coarser_pixels_have_no_seams(mpirun, safe, tmp_path):
     np.testing.assert_array_equal(images[0], images[1])
     np.testing.assert_array_equal(images[0], images[2])
     scale = ("-wo", "XSCALE=0.4", "-wo", "YSCALE=0.4")
-    dn = gdalwarp(bands_of(safe), tmp_path, tmp_path / "64.tif", "-r", "bilinear", *scale)
+    dn = gdalwarp(bands_of(safe), tmp_path / "64.tif", "-r", "bilinear", *scale)
     np.testing.assert_array_equal(images[0], reference.rgb(dn, offset=-1000))
 
 
@@ -67,16 +63,14 @@ def test_products_of_two_zones_meet_on_a_third_grid(mpirun, old_safe, tmp_path):
     below, above = bands_of(old_safe), []
     for number, band in enumerate(below):
         above.append(tmp_path / f"zone33_{number}.tif")
-        command = ["gdalwarp", "-q", "-t_srs", "EPSG:32633", "-dstnodata", "0", "-tr", "10", "10"]
-        crop = ["-te", "399960", "5297000", "403000", "5300040", "-te_srs", "EPSG:32632"]
-        subprocess.run([*command, *crop, band, above[-1]], check=True)
+        line = ["-t_srs", "EPSG:32633", "-dstnodata", "0", "-tr", "10", "10"]
+        line += ["-te", "399960", "5297000", "403000", "5300040", "-te_srs", "EPSG:32632"]
+        gdal.Warp(str(above[-1]), str(band), options=line)
     path = tmp_path / "rgb.tif"
     run = mpirun(3, "--rgb", *above, "--rgb", *below, "-o", path, *SMALL, "--crs", "EPSG:32632")
     assert run.returncode == 0, run.stderr
     zone = ("-t_srs", "EPSG:32632")
-    top, bottom = (
-        reference.rgb(gdalwarp(bands, tmp_path, path, *zone)) for bands in (above, below)
-    )
+    top, bottom = (reference.rgb(gdalwarp(bands, path, *zone)) for bands in (above, below))
     assert 0.2 < np.mean(top.any(axis=2)) < 0.8
     expected = np.where(top.any(axis=2, keepdims=True), top, bottom)
     np.testing.assert_array_equal(read_rgb(path), expected)
@@ -101,7 +95,7 @@ def test_grids_that_cannot_be_are_refused(mpirun, safe, tmp_path, options, words
 def test_products_of_two_zones_need_a_crs(mpirun, safe, tmp_path):
     moved = tmp_path / "zone33.tif"
     band = bands_of(safe)[0]
-    subprocess.run(["gdal_translate", "-q", "-a_srs", "EPSG:32633", band, moved], check=True)
+    gdal.Translate(str(moved), str(band), outputSRS="EPSG:32633")
     run = mpirun(
         2, "--rgb", band, band, band, "--rgb", moved, moved, moved, "-o", tmp_path / "rgb.tif"
     )

@@ -1,6 +1,6 @@
 """The lines at the end."""
 
-from accounts import make_account, make_tally
+from accounts import make_account, make_tallies, make_tally
 from s2rgb_mpi.report import summary
 
 
@@ -12,7 +12,7 @@ def test_the_summary_says_what_was_made_by_whom_and_what_limited_it():
     assert summary(make_account()) == [
         "wrote rgb.tif: 3.6 MB, cog, zstd, 50.0% of the raw pixels",
         "2.4 Mpx, 75 % valid, in 6 windows, 2 of them without data",
-        "11.0 s, start-up 1.0 s of it; 0.22 Mpx/s on 4 ranks",
+        "11.0 s, start-up 1.0 s of it; 0.22 Mpx/s on 4 ranks of node1",
         "1 coordinator: idle 100%",
         "2 workers: open 1%, read 85%, render 4%, encode 6%, idle 4%",
         "1 writer: receive 5%, append 3%, overviews 1%, seal 1%, idle 90%",
@@ -20,6 +20,13 @@ def test_the_summary_says_what_was_made_by_whom_and_what_limited_it():
         "memory peaks: coordinator 100 MB, worker 300 MB, writer 400 MB",
         verdict,
     ]
+
+
+def test_the_summary_says_where_and_as_which_job():
+    tallies = make_tallies()
+    tallies[2].host = "node2"
+    lines = summary(make_account(tallies=tallies, slurm_job_id="4711"))
+    assert lines[2].endswith("0.22 Mpx/s on 4 ranks of 2 machines, job 4711")
 
 
 def test_one_rank_alone_is_summed_up_in_one_line():

@@ -1,0 +1,94 @@
+"""How windows are shared out between workers, and what the shares have in common."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+K = TypeVar("K")
+
+
+def cut(costs: Mapping[int, int], workers: int) -> list[list[int]]:
+    """Cut windows into one share per worker, runs in the order given, of about equal cost.
+
+    Parameters
+    ----------
+    costs : mapping of int to int
+        What each window costs, above 0, by its number.
+    workers : int
+        At least 1.
+
+    Returns
+    -------
+    list of list of int
+        Every number once. Some are empty if there are more workers than windows.
+    """
+    total, before = sum(costs.values()), 0
+    shares: list[list[int]] = [[] for _ in range(workers)]
+    for number, cost in costs.items():
+        # The worker in whose stretch of the total cost the middle of this window lies.
+        shares[(2 * before + cost) * workers // (2 * total)].append(number)
+        before += cost
+    return shares
+
+
+def in_common(
+    shares: Sequence[Sequence[int]], cells: Callable[[int], Iterable[K]]
+) -> dict[K, list[int]]:
+    """Find the cells that show in more than one share.
+
+    Parameters
+    ----------
+    shares : sequence of sequence of int
+        Numbers of windows.
+    cells : callable
+        Gives the cells that show in a window.
+
+    Returns
+    -------
+    dict of cell to list of int
+        In whose shares they show, ascending.
+    """
+    users: defaultdict[K, list[int]] = defaultdict(list)
+    for worker, share in enumerate(shares):
+        for cell in dict.fromkeys(cell for number in share for cell in cells(number)):
+            users[cell].append(worker)
+    return {cell: workers for cell, workers in users.items() if len(workers) > 1}
+
+
+def arrange(
+    worker: int,
+    share: Sequence[int],
+    common: Mapping[K, Sequence[int]],
+    cells: Callable[[int], Iterable[K]],
+) -> list[int]:
+    """Put a share in the order of work: first what others wait for, last what waits for others.
+
+    A cell goes from the lowest worker that it shows up at to the next one. So nobody waits long,
+    and never in a circle.
+
+    Parameters
+    ----------
+    worker : int
+        Whose share it is.
+    share : sequence of int
+        Numbers of windows.
+    common, cells
+        As :func:`in_common` has them.
+
+    Returns
+    -------
+    list of int
+        The same numbers; those of one kind in the order given.
+    """
+
+    def turn(number: int) -> int:
+        users = [common[cell] for cell in cells(number) if cell in common]
+        if any(workers[0] != worker for workers in users):
+            return 2
+        return 0 if users else 1
+
+    return sorted(share, key=turn)

@@ -1,0 +1,170 @@
+"""What the contestants read: full-size products, made once and kept, and what must come out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from osgeo import gdal
+
+import reference
+from s2rgb_mpi.product import open_safe
+from safe import write_safe
+
+if TYPE_CHECKING:
+    from s2rgb_mpi.product import Product
+
+gdal.UseExceptions()
+
+BANDS = ("B04", "B03", "B02")
+
+OFFSET = -1000
+"""BOA_ADD_OFFSET of the products, DN."""
+
+STRIP_ROWS = 1024
+"""Rows that are held at once; whole source tiles."""
+
+
+class Inputs(NamedTuple):
+    """One scene in all forms that contestants need."""
+
+    safe: Path
+    """As ESA's: JPEG 2000."""
+    cogs: tuple[Path, Path, Path]
+    """The same bands as Earth Search has them: DEFLATE, predictor 2, blocks of 1024."""
+    half: Path
+    """A SAFE product that is half without data."""
+    stack: Path
+    """A VRT of three bands over the JPEG 2000 files."""
+    cog_stack: Path
+    """The same over the COGs."""
+    scaled: Path
+    """A VRT of uint16 that has 0 to 65,535 where `stack` has reflectance 0 to 1."""
+    truth: Path
+    """What must come out, pixel by pixel: an array file of shape (height, width, 3), uint8."""
+
+
+def make(folder: Path, size: int) -> Inputs:
+    """Make what is missing.
+
+    Parameters
+    ----------
+    folder : Path
+        Where all of it is kept, a folder of its own for each size.
+    size : int
+        Edge of a product, pixels.
+    """
+    folder = folder.resolve() / str(size)
+    safe = _safe(folder / "land", size, nodata_fraction=0.05)
+    product = open_safe(str(safe))
+    cogs = tuple(_cog(Path(band.path), folder / "cogs") for band in product.bands)
+    inputs = Inputs(
+        safe=safe,
+        cogs=(cogs[0], cogs[1], cogs[2]),
+        half=_safe(folder / "half", size, nodata_fraction=0.5),
+        stack=folder / "stack.vrt",
+        cog_stack=folder / "cog_stack.vrt",
+        scaled=folder / "scaled.vrt",
+        truth=folder / "truth.npy",
+    )
+    _stack([band.path for band in product.bands], inputs.stack)
+    _stack([str(path) for path in cogs], inputs.cog_stack)
+    _scale(inputs.stack, inputs.scaled)
+    if not inputs.truth.exists():
+        _tell_truth(inputs, product)
+    return inputs
+
+
+def neighbours(cogs: tuple[Path, Path, Path], folder: Path, edge: int) -> list[list[Path]]:
+    """Copy a granule's bands to the places of its neighbours, `edge` x `edge` of them in all.
+
+    The pixels are the same everywhere, but who reads them does not know: as many source blocks lie
+    across borders, and overlap, as with ESA's products.
+    """
+    granules = []
+    step = 100_020  # the distance of two granules that makes neighbours overlap by 9.8 km, metres
+    for number in range(edge * edge):
+        bands = []
+        for cog in cogs:
+            path = folder / f"{number // edge}{number % edge}_{cog.name}"
+            if not path.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                draft = path.with_suffix(".draft")
+                shutil.copyfile(cog, draft)
+                options = ["IGNORE_COG_LAYOUT_BREAK=YES"]
+                dataset = gdal.OpenEx(str(draft), gdal.OF_UPDATE, open_options=options)
+                x, dx, a, y, b, dy = dataset.GetGeoTransform()
+                east, south = number % edge * step, number // edge * step
+                dataset.SetGeoTransform((x + east, dx, a, y - south, b, dy))
+                dataset = None
+                draft.rename(path)
+            bands.append(path)
+        granules.append(bands)
+    return granules
+
+
+def _safe(folder: Path, size: int, *, nodata_fraction: float) -> Path:
+    """Return the product in a folder; make it if it is not there."""
+    found = sorted(folder.glob("*.SAFE"))
+    if found:
+        return found[0]
+    return write_safe(
+        folder,
+        width=size,
+        height=size,
+        offset=OFFSET,
+        nodata_fraction=nodata_fraction,
+    )
+
+
+def _cog(source: Path, folder: Path) -> Path:
+    """Return a band as COG; make it if it is not there."""
+    path = folder / f"{source.stem}.tif"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        jp2 = gdal.Open(str(source))
+        # By way of memory: the 15 bits that JPEG 2000 declares would go along: no predictor for it.
+        memory = gdal.GetDriverByName("MEM").Create(
+            "", jp2.RasterXSize, jp2.RasterYSize, 1, gdal.GDT_UInt16
+        )
+        memory.SetGeoTransform(jp2.GetGeoTransform())
+        memory.SetProjection(jp2.GetProjection())
+        memory.GetRasterBand(1).SetNoDataValue(0)
+        memory.WriteArray(jp2.ReadAsArray())
+        options = ["COMPRESS=DEFLATE", "PREDICTOR=YES", "BLOCKSIZE=1024", "NUM_THREADS=ALL_CPUS"]
+        draft = path.with_suffix(".draft")
+        gdal.GetDriverByName("COG").CreateCopy(str(draft), memory, options=options)
+        draft.rename(path)
+    return path
+
+
+def _stack(paths: list[str], vrt: Path) -> None:
+    """Put three band files into one virtual dataset, as `gdalbuildvrt -separate` does."""
+    gdal.BuildVRT(str(vrt), paths, separate=True)
+
+
+def _scale(stack: Path, vrt: Path) -> None:
+    """Bring reflectance 0 to 1 to the whole range of uint16, for programs that start from there."""
+    scale = [[-OFFSET, 10_000 - OFFSET, 0, 65_535]]
+    gdal.Translate(
+        str(vrt), str(stack), format="VRT", outputType=gdal.GDT_UInt16, scaleParams=scale
+    )
+    # Programs go by the blocks of their input: those of a VRT would be 128 pixels.
+    blocks = '<VRTRasterBand blockXSize="1024" blockYSize="1024"'
+    vrt.write_text(vrt.read_text().replace("<VRTRasterBand", blocks))
+
+
+def _tell_truth(inputs: Inputs, product: Product) -> None:
+    """Compute the image in plain float64, strip by strip."""
+    shape = product.grid.height, product.grid.width, 3
+    draft = inputs.truth.with_suffix(".draft")
+    truth = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
+    bands = [gdal.Open(str(path)) for path in inputs.cogs]
+    for row in range(0, shape[0], STRIP_ROWS):
+        rows = min(STRIP_ROWS, shape[0] - row)
+        dn = np.dstack([band.ReadAsArray(0, row, shape[1], rows) for band in bands])
+        truth[row : row + rows] = reference.rgb(dn, offset=OFFSET)
+    truth.flush()
+    draft.rename(inputs.truth)

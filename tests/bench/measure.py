@@ -1,0 +1,136 @@
+"""One run of a command: its seconds, its memory, and both of each of its ranks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conftest import MPI_ENVIRONMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+EVERY_SECONDS = 0.5
+"""Pause between two looks at the processes; one look costs a millisecond a process."""
+
+
+class FailedError(Exception):
+    """A command ended with another code than 0."""
+
+
+@dataclass
+class Look:
+    """What a rank had used at a moment."""
+
+    at: float
+    """Seconds since the start."""
+    cpu: float
+    """Seconds."""
+    pss: int
+    """Proportional share of memory, bytes: what ranks share is counted once."""
+
+
+@dataclass
+class Run:
+    """A finished run."""
+
+    wall: float
+    """Seconds."""
+    cpu: float
+    """Seconds of all processes."""
+    looks: dict[int, list[Look]] = field(default_factory=dict)
+    """By rank; empty where nobody looked, or without MPI."""
+
+    def peak(self, ranks: Sequence[int]) -> int:
+        """Return the largest memory of some ranks, bytes."""
+        return max((look.pss for rank in ranks for look in self.looks.get(rank, ())), default=0)
+
+
+def run(
+    command: Sequence[object], env: Mapping[str, str] | None = None, *, watch: bool = False
+) -> Run:
+    """Run a command to its end.
+
+    Parameters
+    ----------
+    command : sequence
+        Program and arguments.
+    env : mapping, optional
+        Beside this process's own environment.
+    watch : bool
+        Whether to look at its ranks meanwhile.
+
+    Raises
+    ------
+    FailedError
+        With the last lines that it said.
+    """
+    begin = time.monotonic()
+    words = [str(word) for word in command]
+    process = subprocess.Popen(
+        words,
+        env=os.environ | MPI_ENVIRONMENT | dict(env or {}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said: list[str] = []
+    assert process.stderr is not None
+    listener = threading.Thread(target=lambda: said.extend(process.stderr or ()))
+    listener.start()
+    looks: dict[int, list[Look]] = {}
+    if watch:
+        _watch(process.pid, begin, looks)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - begin
+    process.returncode = os.waitstatus_to_exitcode(status)
+    listener.join()
+    if process.returncode:
+        raise FailedError(f"{' '.join(words)}: {process.returncode}\n{''.join(said[-20:])}")
+    return Run(wall, usage.ru_utime + usage.ru_stime, looks)
+
+
+def _watch(parent: int, begin: float, looks: dict[int, list[Look]]) -> None:
+    """Look at the ranks below a process until it has ended."""
+    while Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        for pid in _descendants(parent):
+            try:
+                variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                rank = next(
+                    int(variable.rpartition(b"=")[2])
+                    for variable in variables
+                    if variable.startswith(b"OMPI_COMM_WORLD_RANK=")
+                )
+                stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            except (OSError, StopIteration):  # it has ended since, or is no rank
+                continue
+            pss = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
+            cpu = (int(stat[11]) + int(stat[12])) / TICKS
+            at = time.monotonic() - begin
+            looks.setdefault(rank, []).append(Look(at, cpu, int(pss.split()[1]) * 1024))
+        time.sleep(EVERY_SECONDS)
+
+
+def _descendants(parent: int) -> list[int]:
+    """List the processes below one."""
+    below: dict[int, list[int]] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            above = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        below.setdefault(above, []).append(int(process.name))
+    found, todo = [], [parent]
+    while todo:
+        children = below.get(todo.pop(), [])
+        found += children
+        todo += children
+    return found

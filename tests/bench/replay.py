@@ -1,0 +1,256 @@
+"""More workers than cores: they sleep for as long as decoding took, all else is real.
+
+    mpirun -n RANKS python tests/bench/replay.py play RECORD.npz SCENE.tif OUTPUT.tif REPORT.json
+
+Some windows are decoded, coloured and encoded once, and their seconds noted. Then the program runs
+as it is on a scene with so many windows a worker: it is planned, dealt, packed, checked, sent,
+received, appended and sealed, but where a worker would decode and encode it sleeps for the noted
+seconds, and takes the noted tiles. So two cores show what the writer, the messages and the
+coordinator do with 126 workers, which need no cores to sleep.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+# As in the program: before GDAL is imported.
+os.environ.update(GDAL_NUM_THREADS="1", OPJ_NUM_THREADS="1", GDAL_CACHEMAX="16")
+
+import numpy as np
+from osgeo import gdal, osr
+
+from s2rgb_mpi import worker
+from s2rgb_mpi.job import Job
+from s2rgb_mpi.plan import make_plan
+from s2rgb_mpi.product import open_multiband, open_safe
+from s2rgb_mpi.profile import Profile
+from s2rgb_mpi.protocol import Block, Kind, Piece
+from s2rgb_mpi.report import Tally
+from s2rgb_mpi.scene import lay_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from s2rgb_mpi.plan import Plan
+
+gdal.UseExceptions()
+
+EDGE = 1024
+"""Of a window, pixels."""
+
+RECORDED = 12
+"""Windows that are recorded, and shown again and again."""
+
+WINDOWS_PER_WORKER = 20
+"""About as many as a run on a large mosaic has."""
+
+
+class Outcome(NamedTuple):
+    """Of one replay."""
+
+    workers: int
+    windows: int
+    window_seconds: float
+    """Mean of what a worker sleeps for a window."""
+    wall_seconds: float
+    """From the moment all ranks have met to the sealed file."""
+    efficiency: float
+    """Time slept, over workers times wall time."""
+    busy: float
+    """Of the wall time, what the writer spends with blocks (receive, append, overviews)."""
+    handling_seconds: float
+    """What a block costs the writer."""
+    seal_seconds: float
+    append_mb_per_second: float
+    """While the writer appends."""
+    plain_mb_per_second: float
+    """A plain sequential write of as many bytes, in pieces of a block, on the same disk."""
+
+
+def record(safe: Path, folder: Path, layout: str) -> Path:
+    """Decode and encode some windows in the middle of a product; keep tiles and seconds.
+
+    The scene is given so many levels as the largest replay has, so that all of them are there.
+    """
+    path = folder / f"record-{layout}.npz"
+    product = open_safe(str(safe))
+    profile = Profile(layout=layout)
+    job = Job((str(safe),), (), folder / "none.tif", profile=profile)
+    plan = make_plan(job, lay_out([product]))
+    whole = sorted(plan.windows, key=lambda w: (w.width * w.height, product.cost(w)))[-60:]
+    numbers = [plan.windows.index(window) for window in whole[:: 60 // RECORDED]]
+    plan = replace(plan, levels=plan.levels and 8)  # deeper than the scene: parts become tiny
+    rows: list[tuple[int, int, int, int, int, int]] = []
+    data, seconds, histograms = [], [], []
+    made = worker.blocks(plan, numbers, Tally("worker"))
+    for index in range(len(numbers)):
+        begin = time.process_time()
+        block = next(made)
+        seconds.append(time.process_time() - begin)
+        histograms.append(block.histogram)
+        window = plan.windows[block.window]
+        for piece in block.pieces:
+            row, col = _corner(plan, window, piece)
+            place = index, int(piece.kind), piece.level, piece.row - row, piece.col - col
+            rows.append((*place, len(piece.data)))
+            data.append(np.frombuffer(piece.data, dtype=np.uint8))
+    np.savez(path, rows=np.array(rows), seconds=seconds, histograms=histograms)
+    np.save(path.with_suffix(".data.npy"), np.concatenate(data))
+    return path
+
+
+def replays(
+    safe: Path, folder: Path, counts: Sequence[int], layout: str, per_worker: int
+) -> list[Outcome]:
+    """Record, and replay with so many workers each."""
+    # Not above: it keeps MPI from starting, which the ranks of a replay need.
+    from bench.measure import run  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    made = record(safe, folder, layout)
+    outcomes = []
+    for workers in counts:
+        scene, report, output = (folder / name for name in ("scene.tif", "told.json", "out.tif"))
+        _make_scene(scene, workers * per_worker)
+        words = ["mpirun", "-n", workers + 2, sys.executable, __file__, "play", made]
+        run([*words, scene, output, report, layout])
+        outcomes.append(_outcome(json.loads(report.read_text()), np.load(made)["seconds"], output))
+        output.unlink()
+    return outcomes
+
+
+def _outcome(told: dict[str, Any], seconds: Any, output: Path) -> Outcome:
+    """Compute what is to be known of a replay from its report."""
+    ranks = told["ranks"]
+    writer = ranks[-1]["seconds"]
+    wall = told["times"]["wall_seconds"]
+    slept = sum(rank["seconds"]["read"] for rank in ranks)
+    windows = sum(rank["windows"] for rank in ranks)
+    handling = writer["receive"] + writer["append"] + writer["overviews"]
+    nbytes = output.stat().st_size
+    return Outcome(
+        workers=len(ranks) - 2,
+        windows=windows,
+        window_seconds=float(np.mean(seconds)),
+        wall_seconds=wall,
+        efficiency=slept / (wall * (len(ranks) - 2)),
+        busy=handling / wall,
+        handling_seconds=handling / windows,
+        seal_seconds=writer["seal"],
+        append_mb_per_second=nbytes / 1e6 / writer["append"],
+        plain_mb_per_second=_plain(output.with_name("plain"), nbytes, nbytes // windows),
+    )
+
+
+def _plain(path: Path, nbytes: int, piece: int) -> float:
+    """Return how fast so many bytes are written, piece by piece, MB/s; as appended: no sync."""
+    data = os.urandom(piece)
+    begin = time.monotonic()
+    with path.open("wb", buffering=0) as file:
+        for _ in range(nbytes // piece):
+            file.write(data)
+    seconds = time.monotonic() - begin
+    path.unlink()
+    return nbytes / 1e6 / seconds
+
+
+def _make_scene(path: Path, windows: int) -> None:
+    """Make a sparse raster of at least so many windows: a header and no pixels."""
+    cols = round(windows**0.5)
+    size = cols * EDGE, -(-windows // cols) * EDGE
+    options = ["TILED=YES", f"BLOCKXSIZE={EDGE}", f"BLOCKYSIZE={EDGE}", "SPARSE_OK=TRUE"]
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), *size, 3, gdal.GDT_UInt16, options)
+    crs = osr.SpatialReference()
+    crs.ImportFromEPSG(32632)
+    dataset.SetProjection(crs.ExportToWkt())
+    dataset.SetGeoTransform((300_000, 10, 0, 5_000_000, 0, -10))
+    for number, name in enumerate(("B04", "B03", "B02"), start=1):
+        dataset.GetRasterBand(number).SetDescription(name)
+
+
+def _corner(plan: Plan, window: Any, piece: Piece) -> tuple[int, int]:
+    """Return what row and column of a piece are counted from, in its window."""
+    place = window.at_level(piece.level)
+    if piece.kind in (Kind.TILE, Kind.MASK):
+        tile = plan.job.profile.tile
+        return place.row_off // tile, place.col_off // tile
+    return (place.row_off, place.col_off) if piece.kind is Kind.PART else (0, 0)
+
+
+class _Tape:
+    """The recorded windows, in every rank; their tiles are mapped, so that ranks share them."""
+
+    def __init__(self, path: Path) -> None:
+        record = np.load(path)
+        self.seconds = record["seconds"]
+        self._histograms = record["histograms"]
+        data = np.load(path.with_suffix(".data.npy"), mmap_mode="r")
+        self._pieces: list[list[Piece]] = [[] for _ in self.seconds]
+        begin = 0
+        for index, kind, level, row, col, nbytes in record["rows"].tolist():
+            part: Any = data[begin : begin + nbytes].data
+            self._pieces[index].append(Piece.of(Kind(kind), level, row, col, part))
+            begin += nbytes
+
+    def index(self, plan: Plan, number: int) -> int:
+        """Return which recorded window is shown in place of one of the scene's."""
+        window = plan.windows[number]
+        cols = -(-plan.grid.width // EDGE)
+        return (window.row_off // EDGE * cols + window.col_off // EDGE) % len(self.seconds)
+
+    def blocks(
+        self, plan: Plan, share: Sequence[int], tally: Tally, border: object = None
+    ) -> Iterator[Block]:
+        """Stand in for `worker.blocks`."""
+        del border  # windows on tape need no cells
+        for number in share:
+            index = self.index(plan, number)
+            with tally.stage("read", number):
+                time.sleep(self.seconds[index])
+            window = plan.windows[number]
+            pieces = []
+            for piece in self._pieces[index]:
+                if piece.level > plan.levels:
+                    continue
+                row, col = _corner(plan, window, piece)
+                pieces.append(piece._replace(row=piece.row + row, col=piece.col + col))
+            tally.windows += 1
+            yield Block(number, pieces, self._histograms[index])
+
+
+def play(record_path: Path, scene: Path, output: Path, report: Path, layout: str) -> int:
+    """Be one rank of the program, but for the pixels."""
+    from s2rgb_mpi import __main__ as program  # noqa: PLC0415  MPI starts here
+    from s2rgb_mpi import coordinator  # noqa: PLC0415
+
+    tape = _Tape(record_path)
+    worker.blocks = tape.blocks
+
+    def costed(name: str, choice: Any) -> Any:
+        """Open the scene; each of its blocks costs what is slept for it."""
+        product = open_multiband(name, choice)
+        count = -(-product.grid.width // EDGE) * (product.grid.height // EDGE)
+        ns = [round(1e9 * seconds) for seconds in tape.seconds]
+        return replace(product, costs=tuple(ns[number % len(ns)] for number in range(count)))
+
+    vars(coordinator)["open_product"] = costed
+    words = [str(scene), "-o", str(output), "--overwrite", "--layout", layout, "-q"]
+    return program.main([*words, "--report", str(report)])
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "play":
+        *paths, layout = sys.argv[2:]
+        record_path, scene, output, report = map(Path, paths)
+        sys.exit(play(record_path, scene, output, report, layout))
+    safe, folder, layout, per_worker, *counts = sys.argv[1:]
+    for outcome in replays(
+        Path(safe), Path(folder), list(map(int, counts)), layout, int(per_worker)
+    ):
+        print(json.dumps(outcome._asdict()), flush=True)

@@ -1,0 +1,166 @@
+"""The results as Markdown: contestants, targets, replays; and the curve of the replays."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+BASES = {
+    "JP2 → tiled": "ours-4",
+    "JP2 → COG": "ours-cog",
+    "COG → tiled": "ours-from-cog",
+    "JP2 → tiled, LZW": "ours-lzw",
+}
+"""Of this program, what the others of a kind are compared with."""
+
+Results = dict[str, Any]
+
+
+def markdown(results: Results, cores: int, *, is_full: bool) -> str:
+    """Write all that there is; targets mean something on full-size products only."""
+    machine = results["machine"]
+    size = results["size"]
+    head = (
+        f"{machine['date']}, {cores} cores ({machine['cpu']}), {machine['memory_gb']} GB,"
+        f" Python {machine['python']}, {machine['mpi']};"
+        f" product of {size} × {size} pixels; load before {machine['load_before'][0]:.1f}"
+    )
+    lines = [head, ""]
+    if "contestants" in results:
+        lines += contest(results["contestants"])
+    if is_full:
+        lines += ["", *targets(results, cores)]
+    if "growth" in results:
+        lines += ["", *growth(results["growth"])]
+    if "replay" in results:
+        lines += ["", *replays(results["replay"])]
+    return "\n".join([*lines, ""])
+
+
+def contest(entries: list[Results]) -> list[str]:
+    """Write a row per contestant; the ratio is that of this program's time to the other's."""
+    present = {one["key"]: one for one in entries if "absent" not in one}
+    lines = [
+        "| output | program | wall s | CPU s | file MB | largest error | ours ÷ theirs |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for one in entries:
+        if "absent" in one:
+            lines.append(f"| {one['kind']} | {one['name']} | absent: {one['absent']} | | | | |")
+            continue
+        base = present.get(BASES[one["kind"]])
+        ratio = f"{compared(base, one):.2f}" if base else ""
+        lines.append(
+            f"| {one['kind']} | {one['name']} | {statistics.median(one['wall']):.1f}"
+            f" | {statistics.median(one['cpu']):.1f} | {one['nbytes'] / 1e6:.1f}"
+            f" | {one['off']['largest']} | {ratio} |"
+        )
+    return lines
+
+
+def compared(one: Results, other: Results) -> float:
+    """Return the median of the ratios of wall times, round by round."""
+    return statistics.median(a / b for a, b in zip(one["wall"], other["wall"], strict=False))
+
+
+def targets(results: Results, cores: int) -> list[str]:
+    """Write what was to be reached, and what was."""
+    by_key = {one["key"]: one for one in results.get("contestants", ()) if "absent" not in one}
+    rows: list[tuple[str, float, str, float]] = []
+
+    def ratio(text: str, one: str, other: str, most: float) -> None:
+        if one in by_key and other in by_key:
+            rows.append((text, compared(by_key[one], by_key[other]), "≤", most))
+
+    ratio("tiled, 4 ranks ÷ GDAL's recipe, same level", "ours-4", "gdal-tiled", 0.80)
+    ratio("the same, each with its own default level", "ours-4", "gdal-tiled-default", 0.65)
+    ratio("COG ÷ GDAL's COG driver, same level", "ours-cog", "gdal-cog", 0.72)
+    ratio("from COG, tiled ÷ GDAL's recipe, same level", "ours-from-cog", "gdal-from-cog", 0.55)
+    ratio("÷ the queue-writer with its own settings", "ours-lzw", "queue-writer", 0.28)
+    if "limit" in results and "ours-4" in by_key:
+        limit = results["limit"]["decode"] + results["limit"]["encode"]
+        wall = statistics.median(by_key["ours-4"]["wall"])
+        rows.append(
+            ("efficiency: (decode + encode CPU) ÷ (wall × cores)", limit / wall / cores, "≥", 0.93)
+        )
+    ratio("16 ranks ÷ 4 ranks", "ours-16", "ours-4", 1.08)
+    if "ours-4" in by_key:
+        one = by_key["ours-4"]
+        rows += [
+            ("CPU of coordinator and writer, of one core", one["others_cpu"], "≤", 0.04),
+            ("memory of a worker, MB (PSS)", one["peak_worker"] / 1e6, "≤", 150),
+            ("memory of the writer, MB (PSS)", one["peak_writer"] / 1e6, "≤", 250),
+        ]
+    if "imbalance" in results:
+        even = results["imbalance"]["imbalance"]
+        rows.append(("last worker ÷ mean, half without data, 6 ranks", even, "≤", 1.05))
+    for replay in results.get("replay", ()):
+        if replay["workers"] == 62:
+            append = replay["append_mb_per_second"] / replay["plain_mb_per_second"]
+            rows.append(("replay, 62 workers: efficiency", replay["efficiency"], "≥", 0.95))
+            rows.append(("replay, 62 workers: append ÷ plain write", append, "≥", 0.7))
+    if "startup" in results:
+        rows.append(
+            ("start of 16 ranks ÷ 16 bare imports, CPU", results["startup"]["ratio"], "≤", 2.0)
+        )
+    lines = ["| figure | reached | target | |", "| --- | --- | --- | --- |"]
+    for text, value, sign, target in rows:
+        met = value <= target if sign == "≤" else value >= target
+        shown = f"{value:.0f}" if target >= 100 else f"{value:.3f}"
+        lines.append(f"| {text} | {shown} | {sign} {target:g} | {'met' if met else '**missed**'} |")
+    return lines
+
+
+def growth(rows: list[Results]) -> list[str]:
+    """Write time and memory by the number of granules."""
+    lines = [
+        "| granules | Mpx | ns per pixel | worker MB | writer MB |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    return lines + [
+        f"| {row['granules']} | {row['pixels'] / 1e6:.0f} | {row['ns_per_pixel']:.0f}"
+        f" | {row['peak_worker'] / 1e6:.0f} | {row['peak_writer'] / 1e6:.0f} |"
+        for row in rows
+    ]
+
+
+def replays(rows: list[Results]) -> list[str]:
+    """Write what the replays showed, and where one writer is full."""
+    names = "workers|windows|wall s|efficiency|writer busy|sealing s|append MB/s|plain write MB/s"
+    lines = [f"| {names.replace('|', ' | ')} |", "| --- " * 8 + "|"]
+    for row in rows:
+        lines.append(
+            f"| {row['workers']} | {row['windows']} | {row['wall_seconds']:.1f}"
+            f" | {row['efficiency']:.3f} | {row['busy']:.1%} | {row['seal_seconds']:.1f}"
+            f" | {row['append_mb_per_second']:.0f} | {row['plain_mb_per_second']:.0f} |"
+        )
+    full = row["window_seconds"] / row["handling_seconds"]
+    return [*lines, "", f"One writer is full at about {full:.0f} workers."]
+
+
+def plot(rows: list[Results], path: Path) -> None:
+    """Draw the replays, and the curve that the cost of a block and of sealing it projects."""
+    from matplotlib import pyplot as plt  # noqa: PLC0415  it takes half a second
+
+    last = rows[-1]
+    window, handling = last["window_seconds"], last["handling_seconds"]
+    sealing = last["seal_seconds"] / last["windows"]
+    workers = [2**exponent for exponent in range(1, 11)]
+    # A window costs a worker or the writer, whoever takes longer; then it is sealed.
+    projected = [window / (count * (max(window / count, handling) + sealing)) for count in workers]
+    figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
+    axes.plot(workers, projected, color="0.6", label="projected")
+    axes.plot(
+        [row["workers"] for row in rows],
+        [row["efficiency"] for row in rows],
+        "o",
+        label="replayed on this machine",
+    )
+    axes.axvline(window / handling, linestyle=":", color="0.3")
+    axes.annotate("one writer is full", (window / handling, 0.05), rotation=90, ha="right")
+    axes.set(xscale="log", xlabel="workers", ylabel="efficiency", ylim=(0, 1.05))
+    axes.set_xticks(workers, [str(count) for count in workers])
+    axes.legend(loc="lower left")
+    figure.savefig(path, dpi=100, metadata={"Software": None})
+    plt.close(figure)

@@ -1,0 +1,53 @@
+"""Shares: every window once, of about equal cost, in an order in which nobody waits in a circle."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2rgb_mpi.shares import arrange, cut, in_common
+
+costs = st.lists(st.integers(1, 1000), min_size=1, max_size=60).map(lambda c: dict(enumerate(c)))
+
+
+@given(costs, st.integers(1, 20))
+def test_every_window_is_dealt_once_and_runs_stay_together(costs, workers):
+    shares = cut(costs, workers)
+    assert len(shares) == workers
+    assert [number for share in shares for number in share] == list(costs)
+
+
+@given(costs, st.integers(1, 20))
+def test_no_share_costs_more_than_its_part_and_one_window(costs, workers):
+    most = sum(costs.values()) / workers + max(costs.values())
+    assert all(sum(costs[number] for number in share) <= most for share in cut(costs, workers))
+
+
+def cells(number):
+    """Windows of 10 in a row, cells of 14: a window shows one or two of them."""
+    return list(range(number * 10 // 14, -(-(number + 1) * 10 // 14)))
+
+
+@given(st.integers(1, 60), st.integers(1, 12))
+def test_cells_in_common_are_those_of_several_shares(windows, workers):
+    shares = cut(dict.fromkeys(range(windows), 1), workers)
+    common = in_common(shares, cells)
+    users = Counter(cell for share in shares for cell in {c for n in share for c in cells(n)})
+    assert {cell: len(common[cell]) for cell in common} == {
+        cell: count for cell, count in users.items() if count > 1
+    }
+    assert all(list(each) == sorted(each) for each in common.values())
+
+
+@given(st.integers(1, 60), st.integers(1, 12))
+def test_what_waits_for_others_comes_last_and_what_others_wait_for_first(windows, workers):
+    shares = cut(dict.fromkeys(range(windows), 1), workers)
+    common = in_common(shares, cells)
+    for worker, share in enumerate(shares):
+        order = arrange(worker, share, common, cells)
+        assert sorted(order) == share
+        waits = [any(common.get(c, [worker])[0] != worker for c in cells(n)) for n in order]
+        assert waits == sorted(waits)
+        awaited = [any(c in common for c in cells(n)) for n in order]
+        free = [awaited[i] for i, wait in enumerate(waits) if not wait]
+        assert free == sorted(free, reverse=True)
