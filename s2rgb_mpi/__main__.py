@@ -48,9 +48,6 @@ SECONDS_TO_TELL = 2.0
 """How long a failed rank waits for rank 0 to hear it before it speaks itself."""
 
 SECONDS_TO_END = 10.0
-"""What it leaves rank 0 to end the job once that has heard it: on a busy machine, seconds."""
-
-SECONDS_TO_END = 10.0
 """How long it then waits to be ended: Open MPI 4 kills a second after SIGTERM, not at once."""
 
 SECONDS_TO_KEEP = 0.1

@@ -1,0 +1,179 @@
+"""Whatever lies in a file of the user's or a crashed run's: a clear error, and nothing else."""
+
+import json
+import os
+import re
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rasters import scene, write_raster
+from s2rgb_mpi import journal
+from s2rgb_mpi.errors import S2RGBError, UsageError
+from s2rgb_mpi.product import Product, open_safe, open_stac
+from stopped import make_blocks, make_plan, stop
+
+bounded = settings(
+    max_examples=int(os.environ.get("S2RGB_FUZZ_EXAMPLES", "60")),
+    deadline=timedelta(seconds=30),  # no hang, on a machine that does other things too
+    suppress_health_check=list(HealthCheck),  # fixtures are shared by the examples, on purpose
+)
+
+texts = st.sampled_from(["", "-", "1e999", "NaN", "-1000", "0", "ü", "\x7f", "B04", "x" * 300])
+numbers = st.integers(-(10**30), 10**30) | st.floats()
+values = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def cut(data, content):
+    """Replace a stretch of bytes by others."""
+    begin = data.draw(st.integers(0, len(content)))
+    end = data.draw(st.integers(begin, min(len(content), begin + 200)))
+    return content[:begin] + data.draw(st.binary(max_size=20)) + content[end:]
+
+
+def assert_product_or_words(opened, path):
+    """The product is opened, or one line says why not."""
+    words = "opened"
+    try:
+        assert isinstance(opened(str(path)), Product)
+    except S2RGBError as error:
+        words = str(error)
+    assert words
+    assert "\n" not in words
+
+
+@pytest.fixture(scope="module")
+def copied(safe, tmp_path_factory):
+    return Path(shutil.copytree(safe, tmp_path_factory.mktemp("fuzz") / safe.name))
+
+
+@bounded
+@given(data=st.data())
+def test_metadata_with_other_values(safe, copied, data):
+    """Still XML, but any text or attribute of it may be another."""
+    content = (safe / "MTD_MSIL2A.xml").read_text()
+    places = [match.span(1) for match in re.finditer(r'[>"]([^<>"]+)[<"]', content)]
+    for begin, end in sorted(
+        data.draw(st.lists(st.sampled_from(places), max_size=3)), reverse=True
+    ):
+        content = content[:begin] + data.draw(texts) + content[end:]
+    (copied / "MTD_MSIL2A.xml").write_text(content)
+    assert_product_or_words(open_safe, copied)
+
+
+@bounded
+@given(data=st.data())
+def test_metadata_with_other_bytes(safe, copied, data):
+    content = (safe / "MTD_MSIL2A.xml").read_bytes()
+    (copied / "MTD_MSIL2A.xml").write_bytes(cut(data, content))
+    assert_product_or_words(open_safe, copied)
+
+
+@pytest.fixture(scope="module")
+def item(tmp_path_factory):
+    """A STAC item with its bands beside it."""
+    folder = tmp_path_factory.mktemp("stac")
+    pixels = scene(40, 60)
+    assets = {}
+    for number, (key, band) in enumerate({"red": "B04", "green": "B03", "blue": "B02"}.items()):
+        write_raster(folder / f"{band}.tif", pixels[..., number])
+        assets[key] = {
+            "href": f"{band}.tif",
+            "type": "image/tiff",
+            "roles": ["data"],
+            "eo:bands": [{"name": band, "common_name": key}],
+            "raster:bands": [{"scale": 0.0001, "offset": -0.1, "nodata": 0}],
+        }
+    properties = {"datetime": "2022-06-13T10:30:41Z", "s2:processing_baseline": "05.09"}
+    return folder / "item.json", {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": "S2A_32TMT",
+        "collection": "sentinel-2-l2a",
+        "geometry": None,
+        "properties": properties,
+        "links": [],
+        "assets": assets,
+    }
+
+
+def paths(value, before=()):
+    """List the ways to every value inside a JSON value."""
+    keys = value.keys() if isinstance(value, dict) else range(len(value))
+    for key in keys:
+        yield (*before, key)
+        if isinstance(value[key], dict | list):
+            yield from paths(value[key], (*before, key))
+
+
+def test_the_item_as_it_is_opens(item):
+    path, content = item
+    path.write_text(json.dumps(content))
+    assert isinstance(open_stac(str(path)), Product)
+
+
+@bounded
+@given(data=st.data())
+def test_items_with_other_values(item, data):
+    path, whole = item
+    content = json.loads(json.dumps(whole))
+    *way, last = data.draw(st.sampled_from(list(paths(content))))
+    inner = content
+    for key in way:
+        inner = inner[key]
+    if data.draw(st.booleans()):
+        del inner[last]
+    else:
+        inner[last] = data.draw(values)
+    path.write_text(json.dumps(content))
+    assert_product_or_words(open_stac, path)
+
+
+@bounded
+@given(data=st.data())
+def test_items_with_other_bytes(item, data):
+    path, whole = item
+    path.write_bytes(cut(data, json.dumps(whole).encode()))
+    assert_product_or_words(open_stac, path)
+
+
+@pytest.fixture(scope="module")
+def begun(safe, tmp_path_factory):
+    """A journal of three windows, and the part file beside it."""
+    plan = make_plan(safe, tmp_path_factory.mktemp("begun") / "rgb.tif")
+    stop(plan, make_blocks(plan)[:3])
+    return plan, plan.journal_path.read_bytes(), plan.part_path.read_bytes()
+
+
+@bounded
+@given(data=st.data())
+def test_journals_with_other_bytes(begun, data):
+    plan, records, pieces = begun
+    plan.journal_path.write_bytes(cut(data, records))
+    plan.part_path.write_bytes(cut(data, pieces))
+    try:
+        journal.fields_of(plan.journal_path)
+        kept = journal.mend(plan.journal_path, plan.part_path, len(plan.windows))
+    except UsageError:
+        return
+    assert kept <= {0, 1, 2}
+
+
+@bounded
+@given(content=st.binary(max_size=200))
+def test_noise_is_no_journal(begun, content):
+    plan, _, _ = begun
+    plan.journal_path.write_bytes(content)
+    assert list(journal.records(plan.journal_path)) == []
+    try:
+        assert journal.fields_of(plan.journal_path) is None
+    except UsageError:
+        assert b"\n" in content
