@@ -16,8 +16,9 @@ from s2rgb_mpi.waiting import until
 if TYPE_CHECKING:
     from s2rgb_mpi.survival.comm import Comm, Request
 
-SECONDS_TO_END = 5.0
-"""What the ranks have to finish a window in, before the launcher ends a run that failed."""
+SECONDS_TO_END = 30.0
+"""What ranks have to finish a window in, or their imports on a busy machine, before the launcher is
+told to end them. It does by itself, with the right exit code, when two have left."""
 
 SECONDS_TO_NOTICE = 600.0
 """What rank 0 has to meet a loss that another rank has met: it may be at the plan still."""
