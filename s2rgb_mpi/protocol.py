@@ -15,7 +15,7 @@
       |  <------------------------------ STOP after the window in hand, to all ranks
       |  CELL (a block: parts of a cell that shows in the next worker's share too), to a worker
       |  <------------------------------ with --survive: SHARE (windows, or that none is left),
-      |                                  and END (exit code), to all ranks
+      |                                  and END (exit code), to all ranks; START: see survival
 
 A block is one window's pieces. The header is little-endian::
 
@@ -68,6 +68,7 @@ class Tag(IntEnum):
     CELL = 8
     SHARE = 9
     END = 10
+    START = 11
 
 
 class Kind(IntEnum):

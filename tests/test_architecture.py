@@ -40,7 +40,7 @@ OUTSIDE = {
     "journal": {"numpy"},
     "output": {"numpy"},
     "conclusion": {"osgeo", "mpi4py", "numpy"},
-    "survival": {"mpi4py"},
+    "survival": {"mpi4py", "numpy"},
     "__main__": {"mpi4py"},
 }
 """Packages beyond the standard library that a room may import; the rooms not named, none."""

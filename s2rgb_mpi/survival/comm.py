@@ -6,9 +6,11 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from mpi4py import MPI
 
 from s2rgb_mpi.errors import LostError, UsageError
+from s2rgb_mpi.protocol import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -99,17 +101,42 @@ class Comm:
         with self.named(source):
             return self._comm.recv(source=source, tag=tag)
 
+    # The three below are point to point. A collective call of MPI's that a death has cut short
+    # leaves ranks deaf: what rank 0 then sends on the same communicator never comes to those that
+    # it was in the middle of sending to (seen in one of five deaths).
+
     def Ibcast(self, buffer: Any, root: int) -> Request:  # noqa: N802
         """Broadcast bytes; nobody may be lost meanwhile."""
-        return Request(self, None, [self._comm.Ibcast(buffer, root)])
+        if self.rank != root:
+            return self._all(lambda: [self._comm.Irecv(buffer, root, Tag.START)])
+        return self._all(lambda: [self._comm.Isend(buffer, r, Tag.START) for r in self._others])
 
     def Iscatterv(self, send: Any, receive: Any, root: int) -> Request:  # noqa: N802
         """Scatter numbers; nobody may be lost meanwhile."""
-        return Request(self, None, [self._comm.Iscatterv(send, receive, root)])
+        if self.rank != root:
+            return self._all(lambda: [self._comm.Irecv(receive, root, Tag.START)])
+        numbers, counts = send
+        shares = np.split(numbers, np.cumsum(counts)[:-1])
+        receive[:] = shares[root]
+        return self._all(lambda: [self._comm.Isend(shares[r], r, Tag.START) for r in self._others])
 
     def Ibarrier(self) -> Request:  # noqa: N802
-        """Meet; nobody may be lost meanwhile."""
-        return Request(self, None, [self._comm.Ibarrier()])
+        """Meet at rank 0; nobody may be lost meanwhile."""
+        nothing = np.empty(0, dtype=np.uint8)
+        if self.rank:
+            tell = self._all(lambda: [self._comm.Isend(nothing, 0, Tag.START)])
+            return Request(self, None, [tell], then=lambda: self.Ibcast(nothing, 0))
+        come = self._all(lambda: [self._comm.Irecv(nothing, r, Tag.START) for r in self._others])
+        return Request(self, None, [come], then=lambda: self.Ibcast(nothing, 0))
+
+    @property
+    def _others(self) -> list[int]:
+        return [rank for rank in range(self.size) if rank != self.rank]
+
+    def _all(self, post: Callable[[], list[Any]]) -> Request:
+        """Post messages that need everybody."""
+        with self.named(None):
+            return Request(self, None, post())
 
     def first_lost(self) -> int | None:
         """Return the lowest rank that is known to be dead."""
@@ -157,11 +184,20 @@ class Request:
         Whom they are for; None: everyone.
     requests : iterable of mpi4py.MPI.Request
         Complete in this order.
+    then : callable, optional
+        Gives what is to follow them.
     """
 
-    def __init__(self, comm: Comm, rank: int | None, requests: Iterable[Any]) -> None:
+    def __init__(
+        self,
+        comm: Comm,
+        rank: int | None,
+        requests: Iterable[Any],
+        then: Callable[[], Request] | None = None,
+    ) -> None:
         self._comm = comm
         self._rank = rank
+        self._then = then
         self._requests = deque(requests)
 
     def Test(self) -> bool:  # noqa: N802
@@ -178,6 +214,9 @@ class Request:
                     if not complete:
                         break
                     self._requests.popleft()
+                    if self._then is not None and not self._requests:
+                        self._requests.append(self._then())
+                        self._then = None
         except BaseException:
             self._comm.keep(self)
             raise
