@@ -241,8 +241,12 @@ def say_why(
     words = str(error) if isinstance(error, S2RGBError) else traceback.format_exc().strip()
     if comm.size > 1 and not stopped and not isinstance(error, RankError):
         words = f"rank {comm.rank}: {words}"
-    if comm.rank and tell(comm, Tag.FAILED, words[-8000:], code, seconds=SECONDS_TO_TELL):
-        time.sleep(SECONDS_TO_END)
+    if comm.rank:
+        heard = tell(comm, Tag.FAILED, words[-8000:], code, seconds=SECONDS_TO_TELL)
+        # A signal that has reached this rank has mostly reached rank 0 too, which does not listen
+        # any more, but speaks.
+        if heard or isinstance(error, StopError):
+            time.sleep(SECONDS_TO_END)
     if comm.size > 1 and stopped:
         time.sleep(SECONDS_TO_KEEP)
     try:

@@ -78,9 +78,11 @@ def _evenness(plan: Plan, workers: int) -> float:
 def rank_nbytes(plan: Plan, workers: int) -> int:
     """Return the memory to ask for, for every rank alike, bytes; it is enough for fewer too.
 
-    A worker with a longer share may have more cells to keep, so one alone needs the most.
+    How much a worker keeps of a mosaic depends on where its share ends, so doublings are looked at.
     """
-    most = max(plan.worker_nbytes(1), plan.writer_nbytes(workers)) * MEMORY_RESERVE
+    counts = {workers} | {2**power for power in range(workers.bit_length())}
+    needs = [plan.worker_nbytes(count) for count in counts]
+    most = max(*needs, plan.writer_nbytes(workers)) * MEMORY_RESERVE
     return -(-int(most) // MEMORY_STEP) * MEMORY_STEP
 
 

@@ -125,16 +125,8 @@ class Renderer:
         return parts.get(number)
 
     def _read(self, number: int, member: int, cell: Cell) -> Part:
-        """Read a cell, keep the parts that later windows show, and return that of this one.
-
-        If it cannot be read, the product is opened anew and read once more.
-        """
-        try:
-            dn = self._fetch(number, member, cell.source)
-        except ReadError:
-            forget(band.path for band in self._plan.scene.members[member].product.bands)
-            self._sources.pop(member, None)
-            dn = self._fetch(number, member, cell.source)
+        """Read a cell, keep the parts that later windows show, and return that of this one."""
+        dn = self._patient(number, member, cell.source)
         with self._tally.stage("render", number):
             for later in self._awaited[member, cell.source]:
                 self._kept[member, cell.source, later] = self._part(later, member, cell, dn)
@@ -150,18 +142,26 @@ class Renderer:
         self._awaited[member, cell.source].remove(number)
         return self._kept.pop((member, cell.source, number), None)
 
+    def _patient(self, number: int, member: int, cell: Window) -> list[NDArray[np.uint16]]:
+        """Read a cell; if that fails, open the product anew and try once more."""
+        try:
+            return self._fetch(number, member, cell)
+        except ReadError:
+            forget(band.path for band in self._plan.scene.members[member].product.bands)
+            self._sources.pop(member, None)
+            return self._fetch(number, member, cell)
+
     def _fetch(self, number: int, member: int, cell: Window) -> list[NDArray[np.uint16]]:
-        """Read a cell of a product, which may have to be opened first."""
+        """Read a cell, of a product that may have to be opened first.
+
+        All products are read into the same memory.
+        """
         if member not in self._sources:
+            product = self._plan.scene.members[member].product
             with self._tally.stage("open", number):
-                self._open(member)
+                self._sources[member] = Source(product, self._memory)
         with self._tally.stage("read", number):
             return self._sources[member].read(cell)
-
-    def _open(self, member: int) -> None:
-        """Open the files of a product; all products are read into the same memory."""
-        product = self._plan.scene.members[member].product
-        self._sources[member] = Source(product, self._memory)
 
     def _part(self, number: int, member: int, cell: Cell, dn: Sequence[NDArray[np.uint16]]) -> Part:
         """Colour what a window shows of a cell, and count its DN."""

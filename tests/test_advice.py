@@ -48,7 +48,8 @@ def test_memory_is_enough_for_fewer_workers(tmp_path):
     products = [Product(name, (), at, (1024, 1024)) for name, at in (("A", grid), ("B", aside))]
     made = make_plan(Job(("A", "B"), (), tmp_path / "rgb.tif"), lay_out(products))
     asked = advice.rank_nbytes(made, 9)
-    assert made.worker_nbytes(1) * 1.1 > made.worker_nbytes(9) * 1.2  # or there is nothing to show
+    needs = {made.worker_nbytes(workers) for workers in range(1, 10)}
+    assert max(needs) > 1.02 * min(needs)  # or there is nothing to show
     assert all(made.worker_nbytes(workers) * 1.2 <= asked for workers in range(1, 10))
 
 

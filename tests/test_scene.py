@@ -99,6 +99,36 @@ def test_every_pixel_is_that_of_the_first_valid_product(reads, where):
     assert len(reads) == len(set(reads))
 
 
+@settings(max_examples=20)
+@given(st.lists(places, min_size=1, max_size=3), st.integers(1, 3))
+@pytest.mark.usefixtures("reads")
+def test_what_is_kept_is_what_the_plan_says(where, workers):
+    scene = lay_out([product(str(number), *place) for number, place in enumerate(where)])
+    job = Job(("0",), (), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
+    plan = make_plan(job, scene)
+    for share in plan.deal(workers):
+        renderer = render.Renderer(plan, share, Tally("worker"))
+        most = 0
+        for number in share:
+            renderer.render(number)
+            kept = renderer._kept.values()  # noqa: SLF001  nothing else tells its size
+            most = max(most, sum(part.rgb.nbytes for part in kept))
+        assert most <= plan.kept_nbytes(share)
+        if len(where) == 1:  # nothing hides a cell, so that it would not be read
+            assert most == plan.kept_nbytes(share)
+        assert not renderer._kept  # noqa: SLF001
+
+
+def test_a_share_is_walked_from_the_end_that_keeps_less():
+    """The second product's cells begin near the end of windows: their short parts are kept."""
+    scene = lay_out([product("0", 0, 0, 64, 64), product("1", 124, 0, 512, 64)])
+    job = Job(("0",), (), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
+    plan = make_plan(job, scene)
+    (share,) = plan.deal(1)
+    assert share == list(range(len(plan.windows)))[::-1]
+    assert plan.kept_nbytes(share) < plan.kept_nbytes(share[::-1])
+
+
 @settings(max_examples=30)
 @given(st.lists(places, min_size=1, max_size=3), places)
 @pytest.mark.usefixtures("reads")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,8 +18,24 @@ if TYPE_CHECKING:
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
-EVERY_SECONDS = 0.5
-"""Pause between two looks at the processes; one look costs a millisecond a process."""
+EVERY_SECONDS = 1.0
+"""Pause between two looks at the ranks; one look costs a millisecond a rank."""
+
+START_SECONDS = 5.0
+"""How long new ranks are looked for, which costs more."""
+
+
+_LAUNCHER = """
+import os, sys
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+numbers = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+os.write(int(sys.argv[1]), " ".join(map(str, numbers)).encode())
+"""
+"""A small process that starts the command and waits for it.
+
+The peak memory of a process counts from when it still was a copy of its parent.
+"""
 
 
 class FailedError(Exception):
@@ -45,6 +62,8 @@ class Run:
     """Seconds."""
     cpu: float
     """Seconds of all processes."""
+    largest: int
+    """Peak resident memory of the largest process, bytes."""
     looks: dict[int, list[Look]] = field(default_factory=dict)
     """By rank; empty where nobody looked, or without MPI."""
 
@@ -74,13 +93,16 @@ def run(
     """
     begin = time.monotonic()
     words = [str(word) for word in command]
+    answer, fd = os.pipe()
     process = subprocess.Popen(
-        words,
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(fd), *words],
+        pass_fds=(fd,),
         env=os.environ | MPI_ENVIRONMENT | dict(env or {}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
+    os.close(fd)
     said: list[str] = []
     assert process.stderr is not None
     listener = threading.Thread(target=lambda: said.extend(process.stderr or ()))
@@ -88,19 +110,23 @@ def run(
     looks: dict[int, list[Look]] = {}
     if watch:
         _watch(process.pid, begin, looks)
-    _, status, usage = os.wait4(process.pid, 0)
+    with os.fdopen(answer) as pipe:
+        code, cpu, kib = pipe.read().split() or ("never started", "0", "0")
     wall = time.monotonic() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
+    process.wait()
     listener.join()
-    if process.returncode:
-        raise FailedError(f"{' '.join(words)}: {process.returncode}\n{''.join(said[-20:])}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, looks)
+    if code != "0":
+        raise FailedError(f"{' '.join(words)}: {code}\n{''.join(said[-20:])}")
+    return Run(wall, float(cpu), int(kib) * 1024, looks)
 
 
 def _watch(parent: int, begin: float, looks: dict[int, list[Look]]) -> None:
     """Look at the ranks below a process until it has ended."""
+    below: list[int] = []
     while Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-        for pid in _descendants(parent):
+        if time.monotonic() - begin < START_SECONDS:
+            below = _descendants(parent)
+        for pid in below:
             try:
                 variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
                 rank = next(

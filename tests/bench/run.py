@@ -1,6 +1,6 @@
 """The benchmark: this program beside all that could be taken instead, and the machine's limit.
 
-ci/bench [--quick] [--rounds N] [--only PART ...] [--folder DIR]
+ci/bench [--quick] [--rounds N] [--only PART ...] [--skip KEY ...] [--readme]
 
 All contestants run in turns, round by round; what is compared is the ratio of two times of one
 round, and of these the median. An image that is not what it must be ends the benchmark.
@@ -25,7 +25,8 @@ from bench import check, growth, imbalance, inputs, limit, replay, startup, tabl
 from bench.contestants import DEFAULT_RANKS, Contestant, contestants
 from bench.measure import Run, run
 
-PARTS = ("contestants", "limit", "imbalance", "startup", "growth", "replay")
+PARTS = ("contestants", "limit", "imbalance", "startup", "replay", "growth")
+"""The first are those that most depend on the machine being quiet."""
 
 QUICK_SIZE, FULL_SIZE = 2048, 10_980
 """Edge of the products, pixels."""
@@ -37,6 +38,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--skip", nargs="+", default=[], help="keys of contestants")
+    parser.add_argument(
+        "--workers", nargs="+", type=int, default=[14, 30, 62, 126], help="to replay"
+    )
+    parser.add_argument("--readme", action="store_true", help="put tables and curve there")
     parser.add_argument("--folder", type=Path, default=Path("bench"))
     options = parser.parse_args()
     size = QUICK_SIZE if options.quick else FULL_SIZE
@@ -56,29 +61,35 @@ def main() -> None:
         "limit": lambda: limit.measure(made.safe, made.truth, level=1, cores=cores),
         "imbalance": lambda: imbalance.measure(made.half, folder),
         "startup": lambda: startup.measure(folder, rounds),
-        "growth": lambda: growth.measure(made.cogs, folder / "granules", options.quick),
         "replay": lambda: [
             outcome._asdict()
             for outcome in replay.replays(
                 made.safe,
                 folder / "replay",
-                (14,) if options.quick else (14, 30, 62, 126),
+                (14,) if options.quick else options.workers,
                 "cog",
                 4 if options.quick else replay.WINDOWS_PER_WORKER,
             )
         ],
+        "growth": lambda: growth.measure(made.cogs, folder / "granules", options.quick),
     }
-    for name in options.only:
+    text = ""
+    for name in PARTS:
+        if name not in options.only:
+            continue
         begin = time.monotonic()
         say(name)
         results[name] = steps[name]()
         say(f"{name} took {time.monotonic() - begin:.0f} s")
         results["load_after"] = os.getloadavg()
         file.write_text(json.dumps(results, indent=1))
-    text = table.markdown(results, cores, is_full=not options.quick)
-    (folder / "bench.md").write_text(text)
+        text = table.markdown(results, cores, is_full=not options.quick)
+        (folder / "bench.md").write_text(text)
+    picture = Path("tests/golden/scaling.png") if options.readme else folder / "scaling.png"
     if "replay" in results:
-        table.plot(results["replay"], folder / "scaling.png")
+        table.plot(results["replay"], picture)
+    if options.readme:
+        table.into_readme(text, Path("README.md"))
     print(text)
 
 
@@ -91,13 +102,13 @@ def compete(
     made: inputs.Inputs, folder: Path, rounds: int, cores: int, skip: list[str]
 ) -> list[dict[str, Any]]:
     """Run all contestants in turns; return what is known of each."""
-    entered = [one for one in contestants(cores) if one.key not in skip]
+    entered = contestants(cores)
     runs: dict[str, list[Run]] = {one.key: [] for one in entered}
     checked: dict[str, check.Difference] = {}
     sizes: dict[str, int] = {}
     for number in range(rounds):
         for one in entered:
-            if one.absent or (number and one.slow):
+            if one.absent or one.key in skip or (number and one.slow):
                 continue
             image = folder / f"{one.key}.tif"
             image.unlink(missing_ok=True)
@@ -133,12 +144,13 @@ def account(
     """Put together what is known of a contestant."""
     told: dict[str, Any] = {"key": one.key, "name": one.name, "kind": one.kind}
     if not runs:
-        return told | {"absent": one.absent}
+        return told | {"absent": one.absent or "left out this time"}
     last = one.ranks - 1
     return told | {
         "wall": [done.wall for done in runs],
         "cpu": [done.cpu for done in runs],
         "nbytes": nbytes,
+        "largest": max(done.largest for done in runs),
         "off": difference._asdict() if difference else None,
         "peak_worker": max(done.peak(range(1, max(2, last))) for done in runs),
         "peak_writer": max(done.peak([last]) for done in runs),

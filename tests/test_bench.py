@@ -1,0 +1,85 @@
+"""The benchmark's own judgements: whose time counts, and what the tables say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+from bench import check, contestants, run, table
+from geotiffs import make_grid
+
+
+@pytest.fixture
+def truth(tmp_path):
+    """An image of 300 x 200 pixels, as an array file."""
+    path = tmp_path / "truth.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 250, (200, 300, 3), dtype=np.uint8))
+    return path
+
+
+def image_of(pixels, path):
+    height, width, _ = pixels.shape
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), width, height, 3, gdal.GDT_Byte)
+    dataset.SetProjection(make_grid(width, height).crs)
+    dataset.WriteArray(np.moveaxis(pixels, -1, 0))
+    return path
+
+
+def entered(tolerance):
+    return contestants.Contestant("one", "One", "JP2 → tiled", lambda _, __: (), tolerance)
+
+
+def test_an_image_that_is_right_counts(truth, tmp_path):
+    image = image_of(np.load(truth), tmp_path / "image.tif")
+    assert run.verify(entered(contestants.EXACT), image, truth) == (0, 0)
+
+
+def test_one_pixel_that_is_off_ends_the_benchmark(truth, tmp_path):
+    pixels = np.load(truth)
+    pixels[199, 299, 2] += 2
+    image = image_of(pixels, tmp_path / "image.tif")
+    assert check.compare(image, truth) == (2, 1 / pixels.size)
+    with pytest.raises(SystemExit, match="off by 2 of 255, where 1 is allowed"):
+        run.verify(entered(contestants.ROUNDED), image, truth)
+
+
+def test_an_image_of_another_size_ends_the_benchmark(truth, tmp_path):
+    image = image_of(np.load(truth)[:100], tmp_path / "image.tif")
+    with pytest.raises(ValueError, match="another shape"):
+        check.compare(image, truth)
+
+
+def told(key, kind, *wall):
+    off = {"largest": 0, "share": 0.0}
+    return {
+        "key": key,
+        "name": key,
+        "kind": kind,
+        "wall": wall,
+        "cpu": wall,
+        "largest": 10**8,
+        "nbytes": 10**6,
+        "off": off,
+    }
+
+
+def test_ratios_are_those_of_rounds():
+    """The second round was disturbed, and both took twice as long."""
+    entries = [
+        told("ours-4", "JP2 → tiled", 10.0, 20.0, 10.0),
+        told("gdal-tiled", "JP2 → tiled", 20.0, 40.0, 15.0),
+        {"key": "dask", "name": "dask", "kind": "JP2 → COG", "absent": "no dask"},
+    ]
+    rows = "\n".join(table.contest(entries))
+    assert "| gdal-tiled | 20.0 | 20.0 | 100 | 1.0 | 0 | 0.50 |" in rows
+    assert "| JP2 → COG | dask | absent: no dask |" in rows
+
+
+def test_tables_go_between_their_marks(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- ci/bench -->\nold\n<!-- end -->\nafter\n")
+    table.into_readme("new", readme)
+    assert readme.read_text() == "before\n<!-- ci/bench -->\n\nnew\n<!-- end -->\nafter\n"
+    with pytest.raises(SystemExit, match="no marks"):
+        table.into_readme("new", Path(__file__))
