@@ -19,6 +19,7 @@ Read the rooms in the order a block travels::
                             counted by workers, judged by the writer
     waiting, signals        how a rank waits without burning a core, and what can end the wait
     watch                   which ranks are silent
+    survival                how a run goes on without a lost worker, where the MPI can
     news                    what the other ranks tell rank 0, while they work and at the end
     conclusion              rank 0 draws up the account of the run, and has it told
     report, errors          what the run says, and how it fails

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Before numpy and GDAL are imported, which read these once. One thread a rank: the ranks are
 # the parallelism, and sixteen of them with sixteen threads each would fight over the cores. With
@@ -24,12 +24,15 @@ from s2rgb_mpi import signals
 
 signals.listen()  # what follows takes seconds on a busy machine, and a signal may come meanwhile
 
+if "--survive" in sys.argv:  # Open MPI reads it when it starts; what it is for: see survival
+    os.environ.setdefault("OMPI_MCA_btl_tcp_eager_limit", str(4 * 2**20))
+
 from mpi4py import MPI
 
-from s2rgb_mpi import advice, cli, coordinator, waiting, worker, writer
+from s2rgb_mpi import advice, cli, coordinator, survival, waiting, worker, writer
 from s2rgb_mpi.claim import claim, clear
 from s2rgb_mpi.conclusion import About, conclude
-from s2rgb_mpi.errors import RankError, S2RGBError, StopError
+from s2rgb_mpi.errors import LostError, RankError, S2RGBError, StopError
 from s2rgb_mpi.lock import SlurmStart
 from s2rgb_mpi.news import Orders, hand_in, tell
 from s2rgb_mpi.output import Output
@@ -65,10 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         The command line without the program's name; this process's own by default.
     """
-    comm = MPI.COMM_WORLD.Dup()  # our tags cannot meet anybody else's
+    arguments = sys.argv[1:] if argv is None else argv
+    comm: Any
+    if survival.OPTION in arguments and survival.is_possible(os.environ):
+        comm = survival.Comm(MPI.COMM_WORLD)  # to duplicate it, nobody must be lost already
+    else:
+        comm = MPI.COMM_WORLD.Dup()  # our tags cannot meet anybody else's
     report = Report()
     plan = None
-    arguments = sys.argv[1:] if argv is None else argv
     about = About(arguments, MPI.Get_library_version(), os.environ.get("SLURM_JOB_ID"))
     try:
         lock, orders, refusal = None, None, None
@@ -91,6 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop_all(comm, plan, error, report)
     finally:
         report.close()
+        if isinstance(comm, survival.Comm) and comm.code is not None:
+            survival.leave(comm)
 
 
 def prepare(
@@ -102,6 +111,8 @@ def prepare(
         order = cli.parse(argv)
     except SystemExit:  # --help or --version has been printed
         return None, None
+    if order.job.survive:
+        survival.check(os.environ)
     report.quiet = order.quiet
     plan = coordinator.prepare(order.job)
     for warning in coordinator.warnings(plan):
@@ -128,7 +139,7 @@ ROLES = {1: ["coordinator, worker and writer"], 2: ["coordinator and worker", "w
 
 
 def run(
-    comm: MPI.Comm,
+    comm: Any,
     plan: Plan,
     *,
     wanted: Wanted,
@@ -156,12 +167,15 @@ def run(
     share = waiting.scatter(comm, shares)
     waiting.everyone(comm)  # the one moment that the clocks of all machines have in common
     tally = Tally(roles[comm.rank], rank=comm.rank, spans=[] if wanted.spans else None)
+    survive = isinstance(comm, survival.Comm)
+    orders = (survival.Orders if survive else Orders)(comm)
     code, timeout = 0, plan.job.timeout
     if lock is not None and shares is not None:  # rank 0
         if comm.size == 1:
             written, tallies = run_alone(plan, report, tally, lock), [tally]
         else:
-            hearing = coordinator.Coordinator(comm, report, plan, shares, lock)
+            survivors = survival.Survivors(comm, plan, workers) if survive else None
+            hearing = coordinator.Coordinator(comm, report, plan, shares, lock, survivors=survivors)
             if comm.rank in workers:
                 worker.run(comm, plan, share, tally, workers=workers, attend=hearing.attend)
             with tally.stage("idle"):
@@ -169,11 +183,21 @@ def run(
             tallies = [*hearing.tallies, tally.close()]
         code = end(plan, wanted, report, about, tallies=tallies, written=written)
     elif comm.rank == last:
-        written = writer.run(comm, plan, workers, tally)
+        written = writer.run(comm, plan, workers, tally, orders.attend)
         hand_in(comm, tally.close(), written, timeout=timeout)
     else:
-        worker.run(comm, plan, share, tally, workers=workers, attend=Orders(comm).attend)
+        worker.run(
+            comm,
+            plan,
+            share,
+            tally,
+            workers=workers,
+            attend=orders.attend,
+            further=orders.further,
+        )
         hand_in(comm, tally.close(), timeout=timeout)
+    if isinstance(comm, survival.Comm):
+        return survival.part(comm, code)
     return int(waiting.broadcast(comm, code))
 
 
@@ -217,7 +241,7 @@ def end(
     return LEFT_EMPTY if written.damaged else 0
 
 
-def stop_all(comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Report) -> int:
+def stop_all(comm: Any, plan: Plan | None, error: BaseException, report: Report) -> int:
     """End every rank at once, with one voice: the rank, the window and the cause.
 
     A rank that fails tells rank 0, which speaks and ends the job; it does so itself only if
@@ -225,23 +249,38 @@ def stop_all(comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Re
     """
     signals.ending()  # mpirun's own SIGTERM, for one
     code = error.exit_code if isinstance(error, S2RGBError) else S2RGBError.exit_code
+    is_known = False
+    if isinstance(comm, survival.Comm):
+        comm.code = code
     try:
-        say_why(comm, plan, error, report, code=code)
+        is_known = say_why(comm, plan, error, report, code=code)
     finally:
-        if comm.size > 1:
+        if isinstance(comm, survival.Comm):
+            if not is_known:
+                survival.end_all(comm)
+        elif comm.size > 1:
             comm.Abort(code)
     return code
 
 
 def say_why(
-    comm: MPI.Comm, plan: Plan | None, error: BaseException, report: Report, *, code: int
-) -> None:
-    """Say why the run ends, on rank 0 or in place of it, and what is kept of it."""
+    comm: Any, plan: Plan | None, error: BaseException, report: Report, *, code: int
+) -> bool:
+    """Say why the run ends, on rank 0 or in place of it, and what is kept of it.
+
+    Returns
+    -------
+    bool
+        Whether another rank says it, and sees to the end of all.
+    """
     stopped = code == StopError.exit_code
     words = str(error) if isinstance(error, S2RGBError) else traceback.format_exc().strip()
-    if comm.size > 1 and not stopped and not isinstance(error, RankError):
+    if comm.size > 1 and not stopped and not isinstance(error, RankError | LostError):
         words = f"rank {comm.rank}: {words}"
-    if comm.rank:
+    if isinstance(comm, survival.Comm):
+        if survival.is_known(comm, error, words[-8000:], seconds=SECONDS_TO_TELL):
+            return True
+    elif comm.rank:
         heard = tell(comm, Tag.FAILED, words[-8000:], code, seconds=SECONDS_TO_TELL)
         # A signal that has reached this rank has mostly reached rank 0 too, which does not listen
         # any more, but speaks.
@@ -259,6 +298,7 @@ def say_why(
         report.error(words)
         if kept:
             report.told(kept)
+    return False
 
 
 if __name__ == "__main__":

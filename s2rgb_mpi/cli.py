@@ -76,6 +76,7 @@ def parse(argv: Sequence[str]) -> Order:
         resume=options.resume,
         on_error=options.on_error,
         timeout=options.timeout,
+        survive=options.survive,
         strict=options.strict,
     )
     if options.advise and not options.dry_run:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import signals
-from s2rgb_mpi.errors import LaunchError, ProtocolError, RankError, UsageError
+from s2rgb_mpi.errors import LaunchError, LostError, ProtocolError, RankError, UsageError
 from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import Choice, open_bands, open_product
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.product import Product
     from s2rgb_mpi.report import Report, Tally
     from s2rgb_mpi.scene import Scene
+    from s2rgb_mpi.survival import Survivors
 
 _LAUNCHERS = (
     # How many ranks the launcher started, and which of them this is; the innermost first.
@@ -162,18 +164,29 @@ class Coordinator:
         The windows of every rank.
     lock : Lock
         Kept fresh meanwhile.
+    survivors : Survivors, optional
+        Who goes on with what a lost worker leaves undone; without, nobody is ever lost.
     """
 
     def __init__(
-        self, comm: Any, report: Report, plan: Plan, shares: Sequence[Sequence[int]], lock: Lock
+        self,
+        comm: Any,
+        report: Report,
+        plan: Plan,
+        shares: Sequence[Sequence[int]],
+        lock: Lock,
+        *,
+        survivors: Survivors | None = None,
     ) -> None:
         self._comm = comm
         self._report = report
         self._lock = lock
-        self._watch = Watch(plan, shares)
+        self._survivors = survivors
+        self._watch = Watch(plan, shares, survive=survivors is not None)
         self._lines = {rank: self._listen(rank) for rank in range(1, comm.size)}
         self._arriving: dict[int, tuple[Any, bytearray]] = {}
         self._stops: list[Any] = []
+        self._stopping = False
         self.tallies: list[Tally] = []
         self._written: Written | None = None
 
@@ -187,7 +200,8 @@ class Coordinator:
         """
         until(lambda: not self._lines and not self._arriving, attend=self.attend)
         for stop in self._stops:
-            until(stop.Test)
+            with suppress(LostError):
+                until(stop.Test)
         if self._written is None and not signals.finishing():
             raise ProtocolError("the writer told nothing of the file")
         return self._written
@@ -203,36 +217,73 @@ class Coordinator:
             Another rank has said nothing for too long.
         """
         self._lock.refresh()
-        for rank, request in list(self._lines.items()):
-            here, message = request.test()
-            if not here:
-                continue
-            del self._lines[rank]
-            tag, *words = message
-            if tag == Tag.FAILED:
-                raise RankError(*words)
-            if tag == Tag.DONE:
-                buffer = bytearray(words[0])
-                arrival = self._comm.Irecv(buffer, source=rank, tag=Tag.TALLY)
-                self._arriving[rank] = arrival, buffer
-                self._watch.done(rank)
-                continue
-            if tag == Tag.STOP:
-                signals.finish()
-            else:
-                self._report.advance(*words)
-                self._watch.heard(rank, [window for window, _ in words[-1]])
-            self._lines[rank] = self._listen(rank)
-        for rank, (request, buffer) in list(self._arriving.items()):
+        for rank in [*self._lines, *self._arriving]:
+            try:
+                self._attend_to(rank)
+            except LostError:
+                self._lose(rank)
+        if signals.finishing() and not self._stopping:
+            self._stopping = True
+            for rank in range(1, self._comm.size):
+                with suppress(LostError):
+                    stop = self._comm.isend((Tag.STOP,), dest=rank, tag=Tag.STOP)
+                    self._stops.append(stop)
+        if self._survivors is not None and self._watch.is_over:
+            self._survivors.release()
+        self._watch.look()
+
+    def _attend_to(self, rank: int) -> None:
+        """Hear what a rank has said, if it has."""
+        if rank in self._arriving:
+            request, buffer = self._arriving[rank]
             if request.Test():
                 del self._arriving[rank]
                 self._hear(buffer)
-        if signals.finishing() and not self._stops:
-            self._stops = [
-                self._comm.isend((Tag.STOP,), dest=rank, tag=Tag.STOP)
-                for rank in range(1, self._comm.size)
-            ]
-        self._watch.look()
+            return
+        here, message = self._lines[rank].test()
+        if not here:
+            return
+        del self._lines[rank]
+        tag, *words = message
+        if tag == Tag.FAILED:
+            raise RankError(*words)
+        if tag == Tag.DONE:
+            self._watch.done(rank)
+            buffer = bytearray(words[0])
+            arrival = self._comm.Irecv(buffer, source=rank, tag=Tag.TALLY)
+            self._arriving[rank] = arrival, buffer
+            return
+        if tag == Tag.STOP:
+            signals.finish()
+        else:
+            self._report.advance(*words)
+            self._watch.heard(rank, [window for window, _ in words[-1]])
+        self._lines[rank] = self._listen(rank)
+
+    def _lose(self, rank: int) -> None:
+        """Go on without a worker.
+
+        Raises
+        ------
+        LostError
+            It is the writer.
+        RankError
+            No other worker is left.
+        """
+        self._lines.pop(rank, None)
+        self._arriving.pop(rank, None)
+        lost = LostError(rank, self._comm.size)
+        if self._survivors is None or rank == self._comm.size - 1:
+            raise lost
+        left = self._watch.lost(rank)
+        shares = self._survivors.lose(rank, left)
+        for worker, share in shares.items():
+            self._watch.dealt(worker, share)
+            self._report.dealt(worker, share)
+        words = f"{lost}; windows that it left undone: {len(left)}"
+        if shares:
+            words += f", dealt to rank {', '.join(map(str, shares))}"
+        self._report.warning(words)
 
     def _hear(self, buffer: bytearray) -> None:
         """Keep a rank's tally, and what the writer tells of the file."""

@@ -13,6 +13,7 @@
     ├── ReadError       5   a window of a band could not be read once the run was under way
     ├── ProtocolError   5   a message between ranks is not what was agreed
     ├── SilenceError    5   a rank has said nothing for too long
+    ├── LostError       5   another rank has died, and this one cannot do without it
     ├── RankError       5   another rank failed; carries that rank's own words and exit code
     └── StopError      75   a signal asked the run to stop; what is kept can be gone on from
 """
@@ -112,6 +113,25 @@ class RankError(S2RGBError):
     def __str__(self) -> str:
         """Only the words: the exit code is not for reading."""
         return str(self.args[0])
+
+
+class LostError(S2RGBError):
+    """Another rank has died (`--survive`; without it, that is the end of this one too).
+
+    Parameters
+    ----------
+    rank : int or None
+        Which one; None if that is not known.
+    ranks : int
+        How many there were; the last one is the writer.
+    """
+
+    def __init__(self, rank: int | None, ranks: int) -> None:
+        name = f"rank {'?' if rank is None else rank}"
+        super().__init__(
+            f"the writer, {name}, was lost" if rank == ranks - 1 else f"{name} was lost"
+        )
+        self.rank = rank
 
 
 @contextmanager

@@ -65,6 +65,8 @@ class Job:
         One of :data:`ON_ERROR`: what becomes of the run if a window cannot be read.
     timeout : float
         A rank that says nothing for so long ends the run, seconds.
+    survive : bool
+        Whether the run goes on without a worker that was lost.
     strict : bool
         Whether pixels that contradict the offset are an error.
     """
@@ -89,6 +91,7 @@ class Job:
     resume: bool = False
     on_error: str = "fail"
     timeout: float = 600.0
+    survive: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:

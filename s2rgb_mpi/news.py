@@ -141,6 +141,10 @@ class Orders:
         if signals.finishing() and self._told is None:
             self._told = self._comm.isend((Tag.STOP,), dest=0, tag=Tag.STOP)
 
+    def further(self) -> list[int] | None:
+        """Return the share that follows the last one: none ever does, but see survival."""
+        return None
+
 
 def tell(comm: Any, tag: Tag, *words: Any, seconds: float | None = None) -> bool:
     """Send rank 0 a small message; return whether it was heard in time."""

@@ -258,6 +258,12 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
         help="end the run when a rank has said nothing for so long, seconds (default: %(default)g)",
     )
     group.add_argument(
+        "--survive",
+        action="store_true",
+        help="go on without a worker that was killed: the others make its windows; needs Open MPI 5"
+        " and mpirun --with-ft ulfm (default: the run ends, and --resume goes on)",
+    )
+    group.add_argument(
         "--dry-run", action="store_true", help="print the plan and stop (default: off)"
     )
     group.add_argument(

@@ -63,6 +63,11 @@ class Output:
         return len(self._plan.windows) - len(self._missing)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all windows are placed."""
+        return not self._missing
+
+    @property
     def nbytes(self) -> int:
         """How many bytes are in the part file."""
         return self._log.nbytes
@@ -76,6 +81,10 @@ class Output:
     def _holes(self) -> tuple[str, ...]:
         """What the user should look at: the windows that could not be read."""
         return tuple(f"left empty: {cause}" for _, cause in sorted(self._damaged.items()))
+
+    def has(self, window: int) -> bool:
+        """Tell whether a window's block is placed."""
+        return 0 <= window < len(self._plan.windows) and window not in self._missing
 
     def place(self, block: Block) -> None:
         """Append a block, and join its parts with those of its neighbours.

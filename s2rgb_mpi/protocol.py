@@ -14,6 +14,8 @@
       |  STOP, from any rank that a signal reached  ---------------------->  |
       |  <------------------------------ STOP after the window in hand, to all ranks
       |  CELL (a block: parts of a cell that shows in the next worker's share too), to a worker
+      |  <------------------------------ with --survive: SHARE (windows, or that none is left),
+      |                                  and END (exit code), to all ranks
 
 A block is one window's pieces. The header is little-endian::
 
@@ -64,6 +66,8 @@ class Tag(IntEnum):
     FAILED = 6
     TALLY = 7
     CELL = 8
+    SHARE = 9
+    END = 10
 
 
 class Kind(IntEnum):

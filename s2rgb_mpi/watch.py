@@ -25,10 +25,15 @@ class Watch:
         Its job says how long is too long.
     shares : sequence of sequence of int
         The windows of every rank; rank 0 does not watch itself, the last one is the writer.
+    survive : bool
+        Whether workers wait, when they are done, for what others may leave undone.
     """
 
-    def __init__(self, plan: Plan, shares: Sequence[Sequence[int]]) -> None:
+    def __init__(
+        self, plan: Plan, shares: Sequence[Sequence[int]], *, survive: bool = False
+    ) -> None:
         self._plan = plan
+        self._survive = survive
         self._clock = WakingClock()
         self._writer = len(shares) - 1
         self._left = {rank: list(share) for rank, share in enumerate(shares) if rank}
@@ -47,6 +52,25 @@ class Watch:
                 if worker in self._heard:
                     self._heard[worker] = now
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all windows have come."""
+        return not any(self._left.values())
+
+    def lost(self, rank: int) -> list[int]:
+        """Watch a rank no longer; return its windows that have not come."""
+        self.done(rank)
+        left = self._left.pop(rank, [])
+        for number in left:
+            del self._owner[number]
+        return left
+
+    def dealt(self, rank: int, windows: Sequence[int]) -> None:
+        """Take note of windows that a rank is given besides its own."""
+        self._left[rank] += windows
+        self._owner |= dict.fromkeys(windows, rank)
+        self._heard[rank] = self._clock.now()
+
     def done(self, rank: int) -> None:
         """Watch a rank no longer."""
         self._heard.pop(rank, None)
@@ -64,7 +88,9 @@ class Watch:
         if now - last > timeout:
             raise SilenceError(f"the writer, rank {self._writer}, {_silent(timeout)}")
         for rank, heard in self._heard.items():
-            if rank != self._writer and last - heard > timeout:
+            if self._survive and not self._left[rank] and not self.is_over:
+                self._heard[rank] = now  # it waits for what others may leave undone
+            elif rank != self._writer and last - heard > timeout:
                 left = self._left[rank]
                 place = f" at window {left[0]} {tuple(self._plan.windows[left[0]])}" if left else ""
                 raise SilenceError(f"rank {rank}{place} {_silent(timeout)}")

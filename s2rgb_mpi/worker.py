@@ -39,6 +39,7 @@ def run(
     *,
     workers: Sequence[int],
     attend: Callable[[], None] = lambda: None,
+    further: Callable[[], Sequence[int] | None] = lambda: None,
 ) -> None:
     """Turn a share into blocks and send them to the writer, the last rank.
 
@@ -57,23 +58,30 @@ def run(
     attend : callable, optional
         What else this rank has to look after between two windows and while it waits (rank 0
         of two ranks is coordinator too).
+    further : callable, optional
+        Gives the share that follows, None when there is none.
     """
     border = None
-    if len(workers) > 1:
+    if len(workers) > 1 and not plan.job.survive:  # then no worker may need another
         border = Border(comm, plan, workers, attend)
         attend = border.attend
     outbox = _Outbox(comm, attend)
-    sent = 0
-    for sent, block in enumerate(blocks(plan, share, tally, border), 1):  # noqa: B007  is used behind
-        with tally.stage("encode", block.window):
-            header, payload = pack(block, plan.room)
-        with tally.stage("send-wait", block.window):
-            outbox.send(header, payload)
-    if border is not None:
+    stopped = False
+    following: Sequence[int] | None = share
+    while following is not None:
+        sent = 0
+        for sent, block in enumerate(blocks(plan, following, tally, border), 1):  # noqa: B007  used
+            with tally.stage("encode", block.window):
+                header, payload = pack(block, plan.room)
+            with tally.stage("send-wait", block.window):
+                outbox.send(header, payload)
+        stopped |= sent < len(following)
         with tally.stage("idle"):
-            border.finish()
+            if border is not None:
+                border.finish()
+            following = further()
     with tally.stage("send-wait"):
-        outbox.send(end_of_share(plan.room, stopped=sent < len(share)))
+        outbox.send(end_of_share(plan.room, stopped=stopped))
         outbox.flush()
 
 

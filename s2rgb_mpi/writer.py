@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from s2rgb_mpi import signals
-from s2rgb_mpi.errors import StopError
-from s2rgb_mpi.news import News, Orders
+from s2rgb_mpi.errors import LostError, RankError, StopError
+from s2rgb_mpi.news import News
 from s2rgb_mpi.output import Output
 from s2rgb_mpi.plan import RECEIVE_NBYTES
 from s2rgb_mpi.protocol import (
@@ -22,7 +23,7 @@ from s2rgb_mpi.protocol import (
     unpack,
     unpack_header,
 )
-from s2rgb_mpi.waiting import Patience
+from s2rgb_mpi.waiting import Patience, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
     from s2rgb_mpi.report import Tally
 
 
-def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Written | None:
+def run(
+    comm: Any,
+    plan: Plan,
+    workers: Sequence[int],
+    tally: Tally,
+    listen: Callable[[], None] = lambda: None,
+) -> Written | None:
     """Receive the blocks of all workers, append them, and seal the file at the end.
 
     Parameters
@@ -45,6 +52,8 @@ def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Written 
         The ranks that send.
     tally : Tally
         Filled here.
+    listen : callable, optional
+        Takes rank 0's orders.
 
     Returns
     -------
@@ -52,10 +61,10 @@ def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Written 
         None if a stop was asked for before the last window; what came is kept.
     """
     output = Output(plan, tally)
-    news, orders = News(comm, plan.job.timeout), Orders(comm)
+    news = News(comm, plan.job.timeout)
 
     def attend() -> None:
-        orders.attend()
+        listen()
         news.beat()
         output.look()
 
@@ -63,13 +72,18 @@ def run(comm: Any, plan: Plan, workers: Sequence[int], tally: Tally) -> Written 
     blocks = receive(comm, plan, workers, tally, attend)
     try:
         for block in blocks:
+            if plan.job.survive and output.has(block.window):
+                continue  # from a worker that was lost, and from the one that went on for it
             output.place(block)
             with tally.stage("append", block.window):
                 news.add(block, windows=output.windows, nbytes=output.nbytes)
         with tally.stage("idle"):
             news.flush()
+            if plan.job.survive:
+                # Where no worker is left, rank 0 ends the run: it may hear of that after us.
+                until(lambda: output.is_whole or signals.finishing(), attend=attend)
         return output.finish(attend)
-    except StopError:  # there may be time to keep what came in the last second
+    except (StopError, LostError, RankError):  # there is time to keep what came last
         output.keep()
         raise
 
@@ -121,7 +135,7 @@ def receive(
 
     Payloads are only asked for while fewer than :data:`RECEIVE_NBYTES` are under way: memory
     is bounded at any number of ranks, and workers are held back by their synchronous sends.
-    `attend` is called all the while.
+    `attend` is called all the while. What a worker that was lost had not sent wholly is dropped.
 
     Yields
     ------
@@ -135,32 +149,49 @@ def receive(
     patience = Patience()
     while listening or announced or fetching:
         with tally.stage("idle") as look:  # one that finds nothing is part of the wait
-            for line in list(listening):
-                header = line.heard()
-                if header is not None:
-                    look.name = "receive"
-                    listening.remove(line)
-                    if header.window == STOPPED:
-                        signals.finish()
-                    elif header.window != END_OF_SHARE:
-                        announced.append((line, header))
-                    patience.reset()
+            for line, header in _heard(listening):
+                look.name = "receive"
+                if header.window == STOPPED:
+                    signals.finish()
+                elif header.window != END_OF_SHARE:
+                    announced.append((line, header))
+                patience.reset()
             while announced and (not held or held + announced[0][1].nbytes <= RECEIVE_NBYTES):
                 line, header = announced.popleft()
-                held += header.nbytes
-                line.fetch(header)
-                fetching[line] = header
+                with suppress(LostError):
+                    line.fetch(header)
+                    held += header.nbytes
+                    fetching[line] = header
         for line, header in list(fetching.items()):
-            with tally.stage("idle") as look:
-                block = line.fetched(header)
-                look.name = "idle" if block is None else "receive"
+            try:
+                with tally.stage("idle") as look:
+                    block = line.fetched(header)
+                    look.name = "idle" if block is None else "receive"
+            except LostError:
+                held -= header.nbytes
+                del fetching[line]
+                continue
             if block is not None:
                 held -= header.nbytes
                 del fetching[line]
-                line.listen()
-                listening.append(line)
+                with suppress(LostError):
+                    line.listen()
+                    listening.append(line)
                 patience.reset()
                 yield block
         attend()
         with tally.stage("idle"):
             patience.pause()
+
+
+def _heard(listening: list[_Line]) -> Iterator[tuple[_Line, Header]]:
+    """Give the headers that have come, and take their lines off the list; lost ones too."""
+    for line in list(listening):
+        try:
+            header = line.heard()
+        except LostError:
+            listening.remove(line)
+            continue
+        if header is not None:
+            listening.remove(line)
+            yield line, header

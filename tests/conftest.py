@@ -65,6 +65,7 @@ def launch(
     ranks: int | None,
     *arguments: object,
     program: tuple[str, ...] = ("-m", "s2rgb_mpi"),
+    launcher: tuple[str, ...] = (),
     env: dict[str, str] | None = None,
     seconds=60.0,
 ) -> Run:
@@ -72,7 +73,7 @@ def launch(
 
     Without a number of ranks it is run without mpirun.
     """
-    mpirun = [] if ranks is None else ["mpirun", "-n", str(ranks)]
+    mpirun = [] if ranks is None else ["mpirun", *launcher, "-n", str(ranks)]
     command = [*mpirun, sys.executable, *program, *map(str, arguments)]
     with subprocess.Popen(
         command,

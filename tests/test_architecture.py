@@ -15,7 +15,7 @@ SHELVES = (
     {"encode", "geotiff", "job", "offsets", "overviews", "product", "protocol", "seams", "waiting"},
     {"edges", "journal", "options", "scene", "shares", "source"},
     {"news", "plan"},
-    {"border", "claim", "output", "watch"},
+    {"border", "claim", "output", "survival", "watch"},
     {"render"},
     {"coordinator", "worker", "writer", "cli", "conclusion", "advice"},
     {"__main__"},
@@ -40,6 +40,7 @@ OUTSIDE = {
     "journal": {"numpy"},
     "output": {"numpy"},
     "conclusion": {"osgeo", "mpi4py", "numpy"},
+    "survival": {"mpi4py"},
     "__main__": {"mpi4py"},
 }
 """Packages beyond the standard library that a room may import; the rooms not named, none."""

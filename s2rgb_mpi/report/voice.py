@@ -102,6 +102,11 @@ class Report:
         else:
             self._lines = Lines(len(places), pixels, self._pixels)
 
+    def dealt(self, rank: int, windows: Sequence[int]) -> None:
+        """Note who makes windows that were another rank's."""
+        anew = dict.fromkeys(windows, rank)
+        self._ranks = [anew.get(number, before) for number, before in enumerate(self._ranks)]
+
     def advance(self, windows: int, nbytes: int, new: Sequence[tuple[int, int]]) -> None:
         """Say how far the writer is.
 

@@ -1,0 +1,33 @@
+"""Going on without a lost worker (--survive): all that is special to an MPI with ULFM.
+
+ULFM is the part of MPI that tells the others of a rank's death in place of ending them all. What
+was measured of it, with Open MPI 5 under ``mpirun --with-ft ulfm``, and what is made of it here:
+
+- Only death by a signal is told, and only to ranks that talk to the dead one: a request, an
+  ``Iprobe`` or a call fails. All of ours name their peer, so that is a :class:`LostError`.
+- Over TCP a survivor crashes in MPI when a message dies half-way that was too large for the eager
+  protocol. So that protocol's limit is raised, and larger messages are sent in parts.
+- ``MPI_Abort`` ends no other rank: rank 0 tells them to leave (Tag.END), and has the launcher end
+  those that do not listen. The launcher ends all by itself when a second rank leaves with an error.
+- ``MPI_Finalize`` hangs now and then after a death: ranks part by hand, and then just leave.
+
+No worker may wait for another: cells that show in two shares are read by both (no border).
+"""
+
+from s2rgb_mpi.survival.comm import OPTION, Comm, check, is_possible
+from s2rgb_mpi.survival.ending import end_all, is_known, leave, part
+from s2rgb_mpi.survival.orders import Orders
+from s2rgb_mpi.survival.survivors import Survivors
+
+__all__ = [
+    "OPTION",
+    "Comm",
+    "Orders",
+    "Survivors",
+    "check",
+    "end_all",
+    "is_known",
+    "is_possible",
+    "leave",
+    "part",
+]

@@ -1,0 +1,189 @@
+"""A communicator on which ranks may die."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mpi4py import MPI
+
+from s2rgb_mpi.errors import LostError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+OPTION = "--survive"
+
+PART_NBYTES = 2 * 2**20
+"""The largest message: with MPI's own header it must stay below the eager limit over TCP."""
+
+ENABLED = "OMPI_MCA_mpi_ft_enable"
+"""What ``mpirun --with-ft ulfm`` sets for its ranks, or the user, who does without that option."""
+
+# mpi4py 3 has no such names; mpi4py 4 gives them one number where the MPI has no ULFM.
+_FAILED, _PENDING, _REVOKED = (
+    getattr(MPI, f"ERR_{name}", None) for name in ("PROC_FAILED", "PROC_FAILED_PENDING", "REVOKED")
+)
+
+
+def is_possible(environ: Mapping[str, str]) -> bool:
+    """Tell whether this MPI has ULFM, and its launcher has switched it on."""
+    return _FAILED != _REVOKED and environ.get(ENABLED, "0").lower() in ("1", "true", "yes", "on")
+
+
+def check(environ: Mapping[str, str]) -> None:
+    """Refuse to promise what cannot be kept.
+
+    Raises
+    ------
+    UsageError
+        Says what is needed.
+    """
+    if not is_possible(environ):
+        raise UsageError(
+            f"{OPTION} needs an MPI with ULFM, switched on: Open MPI 5 or later, started by"
+            f" mpirun --with-ft ulfm (this is {MPI.Get_library_version().split(',')[0]});"
+            " without it, --resume goes on from what a lost rank leaves"
+        )
+
+
+class Comm:
+    """A communicator that other ranks may die on: whoever talks to one meets a `LostError`.
+
+    It has the calls of mpi4py that the program uses; their meaning is the same.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm
+        The run's communicator.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self._comm = comm
+        self.rank, self.size = comm.rank, comm.size
+        self.code: int | None = None
+        """The exit code, once ranks have parted: then MPI is not to be finalised."""
+        self._kept: list[Any] = []
+
+    def Irecv(self, buffer: Any, source: int, tag: int) -> Request:  # noqa: N802
+        """Receive bytes; what arrives is exactly as long as the buffer."""
+        return self._parted(source, buffer, lambda part: self._comm.Irecv(part, source, tag))
+
+    def Issend(self, buffer: Any, dest: int, tag: int) -> Request:  # noqa: N802
+        """Send bytes."""
+        return self._parted(dest, buffer, lambda part: self._comm.Issend(part, dest, tag))
+
+    def irecv(self, source: int) -> Request:
+        """Receive an object."""
+        with self.named(source):
+            return Request(self, source, [self._comm.irecv(source=source)])
+
+    def isend(self, message: Any, dest: int, tag: int) -> Request:
+        """Send an object."""
+        with self.named(dest):
+            return Request(self, dest, [self._comm.isend(message, dest, tag)])
+
+    def issend(self, message: Any, dest: int, tag: int) -> Request:
+        """Send an object; complete when it is being received."""
+        with self.named(dest):
+            return Request(self, dest, [self._comm.issend(message, dest, tag)])
+
+    def Iprobe(self, source: int, tag: int) -> bool:  # noqa: N802
+        """Tell whether a message has come."""
+        with self.named(source):
+            return bool(self._comm.Iprobe(source, tag))
+
+    def recv(self, source: int, tag: int) -> Any:
+        """Receive an object that has come."""
+        with self.named(source):
+            return self._comm.recv(source=source, tag=tag)
+
+    def Ibcast(self, buffer: Any, root: int) -> Request:  # noqa: N802
+        """Broadcast bytes; nobody may be lost meanwhile."""
+        return Request(self, None, [self._comm.Ibcast(buffer, root)])
+
+    def Iscatterv(self, send: Any, receive: Any, root: int) -> Request:  # noqa: N802
+        """Scatter numbers; nobody may be lost meanwhile."""
+        return Request(self, None, [self._comm.Iscatterv(send, receive, root)])
+
+    def Ibarrier(self) -> Request:  # noqa: N802
+        """Meet; nobody may be lost meanwhile."""
+        return Request(self, None, [self._comm.Ibarrier()])
+
+    def first_lost(self) -> int | None:
+        """Return the lowest rank that is known to be dead."""
+        group = self._comm.Get_failed()
+        ranks = MPI.Group.Translate_ranks(group, [*range(group.size)], self._comm.Get_group())
+        return min(ranks, default=None)
+
+    @contextmanager
+    def named(self, rank: int | None) -> Iterator[None]:
+        """Turn MPI's word on a dead peer, or on one of all, into ours."""
+        try:
+            yield
+        except MPI.Exception as error:
+            if error.Get_error_class() not in (_FAILED, _PENDING):
+                raise
+            lost = self.first_lost() if rank is None else rank
+            raise LostError(lost, self.size) from error
+
+    def keep(self, request: Any) -> None:
+        """Keep the buffer of a request that failed: MPI may still write into it."""
+        self._kept.append(request)
+
+    def _parted(self, rank: int, buffer: Any, post: Callable[[memoryview], Any]) -> Request:
+        """Post a message in parts that a death leaves harmless."""
+        view = memoryview(buffer)
+        posted: list[Any] = []
+        try:
+            with self.named(rank):
+                for begin in range(0, view.nbytes, PART_NBYTES):
+                    posted.append(post(view[begin : begin + PART_NBYTES]))  # noqa: PERF401
+        except LostError:
+            self.keep(posted)
+            raise
+        return Request(self, rank, posted)
+
+
+class Request:
+    """One or several requests of MPI to one rank, or to all of them.
+
+    Parameters
+    ----------
+    comm : Comm
+        Theirs.
+    rank : int or None
+        Whom they are for; None: everyone.
+    requests : iterable of mpi4py.MPI.Request
+        Complete in this order.
+    """
+
+    def __init__(self, comm: Comm, rank: int | None, requests: Iterable[Any]) -> None:
+        self._comm = comm
+        self._rank = rank
+        self._requests = deque(requests)
+
+    def Test(self) -> bool:  # noqa: N802
+        """Tell whether all are complete."""
+        return self.test()[0]
+
+    def test(self) -> tuple[bool, Any]:
+        """Tell whether all are complete, and give the object that the last one received."""
+        message = None
+        try:
+            with self._comm.named(self._rank):
+                while self._requests:
+                    complete, message = self._requests[0].test()
+                    if not complete:
+                        break
+                    self._requests.popleft()
+        except BaseException:
+            self._comm.keep(self)
+            raise
+        if self._requests and self._rank is None:
+            # A rank may wait for one that lives and does not answer, having met the dead one.
+            lost = self._comm.first_lost()
+            if lost is not None:
+                raise LostError(lost, self._comm.size)
+        return not self._requests, message
