@@ -5,7 +5,7 @@ Read the rooms in the order a block travels::
     cli, options, job       what is asked
     product, grid           what is on disk, and where its pixels lie
     scene                   products in their places, or on another grid
-    plan, shares            who does what, and what it costs in bytes
+    plan, edges, shares     who does what, and what it costs in bytes
     claim, lock             the files of a run, beside its output: begun, gone on from, cleared away
     coordinator             rank 0: makes the plan, scatters the shares, hears the news
     source                  a product's pixels as DN, window by window

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi import journal
-from s2rgb_mpi.errors import StrictError, TakenError, UsageError, named
+from s2rgb_mpi.errors import S2RGBError, StrictError, TakenError, UsageError, named
 from s2rgb_mpi.lock import Lock
 
 if TYPE_CHECKING:
@@ -96,8 +96,10 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     if isinstance(error, TakenError):
         return ""
     _remove(plan.sealed_path, plan.lock_path)
-    # What a strict run refuses at its end is not to be gone on from.
-    if _kept(plan) and not isinstance(error, StrictError):
+    # What a strict run refuses at its end is not to be gone on from; by its code, as rank 0 has it
+    # from another rank.
+    was_refused = isinstance(error, S2RGBError) and error.exit_code == StrictError.exit_code
+    if _kept(plan) and not was_refused:
         return (
             f"{_count(plan)} are kept in {plan.part_path}; the same command with --resume goes on"
         )

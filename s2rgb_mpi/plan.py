@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi import __version__, offsets, seams
+from s2rgb_mpi.edges import window_edge
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.geotiff import made_by
 from s2rgb_mpi.grid import Window, interleave, reduced
@@ -41,9 +42,6 @@ RECEIVE_NBYTES = 64_000_000
 
 BLOCKS_IN_FLIGHT = 2
 """Blocks that a worker may have sent and not yet delivered."""
-
-LARGEST_SOURCE_BLOCK = 4096
-"""Source blocks with longer edges are cut by windows: whole ones would not fit in memory."""
 
 
 @dataclass(frozen=True)
@@ -342,7 +340,7 @@ def make_plan(job: Job, scene: Scene) -> Plan:
     grid, tile = scene.grid, job.profile.tile
     levels = grid.overview_levels(tile) if job.profile.layout == "cog" else 0
     # Windows follow the blocks of the first product, as if they were those of the whole scene.
-    edge = _edge(job, scene.members[0].product.block, grid)
+    edge = window_edge(job, scene.members[0].product.block, grid)
     sizes = (grid.width, grid.height)
     for length, size in zip(edge, sizes, strict=True):
         if length < size and length % 2**levels:
@@ -367,7 +365,7 @@ def make_plan(job: Job, scene: Scene) -> Plan:
         scene=scene,
         edge=edge,
         cell_edges=tuple(
-            _edge(job, member.product.block, member.product.grid) for member in scene.members
+            window_edge(job, member.product.block, member.product.grid) for member in scene.members
         ),
         windows=tuple(windows),
         levels=levels,
@@ -376,31 +374,3 @@ def make_plan(job: Job, scene: Scene) -> Plan:
     if plan.payload_nbytes > LARGEST_PAYLOAD:
         raise PlanError(f"windows of {edge[0]} x {edge[1]} pixels are too large for one message")
     return plan
-
-
-def _edge(job: Job, block: tuple[int, int], grid: Grid) -> tuple[int, int]:
-    """Choose ``(width, height)`` of a window: whole output tiles of whole source blocks.
-
-    A source stored in strips gets windows as wide as the image, and less high, so that no
-    strip is decoded twice and a window still has about ``job.window`` squared pixels.
-    """
-    tile = job.profile.tile
-    block_width, block_height = block
-    if block_width >= grid.width:
-        width = _multiple(tile, grid.width)
-    else:
-        width = _multiple(_step(tile, block_width), job.window)
-    if grid.height <= min(block_height, LARGEST_SOURCE_BLOCK):
-        return width, _multiple(tile, grid.height)
-    return width, _multiple(_step(tile, block_height), -(-(job.window**2) // width))
-
-
-def _step(tile: int, block: int) -> int:
-    """Return what a window's edge must be a multiple of; blocks that are too large are cut."""
-    step = math.lcm(tile, block)
-    return step if step <= LARGEST_SOURCE_BLOCK else tile
-
-
-def _multiple(step: int, least: int) -> int:
-    """Return the smallest multiple of ``step`` that is not below ``least``."""
-    return -(-least // step) * step

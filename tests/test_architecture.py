@@ -13,7 +13,7 @@ SHELVES = (
     {"__init__", "errors"},
     {"grid", "lock", "profile", "radiometry", "report", "signals"},
     {"encode", "geotiff", "job", "offsets", "overviews", "product", "protocol", "seams", "waiting"},
-    {"journal", "options", "scene", "shares", "source"},
+    {"edges", "journal", "options", "scene", "shares", "source"},
     {"news", "plan"},
     {"border", "claim", "output", "survival", "watch"},
     {"render"},

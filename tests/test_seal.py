@@ -91,7 +91,7 @@ def test_every_tile_of_a_cog_is_framed_by_its_size_and_its_last_four_bytes(tmp_p
 def test_a_tile_that_comes_twice_is_refused(log):
     log.note(Layer(0, mask=False), 3, 4, offset=0, nbytes=10, crc32=0)
     with pytest.raises(OutputError, match=r"tile 3, 4 of .* came twice"):
-        log.note(Layer(0, mask=False), 3, 4, offset=10, nbytes=10)
+        log.note(Layer(0, mask=False), 3, 4, offset=10, nbytes=10, crc32=0)
 
 
 def test_bytes_that_were_appended_can_be_read_back(log):

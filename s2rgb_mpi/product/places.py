@@ -85,13 +85,16 @@ class Folder:
         Raises
         ------
         InputError
-            The name, or a link on its way, leaves the folder.
+            The name, or a link on its way, leaves the folder, or is none that a disk can have.
         """
         top = self._path.resolve()
-        path = (top / name).resolve()
-        if not path.is_relative_to(top):
-            raise InputError(f"{name} leaves the product folder")
-        return str(path) if path.is_file() else None
+        try:
+            path = (top / name).resolve()
+            if not path.is_relative_to(top):
+                raise InputError(f"{name} leaves the product folder")
+            return str(path) if path.is_file() else None
+        except OSError as error:
+            raise InputError(f"{top / name}: {error.strerror}") from error
 
 
 class Archive:

@@ -115,7 +115,10 @@ class Alone:
         return int(self._program.stdout.readline())
 
     def said(self):
-        return self._said.read_text()
+        """Return what the last run said, and forget it."""
+        words = self._said.read_text() if self._said.exists() else ""
+        self._said.write_text("")
+        return words
 
 
 @pytest.fixture(scope="module")

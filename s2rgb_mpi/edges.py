@@ -1,0 +1,41 @@
+"""How large windows are: whole output tiles of whole source blocks."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.job import Job
+
+LARGEST_SOURCE_BLOCK = 4096
+"""Source blocks with longer edges are cut by windows: whole ones would not fit in memory."""
+
+
+def window_edge(job: Job, block: tuple[int, int], grid: Grid) -> tuple[int, int]:
+    """Choose ``(width, height)`` of a window: whole output tiles of whole source blocks.
+
+    A source stored in strips gets windows as wide as the image, and less high, so that no
+    strip is decoded twice and a window still has about ``job.window`` squared pixels.
+    """
+    tile = job.profile.tile
+    block_width, block_height = block
+    if block_width >= grid.width:
+        width = _multiple(tile, grid.width)
+    else:
+        width = _multiple(_step(tile, block_width), job.window)
+    if grid.height <= min(block_height, LARGEST_SOURCE_BLOCK):
+        return width, _multiple(tile, grid.height)
+    return width, _multiple(_step(tile, block_height), -(-(job.window**2) // width))
+
+
+def _step(tile: int, block: int) -> int:
+    """Return what a window's edge must be a multiple of; blocks that are too large are cut."""
+    step = math.lcm(tile, block)
+    return step if step <= LARGEST_SOURCE_BLOCK else tile
+
+
+def _multiple(step: int, least: int) -> int:
+    """Return the smallest multiple of ``step`` that is not below ``least``."""
+    return -(-least // step) * step
