@@ -72,6 +72,12 @@ class Run:
         return max((look.pss for rank in ranks for look in self.looks.get(rank, ())), default=0)
 
 
+def _own() -> dict[str, str]:
+    """Return the environment without what the parts that use GDAL themselves have set in it."""
+    ours = {"GDAL_CACHEMAX", "GDAL_NUM_THREADS", "OPJ_NUM_THREADS"}
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
 def run(
     command: Sequence[object], env: Mapping[str, str] | None = None, *, watch: bool = False
 ) -> Run:
@@ -97,7 +103,7 @@ def run(
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(fd), *words],
         pass_fds=(fd,),
-        env=os.environ | MPI_ENVIRONMENT | dict(env or {}),
+        env=_own() | MPI_ENVIRONMENT | dict(env or {}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
