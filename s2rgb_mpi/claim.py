@@ -99,10 +99,10 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     # What a strict run refuses at its end is not to be gone on from; by its code, as rank 0 has it
     # from another rank.
     was_refused = isinstance(error, S2RGBError) and error.exit_code == StrictError.exit_code
-    if _kept(plan) and not was_refused:
-        return (
-            f"{_count(plan)} are kept in {plan.part_path}; the same command with --resume goes on"
-        )
+    kept = _kept(plan)
+    if kept and not was_refused:
+        count = f"{kept} of {len(plan.windows)} windows"
+        return f"{count} are kept in {plan.part_path}; the same command with --resume goes on"
     _remove(plan.journal_path, plan.part_path)
     return ""
 
@@ -112,7 +112,8 @@ def _refuse_what_is_there(plan: Plan, begun: dict[str, str] | None) -> None:
     output, part = plan.job.output, plan.part_path
     if begun is not None:
         raise UsageError(
-            f"{part}: {_count(plan)} of a stopped run; --resume goes on, --overwrite starts anew"
+            f"{part}: {_kept(plan)} of {len(plan.windows)} windows of a stopped run;"
+            " --resume goes on, --overwrite starts anew"
         )
     for path in (output, part):
         if path.exists():
@@ -131,8 +132,9 @@ def _begin(plan: Plan) -> None:
 
 def _go_on(plan: Plan, begun: dict[str, str], lock: Lock) -> frozenset[int]:
     """Return the windows that a stopped run of this very job has left."""
-    for name in sorted(begun.keys() | plan.fields.keys()):
-        there, here = begun.get(name, "none"), plan.fields.get(name, "none")
+    fields = plan.fields
+    for name in sorted(begun.keys() | fields.keys()):
+        there, here = begun.get(name, "none"), fields.get(name, "none")
         if there != here:
             raise UsageError(
                 f"{plan.part_path}: begun by another job, {name}: {there} there, {here} here;"
@@ -161,7 +163,3 @@ def _kept(plan: Plan) -> int:
     if not plan.journal_path.exists():
         return 0
     return sum(1 for _ in journal.records(plan.journal_path))
-
-
-def _count(plan: Plan) -> str:
-    return f"{_kept(plan)} of {len(plan.windows)} windows"

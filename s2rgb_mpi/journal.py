@@ -206,6 +206,7 @@ def mend(
     ends: dict[int, int] = {}
 
     def whole(part: BinaryIO) -> Iterator[bytes]:
+        """Give the records that are true, and remember where their pieces end."""
         for offset, header, raw in records(path):
             attend()
             number = header.window
