@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,9 +76,21 @@ def launch(
     """
     mpirun = [] if ranks is None else ["mpirun", *launcher, "-n", str(ranks)]
     command = [*mpirun, sys.executable, *program, *map(str, arguments)]
+    run, pid = finish(command, os.environ | MPI_ENVIRONMENT | (env or {}), seconds)
+    return run._replace(left=_session(pid))
+
+
+def finish(
+    command: list[str], env: Mapping[str, str], seconds: float, cwd: Path | None = None
+) -> tuple[Run, int]:
+    """Run a command to its end in a session of its own; return what it said, and its number.
+
+    One that is not over in time is ended, and fails the test.
+    """
     with subprocess.Popen(
         command,
-        env=os.environ | MPI_ENVIRONMENT | (env or {}),
+        env=env,
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -89,8 +102,7 @@ def launch(
             os.killpg(process.pid, signal.SIGKILL)
             stdout, stderr = process.communicate()
             pytest.fail(f"{' '.join(command)} hung for {seconds} s\n{stdout}\n{stderr}")
-    end = time.monotonic()
-    return Run(process.returncode, stdout, stderr, end, _session(process.pid))
+    return Run(process.returncode, stdout, stderr, time.monotonic(), []), process.pid
 
 
 def _session(leader: int) -> list[str]:

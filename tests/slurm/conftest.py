@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MPI_ENVIRONMENT, SMALL, Run
+from conftest import MPI_ENVIRONMENT, SMALL, Run, finish
 
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / "ci" / "slurm-lab"
@@ -35,23 +34,8 @@ class Lab:
         seconds=120.0,
     ) -> Run:
         """Run a command; one that is not over in time is ended, and fails the test."""
-        joined = [str(LAB), "--join", self.folder, *map(str, command)]
-        with subprocess.Popen(
-            joined,
-            env=self.env | (env or {}),
-            cwd=cwd,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        ) as process:
-            try:
-                stdout, stderr = process.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                stdout, stderr = process.communicate()
-                pytest.fail(f"{joined} hung for {seconds} s\n{stdout}\n{stderr}")
-        return Run(process.returncode, stdout, stderr, time.monotonic(), [])
+        joined = [str(LAB), "--join", str(self.folder), *map(str, command)]
+        return finish(joined, self.env | (env or {}), seconds, cwd)[0]
 
     def submit(self, *command: object, **how) -> str:
         """Run a command that submits a job; return the job's id."""
