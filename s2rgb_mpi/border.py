@@ -16,7 +16,6 @@ import numpy as np
 
 from s2rgb_mpi import offsets, signals
 from s2rgb_mpi.protocol import Block, Kind, Piece, Tag, pack_message, unpack_message
-from s2rgb_mpi.shares import in_common
 from s2rgb_mpi.waiting import until
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.grid import Window
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.shares import Crossing
 
     Key = tuple[int, Window]
     """A cell: the number of its product, and its place there."""
@@ -47,42 +46,35 @@ class Border:
     ----------
     comm : mpi4py.MPI.Comm
         The run's communicator.
-    plan : Plan
-        The same on every rank.
-    workers : sequence of int
-        The ranks that have shares, in the order of :meth:`Plan.deal`.
+    share : sequence of int
+        Numbers of windows.
+    crossings : mapping of cell to Crossing
+        The cells of the share that show in others.
     attend : callable
         What else this rank has to look after while it waits.
     """
 
     def __init__(
-        self, comm: Any, plan: Plan, workers: Sequence[int], attend: Callable[[], None]
+        self,
+        comm: Any,
+        share: Sequence[int],
+        crossings: Mapping[Key, Crossing],
+        attend: Callable[[], None],
     ) -> None:
         self._comm = comm
         self._attend = attend
-        shares = plan.deal(len(workers))
-        me = workers.index(comm.rank)
-        owner = {number: worker for worker, share in enumerate(shares) for number in share}
-        common = in_common(shares, plan.sources)
-        self._keys = list(common)
-        self._own = {key: users for key, users in common.items() if me in users}
-        self._numbers = {key: number for number, key in enumerate(self._keys)}
+        self._mine = set(share)
+        self._crossings = crossings
+        self._keys = {crossing.number: key for key, crossing in crossings.items()}
+        # Both shrink as messages come and go.
         self._from = {
-            key: workers[users[users.index(me) - 1]]
-            for key, users in self._own.items()
-            if users[0] != me
+            key: crossing.before
+            for key, crossing in crossings.items()
+            if crossing.before is not None
         }
         self._to = {
-            key: workers[users[users.index(me) + 1]]
-            for key, users in self._own.items()
-            if users[-1] != me
+            key: crossing.after for key, crossing in crossings.items() if crossing.after is not None
         }
-        self._mine = set(shares[me])
-        self._later: dict[Key, list[int]] = {key: [] for key in self._to}
-        for number, worker in owner.items():
-            for key in plan.sources(number) if worker > me else ():
-                if key in self._later:
-                    self._later[key].append(number)
         self._arriving: list[Any] = []
         self._sent: list[Any] = []
         self._here: dict[Key, dict[int, Part]] = {}
@@ -90,7 +82,7 @@ class Border:
 
     def later(self, key: Key) -> Sequence[int]:
         """List the windows of later workers that show a cell, if it has not been given on."""
-        return self._later.get(key, ()) if key in self._to else ()
+        return self._crossings[key].later if key in self._to else ()
 
     def take(self, key: Key) -> dict[int, Part]:
         """Wait for what the worker before has of a cell; return the parts of our windows.
@@ -113,7 +105,7 @@ class Border:
                 Piece.of(Kind.COUNTS, 0, number, 0, part.counts.tobytes()),
             ]
         nothing = np.zeros((3, 256), dtype=np.uint32)
-        message = pack_message(Block(self._numbers[key], pieces, nothing))
+        message = pack_message(Block(self._crossings[key].number, pieces, nothing))
         self._sent.append(self._comm.issend(message, dest=rank, tag=Tag.CELL))
 
     def leave(self, key: Key) -> None:
@@ -136,7 +128,7 @@ class Border:
 
     def finish(self) -> None:
         """Receive and give on all that is still to be; a stop may have come before it."""
-        for key in self._own:
+        for key in self._crossings:
             self.leave(key)
         until(lambda: not self._from and not self._sent, attend=self.attend)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -92,3 +92,58 @@ def arrange(
         return 0 if users else 1
 
     return sorted(share, key=turn)
+
+
+class Crossing(NamedTuple):
+    """What a worker has to know of a cell that shows in its share and in others."""
+
+    number: int
+    """What the cell is called in messages."""
+    before: int | None
+    """The rank that gives it; None where this worker is the first."""
+    after: int | None
+    """The rank that is given it; None where this worker is the last."""
+    later: tuple[int, ...]
+    """The windows of workers after this one that show it."""
+
+
+def crossings(
+    shares: Sequence[Sequence[int]],
+    ranks: Sequence[int],
+    cells: Callable[[int], Iterable[K]],
+) -> list[dict[K, Crossing]]:
+    """Say for each worker which cells of its share show in others, and who they are.
+
+    Parameters
+    ----------
+    shares : sequence of sequence of int
+        Numbers of windows.
+    ranks : sequence of int
+        Whose shares they are.
+    cells : callable
+        As :func:`in_common` has it.
+
+    Returns
+    -------
+    list of dict of cell to Crossing
+        In the order of the shares.
+    """
+    common = in_common(shares, cells)
+    shown: defaultdict[K, list[tuple[int, int]]] = defaultdict(list)
+    for worker, share in enumerate(shares) if common else ():
+        for number in share:
+            for cell in cells(number):
+                if cell in common:
+                    shown[cell].append((worker, number))
+    crossing: list[dict[K, Crossing]] = [{} for _ in shares]
+    for name, (cell, workers) in enumerate(common.items()):
+        for before, worker, after in zip(
+            [None, *workers], workers, [*workers[1:], None], strict=False
+        ):
+            crossing[worker][cell] = Crossing(
+                name,
+                None if before is None else ranks[before],
+                None if after is None else ranks[after],
+                tuple(number for owner, number in shown[cell] if owner > worker),
+            )
+    return crossing

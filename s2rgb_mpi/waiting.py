@@ -3,7 +3,8 @@
 Every blocking call of every MPI library spins at 100 % of a core, which here is a core that a
 worker needs; and Python's signal handlers do not run inside one. Everything below posts the
 non-blocking form and tests it, with a sleep between tests that grows from 0.1 to 5 ms: 1..5 %
-of a core, and a message is still met within milliseconds. Whoever waits hears a signal too.
+of a core, and a message is still met within milliseconds. Where many ranks wait for one, at the
+start and while the image is sealed, it grows further. Whoever waits hears a signal too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 SHORTEST_SLEEP = 1e-4
 LONGEST_SLEEP = 5e-3
 """Seconds between two looks: right after something happened, and when nothing does."""
+
+LONGEST_IDLE_SLEEP = 0.1
+"""Seconds, where many ranks wait for one: by then so many looks would take a core from it."""
+
+PART_OF_WAIT = 0.02
+"""How much longer a long wait may become by sleeping too long."""
 
 LONGEST_GAP = 1.0
 """Seconds that count of a gap between two looks: the rank itself was busy, or not running."""
@@ -43,10 +50,18 @@ class WakingClock:
 
 
 class Patience:
-    """A sleep that grows while nothing happens."""
+    """A sleep that grows while nothing happens.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    longest : float
+        Seconds that it grows to. Beyond :data:`LONGEST_SLEEP` it stays a small part of the wait.
+    """
+
+    def __init__(self, longest: float = LONGEST_SLEEP) -> None:
+        self._longest = longest
         self._sleep = SHORTEST_SLEEP
+        self._slept = 0.0
 
     def pause(self) -> None:
         """Sleep, longer than the last time.
@@ -58,11 +73,13 @@ class Patience:
         """
         signals.check()
         time.sleep(self._sleep)
-        self._sleep = min(self._sleep * 1.5, LONGEST_SLEEP)
+        self._slept += self._sleep
+        most = max(LONGEST_SLEEP, self._slept * PART_OF_WAIT)
+        self._sleep = min(self._sleep * 1.5, self._longest, most)
 
     def reset(self) -> None:
         """Something happened: look again soon."""
-        self._sleep = SHORTEST_SLEEP
+        self._sleep, self._slept = SHORTEST_SLEEP, 0.0
 
 
 def until(
@@ -70,6 +87,7 @@ def until(
     *,
     seconds: float | None = None,
     attend: Callable[[], None] = lambda: None,
+    idle: bool = False,
 ) -> bool:
     """Look at ``ready`` again and again until it is true.
 
@@ -81,13 +99,16 @@ def until(
         Give up after so long; while the job is suspended none go by.
     attend : callable, optional
         What else to look after between two looks; what it raises ends the wait.
+    idle : bool
+        Whether this rank is one of many that wait for one: its looks become rarer in a long wait.
 
     Returns
     -------
     bool
         False only if the time ran out.
     """
-    patience, clock = Patience(), WakingClock()
+    patience = Patience(LONGEST_IDLE_SLEEP if idle else LONGEST_SLEEP)
+    clock = WakingClock()
     while not ready():
         if seconds is not None and clock.now() > seconds:
             return False
@@ -100,26 +121,26 @@ def broadcast(comm: Any, value: Any) -> Any:
     """Give every rank the value that rank 0 passes in."""
     payload = np.frombuffer(pickle.dumps(value), dtype=np.uint8) if comm.rank == 0 else None
     size = np.array([0 if payload is None else payload.size], dtype=np.int64)
-    until(comm.Ibcast(size, root=0).Test)
+    until(comm.Ibcast(size, root=0).Test, idle=True)
     if payload is None:
         payload = np.empty(int(size[0]), dtype=np.uint8)
-    until(comm.Ibcast(payload, root=0).Test)
+    until(comm.Ibcast(payload, root=0).Test, idle=True)
     return pickle.loads(payload.tobytes())  # noqa: S301  our own rank 0 made it
 
 
-def scatter(comm: Any, shares: Sequence[Sequence[int]] | None) -> list[int]:
-    """Give rank r the r-th list of numbers (int32) that rank 0 passes in."""
-    sizes = None if shares is None else [len(share) for share in shares]
-    counts = broadcast(comm, sizes)
-    mine = np.empty(counts[comm.rank], dtype=np.int32)
+def scatter(comm: Any, values: Sequence[Any] | None) -> Any:
+    """Give rank r the r-th value that rank 0 passes in."""
+    payloads = None if values is None else [pickle.dumps(value) for value in values]
+    sizes = None if payloads is None else [len(payload) for payload in payloads]
+    sizes = broadcast(comm, sizes)
+    mine = np.empty(sizes[comm.rank], dtype=np.uint8)
     send = None
-    if shares is not None:
-        numbers = [number for share in shares for number in share]
-        send = [np.array(numbers, dtype=np.int32), counts]
-    until(comm.Iscatterv(send, mine, root=0).Test)
-    return [int(number) for number in mine]
+    if payloads is not None:
+        send = [np.frombuffer(b"".join(payloads), dtype=np.uint8), sizes]
+    until(comm.Iscatterv(send, mine, root=0).Test, idle=True)
+    return pickle.loads(mine.tobytes())  # noqa: S301  our own rank 0 made it
 
 
 def everyone(comm: Any, attend: Callable[[], None] = lambda: None) -> None:
     """Wait until every rank has come here."""
-    until(comm.Ibarrier().Test, attend=attend)
+    until(comm.Ibarrier().Test, attend=attend, idle=True)

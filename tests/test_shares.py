@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2rgb_mpi.shares import arrange, cut, in_common
+from s2rgb_mpi.shares import arrange, crossings, cut, in_common
 
 costs = st.lists(st.integers(1, 1000), min_size=1, max_size=60).map(lambda c: dict(enumerate(c)))
 
@@ -51,3 +51,21 @@ def test_what_waits_for_others_comes_last_and_what_others_wait_for_first(windows
         awaited = [any(c in common for c in cells(n)) for n in order]
         free = [awaited[i] for i, wait in enumerate(waits) if not wait]
         assert free == sorted(free, reverse=True)
+
+
+@given(st.integers(1, 60), st.integers(1, 12))
+def test_a_cell_in_common_goes_from_one_rank_to_the_next(windows, workers):
+    shares = cut(dict.fromkeys(range(windows), 1), workers)
+    ranks = range(1, workers + 1)
+    found = crossings(shares, ranks, cells)
+    common = in_common(shares, cells)
+    for cell, users in common.items():
+        chain = [found[worker][cell] for worker in users]
+        assert len({crossing.number for crossing in chain}) == 1
+        assert [crossing.before for crossing in chain] == [None, *(ranks[w] for w in users[:-1])]
+        assert [crossing.after for crossing in chain] == [*(ranks[w] for w in users[1:]), None]
+        for worker, crossing in zip(users, chain, strict=True):
+            shown = {n for share in shares[worker + 1 :] for n in share if cell in cells(n)}
+            assert sorted(crossing.later) == sorted(shown)
+    assert sum(map(len, found)) == sum(map(len, common.values()))
+    assert len({one.number for each in found for one in each.values()}) == len(common)

@@ -4,7 +4,14 @@ import time
 
 import pytest
 
-from s2rgb_mpi.waiting import LONGEST_SLEEP, SHORTEST_SLEEP, Patience, until
+from s2rgb_mpi.waiting import (
+    LONGEST_IDLE_SLEEP,
+    LONGEST_SLEEP,
+    PART_OF_WAIT,
+    SHORTEST_SLEEP,
+    Patience,
+    until,
+)
 
 
 @pytest.fixture
@@ -32,6 +39,15 @@ def test_sleeps_grow_from_the_shortest_to_the_longest(slept):
         patience.pause()
     assert slept == sorted(slept)
     assert (slept[0], slept[-1]) == (SHORTEST_SLEEP, LONGEST_SLEEP)
+
+
+def test_sleeps_of_many_that_wait_for_one_grow_further_in_a_long_wait(slept):
+    patience = Patience(LONGEST_IDLE_SLEEP)
+    while sum(slept) < 100:
+        patience.pause()
+        # Whatever it waits for, it is met soon for so long a wait.
+        assert slept[-1] <= max(LONGEST_SLEEP, PART_OF_WAIT * sum(slept))
+    assert slept[-1] == LONGEST_IDLE_SLEEP
 
 
 def test_after_something_happened_the_next_sleep_is_short(slept):
