@@ -255,6 +255,8 @@ class Coordinator:
             return
         if tag == Tag.STOP:
             signals.finish()
+        elif tag == Tag.BEAT:
+            self._watch.heard(rank, [])
         else:
             self._report.advance(*words)
             self._watch.heard(rank, [window for window, _ in words[-1]])

@@ -22,7 +22,7 @@ NEWS_WINDOWS = 500
 """Windows that one message tells of: some 15 bytes each, of the 32 KB that rank 0 listens with."""
 
 BEAT_SECONDS = 1.0
-"""The writer lets rank 0 hear from it at least this often, so that a hanging one is known."""
+"""Who has nothing else to tell lets rank 0 hear this often that it does not hang."""
 
 
 class Written(NamedTuple):
@@ -131,6 +131,17 @@ class Orders:
     def __init__(self, comm: Any) -> None:
         self._comm = comm
         self._told: Any = None
+        self._clock = WakingClock()
+        self._beat: Any = None
+        self._beat_at = 0.0
+
+    def wait(self) -> None:
+        """Attend, and let rank 0 hear that this rank, which has no windows left, is still there."""
+        self.attend()
+        heard = self._beat is None or self._beat.test()[0]
+        if heard and self._clock.now() - self._beat_at > BEAT_SECONDS:
+            self._beat = self._comm.issend((Tag.BEAT,), dest=0, tag=Tag.BEAT)
+            self._beat_at = self._clock.now()
 
     def attend(self) -> None:
         """Take an order that has come; pass on a signal that has reached this rank."""

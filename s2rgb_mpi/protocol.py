@@ -8,6 +8,9 @@
       |                                        |  NEWS (windows, bytes) ---> |
       |  ...                                   |                             |
       |  HEADER with no window        ------>  |                             |
+      |  HERE, COPIED (see helpers)   ------>  |                             |
+      |  <---------------------- COPY (tiles)  |                             |
+      |  BEAT (still there), once a second meanwhile  ------------------->  |
       |  DONE (size), TALLY (times) ------------------------------------->  |
       |                                        |  DONE, TALLY (and file) --> |
       |  FAILED (exit code, words), from any rank  ----------------------->  |
@@ -69,6 +72,10 @@ class Tag(IntEnum):
     SHARE = 9
     END = 10
     START = 11
+    BEAT = 12
+    HERE = 13
+    COPY = 14
+    COPIED = 15
 
 
 class Kind(IntEnum):

@@ -184,7 +184,12 @@ def test_the_coordinator_hears_every_rank_to_its_end():
     ears = Ears()
     ranks = Ranks(
         [(Tag.DONE, sizes[0])],
-        [(Tag.NEWS, 1, 10, [(0, 10)]), (Tag.NEWS, 2, 20, [(1, 10)]), (Tag.DONE, sizes[1])],
+        [
+            (Tag.NEWS, 1, 10, [(0, 10)]),
+            (Tag.BEAT,),
+            (Tag.NEWS, 2, 20, [(1, 10)]),
+            (Tag.DONE, sizes[1]),
+        ],
         tallies=handed_in,
     )
     coordinator = coordinate(ranks, ears)

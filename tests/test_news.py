@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from s2rgb_mpi.news import NEWS_WINDOWS, News, Written, hand_in
+from s2rgb_mpi.news import NEWS_WINDOWS, News, Orders, Written, hand_in
 from s2rgb_mpi.protocol import Block, Kind, Piece, Tag
 from s2rgb_mpi.report import Tally
 
@@ -31,6 +31,10 @@ class Line:
         return self._send(message, tag)
 
     issend = Issend = isend
+
+    def Iprobe(self, source, tag):  # noqa: N802
+        assert (source, tag) == (0, Tag.STOP)
+        return False
 
 
 def block(window):
@@ -84,3 +88,28 @@ def test_a_tally_follows_its_size():
     received, written = pickle.loads(payload)  # noqa: S301  written three lines above
     assert received == tally
     assert (written.nbytes, written.empty) == (30, [4])
+
+
+def test_who_has_no_windows_left_is_heard_once_a_second(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("s2rgb_mpi.news.WakingClock", lambda: SimpleNamespace(now=lambda: now[0]))
+    line = Line(looks=3)
+    orders = Orders(line)
+    heard = []
+    for tenth in range(40):
+        now[0] = tenth / 10
+        orders.wait()
+        heard.append(len(line.sent))
+    assert {tag for tag, _ in line.sent} == {Tag.BEAT}
+    assert [heard.index(count) for count in (1, 2, 3)] == [11, 22, 33]
+
+
+def test_a_beat_is_not_sent_before_the_last_one_is_heard(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("s2rgb_mpi.news.WakingClock", lambda: SimpleNamespace(now=lambda: now[0]))
+    line = Line(looks=5)
+    orders = Orders(line)
+    for second in range(2, 8):
+        now[0] = 2.0 * second
+        orders.wait()
+    assert len(line.sent) == 1

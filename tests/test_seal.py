@@ -1,6 +1,8 @@
 """Sealing: the same bytes whatever the order, BigTIFF when it must be, and what is refused."""
 
 import os
+import re
+import struct
 import subprocess
 import zlib
 
@@ -12,7 +14,7 @@ from osgeo_utils.samples import validate_cloud_optimized_geotiff
 
 from geotiffs import PROFILES, TAGS, extents, log_tiles, make_grid, picture, profile_id, write
 from s2rgb_mpi.errors import OutputError, UsageError
-from s2rgb_mpi.geotiff import Layer, TileLog, check_codec, seal, sealing
+from s2rgb_mpi.geotiff import Copies, Layer, TileLog, check_codec, seal, sealing
 from s2rgb_mpi.profile import Profile
 
 gdal.UseExceptions()
@@ -126,16 +128,73 @@ def test_a_file_that_cannot_be_sealed_is_refused_by_name(tmp_path):
         seal(log, path, grid=grid, profile=Profile(), tags=TAGS, histogram=NO_PIXELS)
 
 
-def test_a_tile_that_changed_on_the_disk_is_refused(log):
-    layer = Layer(0, mask=False)
-    offset = log.append(b"tile")
-    log.note(layer, 3, 4, offset=offset, nbytes=4, crc32=zlib.crc32(b"tile"))
-    assert log.tile(layer, 3, 4) == b"tile"
-    with log.path.open("r+b") as file:
-        file.seek(offset)
-        file.write(b"T")
-    with pytest.raises(OutputError, match=f"{log.path}: 4 bytes at 0 are damaged: CRC-32 differs"):
-        log.tile(layer, 3, 4)
+@pytest.fixture
+def copies(tmp_path):
+    """Seven tiles of a part file to be framed, and copied behind one another, from byte 10 on."""
+    source, target = tmp_path / "part", tmp_path / "sealed"
+    tiles = [bytes([65 + number]) * size for number, size in enumerate((9, 4, 30, 5, 5, 8, 20))]
+    source.write_bytes(b"".join(tiles[::-1]))
+    target.write_bytes(b"")
+    rows, place = [], 10
+    for number, tile in enumerate(tiles):
+        begin = sum(map(len, tiles[number + 1 :]))
+        rows.append((begin, place + 4, len(tile), zlib.crc32(tile)))
+        place += len(tile) + 8
+    return Copies(source, target, framed=True, tiles=np.array(rows, dtype=np.uint64))
+
+
+def framed(copies):
+    content = copies.source.read_bytes()
+    tiles = [content[begin : begin + size] for begin, _, size, _ in copies.tiles.tolist()]
+    return b"".join(struct.pack("<I", len(tile)) + tile + tile[-4:] for tile in tiles)
+
+
+def test_tiles_are_copied_with_their_frames(copies):
+    copies.run()
+    assert copies.target.read_bytes() == bytes(10) + framed(copies)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 12])
+def test_parts_of_copies_make_the_whole_in_any_order(copies, count):
+    parts = copies.split(count)
+    assert len(parts) == count
+    assert max(part.nbytes for part in parts) <= copies.nbytes / count + 30
+    for part in parts[::-1]:
+        part.run()
+    assert copies.target.read_bytes() == bytes(10) + framed(copies)
+
+
+def test_a_write_that_takes_only_some_of_the_bytes_goes_on(copies, monkeypatch):
+    pwritev, pwrite = os.pwritev, os.pwrite
+    monkeypatch.setattr(
+        os, "pwritev", lambda file, parts, place: pwritev(file, [parts[0][:3]], place)
+    )
+    monkeypatch.setattr(os, "pwrite", lambda file, data, place: pwrite(file, data[:2], place))
+    copies.run()
+    assert copies.target.read_bytes() == bytes(10) + framed(copies)
+
+
+def test_a_tile_that_changed_on_the_disk_is_refused(copies):
+    with copies.source.open("r+b") as file:
+        file.seek(60)
+        file.write(b"x")
+    place = re.escape(f"{copies.source}: 30 bytes at 38 are damaged: CRC-32 differs")
+    with pytest.raises(OutputError, match=place):
+        copies.run()
+
+
+def test_a_part_file_that_was_cut_is_refused(copies):
+    os.truncate(copies.source, 70)
+    place = re.escape(f"{copies.source}: 9 bytes at 72 are not there any more")
+    with pytest.raises(OutputError, match=place):
+        copies.run()
+
+
+def test_a_disk_that_is_full_at_the_end_is_an_output_error_with_the_path(copies):
+    copies.target.unlink()
+    copies.target.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=f"{copies.target}: No space left on device"):
+        copies.run()
 
 
 def test_a_log_that_is_opened_again_goes_on_at_its_end(log):

@@ -2,9 +2,9 @@
 
 While the run lasts there is only a log of encoded tiles in the order they came, and an index in
 memory that says where each one lies (`log`). Sealing (`sealing`) makes the directories (by GDAL: an
-image without pixels, `skeleton`), then copies the tiles behind them in one fixed order. So the
-bytes of the file do not depend on who sent what when, and all directories stand before all
-pixels::
+image without pixels, `skeleton`), then has the tiles copied behind them in one fixed order
+(`copying`). So the bytes of the file do not depend on who sent what when, and all directories stand
+before all pixels::
 
     cog      header | ghost area | directories | smallest overview ... full image
     tiled    header | directories | full image
@@ -13,9 +13,11 @@ In a COG every tile is framed as GDAL's own driver frames it: its size (u4) befo
 four bytes again after it. https://gdal.org/en/stable/drivers/raster/cog.html
 """
 
-from s2rgb_mpi.geotiff.log import Layer, TileLog, write_all
+from s2rgb_mpi.geotiff.copying import Copies
+from s2rgb_mpi.geotiff.disk import write_all
+from s2rgb_mpi.geotiff.log import Layer, TileLog
 from s2rgb_mpi.geotiff.quicklook import quicklook
 from s2rgb_mpi.geotiff.sealing import seal
 from s2rgb_mpi.geotiff.skeleton import check_codec, made_by
 
-__all__ = ["Layer", "TileLog", "check_codec", "made_by", "quicklook", "seal", "write_all"]
+__all__ = ["Copies", "Layer", "TileLog", "check_codec", "made_by", "quicklook", "seal", "write_all"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.errors import OutputError, named
+from s2rgb_mpi.geotiff.disk import FLUSH_NBYTES, begin_to_flush, write_all
 from s2rgb_mpi.grid import reduced
 
 if TYPE_CHECKING:
@@ -65,45 +66,46 @@ class TileLog:
         """Offset, size in bytes and CRC-32 of every tile; 0, 0, 0 where there is none."""
         with named(path):
             self._file = os.open(path, os.O_RDWR | os.O_APPEND)
-            self.nbytes = os.fstat(self._file).st_size
+            self.nbytes = self._begun = os.fstat(self._file).st_size
 
-    def append(self, data: bytes | memoryview) -> int:
-        """Write bytes at the end; return where they begin."""
+    def append(self, *parts: bytes | memoryview) -> int:
+        """Write bytes at the end, one part after the other; return where they begin."""
         begin = self.nbytes
         with named(self.path):
-            write_all(self._file, data)
-        self.nbytes += len(data)
+            write_all(self._file, parts)
+        self.nbytes += sum(map(len, parts))
+        if self.nbytes - self._begun > FLUSH_NBYTES:
+            begin_to_flush(self._file, self._begun, self.nbytes - self._begun)
+            self._begun = self.nbytes
         return begin
 
     def note(
         self, layer: Layer, row: int, col: int, *, offset: int, nbytes: int, crc32: int
     ) -> None:
         """Remember where a tile lies; refuse one that is already there."""
-        if self.index[layer][row, col, 1]:
+        if self.has(layer, row, col):
             raise OutputError(f"{self.path}: tile {row}, {col} of {layer} came twice")
         self.index[layer][row, col] = offset, nbytes, crc32
+
+    def has(self, layer: Layer, row: int, col: int) -> bool:
+        """Tell whether a tile is there."""
+        return bool(self.index[layer][row, col, 1])
 
     def flush(self) -> None:
         """Return only when all that was appended is on the disk."""
         with named(self.path):
             os.fdatasync(self._file)
 
-    def tile(self, layer: Layer, row: int, col: int) -> bytes:
-        """Return the bytes of a tile; refuse them if they are not those that were noted."""
-        offset, nbytes, crc32 = map(int, self.index[layer][row, col])
-        data = self.read(offset, nbytes)
-        if zlib.crc32(data) != crc32:
-            raise OutputError(
-                f"{self.path}: {nbytes} bytes at {offset} are damaged: CRC-32 differs"
-            )
-        return data
-
-    def read(self, offset: int, nbytes: int) -> bytes:
-        """Return bytes that were appended."""
+    def read(self, offset: int, nbytes: int, crc32: int | None = None) -> bytes:
+        """Return bytes that were appended; refuse them if they do not have the CRC-32 they had."""
         with named(self.path):
             data = os.pread(self._file, nbytes, offset)
         if len(data) != nbytes:
             raise OutputError(f"{self.path}: {nbytes} bytes at {offset} are not there any more")
+        if crc32 is not None and zlib.crc32(data) != crc32:
+            raise OutputError(
+                f"{self.path}: {nbytes} bytes at {offset} are damaged: CRC-32 differs"
+            )
         return data
 
     def close(self) -> None:
@@ -114,10 +116,3 @@ class TileLog:
 def reduced_tiles(edge: int, level: int, tile: int) -> int:
     """Count the tiles along an edge of ``edge`` pixels after ``level`` halvings."""
     return -(-reduced(edge, level) // tile)
-
-
-def write_all(file: int, data: bytes | memoryview) -> None:
-    """Write bytes to a file that is open: one call of the system may take only some of them."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]

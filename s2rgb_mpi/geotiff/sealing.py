@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from s2rgb_mpi.errors import named
+from s2rgb_mpi.geotiff.copying import Copies
 from s2rgb_mpi.geotiff.log import Layer, TileLog
 from s2rgb_mpi.geotiff.skeleton import fill, ghost_area, make_skeleton
 from s2rgb_mpi.radiometry import statistics
@@ -38,7 +38,7 @@ def seal(
     profile: Profile,
     tags: Mapping[str, str],
     histogram: NDArray[np.int64],
-    attend: Callable[[], None] = lambda: None,
+    copy: Callable[[Copies], None] = Copies.run,
 ) -> int:
     """Write the GeoTIFF: directories first, then every tile in its place.
 
@@ -54,8 +54,8 @@ def seal(
         Metadata items of the file.
     histogram : ndarray, shape (3, 256), int64
         Pixels per value and band, 0 being "no data"; the statistics are taken from it.
-    attend : callable, optional
-        Called before each tile; what it raises ends the work.
+    copy : callable, optional
+        Has the tiles copied, and brought to the disk.
 
     Returns
     -------
@@ -63,7 +63,8 @@ def seal(
         Size of the file, bytes.
     """
     order = list(_file_order(log.index))
-    sizes = np.array([log.index[layer][row, col, 1] for layer, row, col in order], dtype=np.uint64)
+    tiles = np.array([log.index[layer][row, col] for layer, row, col in order], dtype=np.uint64)
+    offsets, sizes, crcs = tiles.reshape(-1, 3).T
     framed = profile.layout == "cog"
     frame = np.uint64(4 if framed else 0)
     ghost = ghost_area(profile) if framed else b""
@@ -82,16 +83,14 @@ def seal(
         nbytes = int(ends[-1]) if order else len(ghost + skeleton)
         if nbytes < CLASSIC_LIMIT:
             break
+    begins = ends - frame - sizes
     places = {layer: np.zeros_like(tiles[..., :2]) for layer, tiles in log.index.items()}
-    for (layer, row, col), size, end in zip(order, sizes, ends, strict=True):
-        places[layer][row, col] = end - frame - size, size
+    for (layer, row, col), begin, size in zip(order, begins, sizes, strict=True):
+        places[layer][row, col] = begin, size
     with named(path), path.open("r+b") as file:
         file.write(fill(skeleton, ghost, places))
-        for layer, row, col in order:
-            attend()
-            data = log.tile(layer, row, col)
-            file.write(struct.pack("<I", len(data)) + data + data[-4:] if framed else data)
         file.flush()
+        copy(Copies(log.path, path, framed, np.stack([offsets, begins, sizes, crcs], axis=1)))
         os.fsync(file.fileno())
     return nbytes
 

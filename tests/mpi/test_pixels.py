@@ -16,6 +16,7 @@ import reference
 from conftest import SMALL, read_rgb
 from safe import read_dn, write_safe
 
+HELPING = (str(Path(__file__).parent / "programs" / "helping.py"),)
 RANKS = (1, 2, 3, 4, 6)
 LOSSLESS = ("none", "deflate", "zstd", "lzw")
 
@@ -116,6 +117,20 @@ def test_bytes_are_the_same_in_any_order_of_arrival(mpirun, safe, tmp_path):
         files.append(orders[0])
     assert files[0] == files[2]
     assert files[1] != files[3]  # the hook did shuffle
+
+
+@pytest.mark.parametrize("layout", ["cog", "tiled"])
+@pytest.mark.parametrize("ranks", [2, 5])
+def test_bytes_are_the_same_whoever_copies_the_tiles(mpirun, safe, tmp_path, ranks, layout):
+    options = (safe, *SMALL, "--layout", layout)
+    one, many = tmp_path / "one.tif", tmp_path / "many.tif"
+    assert mpirun(None, *options, "-o", one).returncode == 0
+    run = mpirun(ranks, *options, "-o", many, program=HELPING)
+    assert run.returncode == 0, run.stderr
+    copied = {int(rank): int(n) for rank, n in re.findall(r"rank (\d+) copies (\d+)", run.stdout)}
+    assert len(copied) == {2: 1, 5: 4}[ranks]  # all but the coordinator, which is the worker of two
+    assert all(copied.values())
+    assert one.read_bytes() == many.read_bytes()
 
 
 def test_more_ranks_than_windows(mpirun, safe, tmp_path):

@@ -1,0 +1,48 @@
+"""Bytes to an open file, by the system's own calls."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FLUSH_NBYTES = 16_000_000
+"""After so many bytes the disk may begin to write, so that there is less to wait for at the end."""
+
+_MOST_PARTS = 1024
+"""Buffers that one call of the system takes (IOV_MAX of Linux)."""
+
+
+def write_all(file: int, parts: Sequence[bytes | memoryview], place: int | None = None) -> None:
+    """Write buffers one after the other: one call of the system may take only some of the bytes.
+
+    Parameters
+    ----------
+    file : int
+        Open for writing.
+    parts : sequence of bytes-like
+        Joined nowhere.
+    place : int, optional
+        Offset in the file; without, where it stands, or at its end.
+    """
+    for first in range(0, len(parts), _MOST_PARTS):
+        some = [memoryview(part).cast("B") for part in parts[first : first + _MOST_PARTS]]
+        some = [part for part in some if part]
+        while some:
+            done = os.writev(file, some) if place is None else os.pwritev(file, some, place)
+            place = None if place is None else place + done
+            ends = itertools.accumulate(map(len, some))
+            whole = sum(end <= done for end in ends)
+            done -= sum(map(len, some[:whole]))
+            some = some[whole:]
+            if some:
+                some[0] = some[0][done:]
+
+
+def begin_to_flush(file: int, begin: int, nbytes: int) -> None:
+    """Have the system begin to bring bytes that were written to the disk; do not wait for it."""
+    # What is not there yet stays in memory, and is read from there (posix_fadvise(2), Linux).
+    os.posix_fadvise(file, begin, nbytes, os.POSIX_FADV_DONTNEED)

@@ -1,0 +1,24 @@
+"""The program, but helpers are asked however small the image is; who copies tiles is told."""
+
+import os
+import sys
+
+from mpi4py import MPI
+
+from s2rgb_mpi import __main__, helpers
+from s2rgb_mpi.geotiff import Copies
+
+run = Copies.run
+
+
+def told(copies, attend):
+    words = f"rank {MPI.COMM_WORLD.rank} copies {len(copies.tiles)} tiles\n"
+    # In one call of the system: what several ranks print in pieces is torn.
+    os.write(sys.stdout.fileno(), words.encode())
+    run(copies, attend)
+
+
+setattr(Copies, "run", told)  # noqa: B010  mypy takes no assignment to a method
+setattr(os, "cpu_count", lambda: 100)  # noqa: B010  nor to a function
+helpers.LEAST_NBYTES = 1
+sys.exit(__main__.main(sys.argv[1:]))

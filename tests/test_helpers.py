@@ -1,0 +1,175 @@
+"""Sealing with many hands: what is asked of whom, and that nothing depends on an answer."""
+
+import os
+import zlib
+from collections import defaultdict, deque
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from s2rgb_mpi import helpers
+from s2rgb_mpi.errors import OutputError, SilenceError
+from s2rgb_mpi.geotiff import Copies
+from s2rgb_mpi.helpers import Helpers, lend_a_hand
+from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.report import Tally
+
+WRITER = 3
+
+
+class Post:
+    """Messages between ranks that are threads of this process."""
+
+    def __init__(self):
+        self.boxes = defaultdict(deque)
+        self.elsewhere = set()
+
+    def of(self, rank):
+        """Return the communicator of a rank."""
+
+        def isend(message, *, dest, tag):
+            if tag == Tag.HERE and rank in self.elsewhere:
+                message = "another machine"
+            self.boxes[rank, dest, tag].append(message)
+            return SimpleNamespace(test=lambda: (True, None))
+
+        return SimpleNamespace(
+            rank=rank,
+            size=WRITER + 1,
+            isend=isend,
+            Iprobe=lambda *, source, tag: bool(self.boxes[source, rank, tag]),
+            recv=lambda *, source, tag: self.boxes[source, rank, tag].popleft(),
+        )
+
+
+@pytest.fixture
+def copies(tmp_path):
+    """Twelve tiles of 10 bytes, in the opposite order."""
+    source, target = tmp_path / "part", tmp_path / "sealed"
+    source.write_bytes(bytes(range(120)))
+    target.touch()
+    tiles = [
+        (110 - place, place, 10, zlib.crc32(bytes(range(110 - place, 120 - place))))
+        for place in range(0, 120, 10)
+    ]
+    return Copies(source, target, framed=False, tiles=np.array(tiles, dtype=np.uint64))
+
+
+def is_whole(copies):
+    content = copies.source.read_bytes()
+    tens = [content[begin : begin + 10] for begin in range(0, 120, 10)]
+    return copies.target.read_bytes() == b"".join(tens[::-1])
+
+
+@pytest.fixture
+def post(monkeypatch):
+    monkeypatch.setattr(helpers, "LEAST_NBYTES", 10)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    return Post()
+
+
+@pytest.fixture
+def seal(post, copies):
+    """The function that has the tiles copied while ranks 1 and 2 wait; returns their tallies."""
+
+    def run(attend=lambda: None):
+        tallies = [Tally("worker", rank=rank) for rank in (1, 2)]
+        with ThreadPoolExecutor(2) as pool:
+            waiting = [
+                pool.submit(lend_a_hand, post.of(tally.rank), tally, attend) for tally in tallies
+            ]
+            asking = Helpers(post.of(WRITER), [1, 2], 30, lambda: None)
+            asking.copy(copies)
+            asking.release()
+            for one in waiting:
+                one.result()
+        return tallies
+
+    return run
+
+
+def helped(tallies):
+    return [tally.rank for tally in tallies if "seal" in tally.seconds]
+
+
+def test_all_on_the_machine_copy_their_part(post, seal, copies, monkeypatch):
+    sizes = []
+    run = Copies.run
+
+    def told(part, attend):
+        sizes.append(part.nbytes)
+        run(part, attend)
+
+    monkeypatch.setattr(Copies, "run", told)
+    assert helped(seal()) == [1, 2]
+    assert sizes == [40, 40, 40]
+    assert is_whole(copies)
+    assert not any(post.boxes.values())  # every message was taken
+
+
+def test_those_elsewhere_are_let_go(post, seal, copies):
+    post.elsewhere = {2}
+    assert helped(seal()) == [1]
+    assert is_whole(copies)
+
+
+def test_who_sees_another_file_under_the_name_says_no(seal, copies, monkeypatch):
+    """As in a container: then the writer copies that part as well."""
+    monkeypatch.setattr(helpers, "sees", lambda *_: False)
+    seal()
+    assert is_whole(copies)
+
+
+def test_files_are_told_apart_by_more_than_their_names(copies, tmp_path):
+    files = helpers.files_of(copies)
+    assert helpers.sees(copies, files)
+    (tmp_path / "other").write_bytes(copies.source.read_bytes())
+    (tmp_path / "other").replace(copies.source)
+    assert not helpers.sees(copies, files)
+    copies.source.unlink()
+    assert not helpers.sees(copies, files)
+
+
+def test_for_little_nobody_is_asked(seal, copies, monkeypatch):
+    monkeypatch.setattr(helpers, "LEAST_NBYTES", 121)
+    assert helped(seal()) == []
+    assert is_whole(copies)
+
+
+def test_no_more_are_asked_than_there_are_cores(seal, copies, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert helped(seal()) == [1]
+    assert is_whole(copies)
+
+
+def test_without_a_file_to_seal_all_are_let_go(post):
+    """A stop was asked for before the last window."""
+    tallies = [Tally("worker", rank=rank) for rank in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        for tally in tallies:
+            pool.submit(lend_a_hand, post.of(tally.rank), tally, lambda: None)
+        Helpers(post.of(WRITER), [1, 2], 30, lambda: None).release()
+    assert helped(tallies) == []
+    assert not any(post.boxes.values())  # every message was taken
+
+
+def test_a_helper_that_is_silent_is_named(post, copies):
+    post.boxes[1, WRITER, Tag.HERE].append(helpers.machine())
+    words = "rank 1 has said nothing for 0.05 s .--timeout. while the image is sealed"
+    with pytest.raises(SilenceError, match=words):
+        Helpers(post.of(WRITER), [1], 0.05, lambda: None).copy(copies)
+
+
+def test_what_a_helper_cannot_copy_ends_it(post, copies):
+    os.truncate(copies.source, 40)
+    post.boxes[WRITER, 1, Tag.COPY].append((copies, helpers.files_of(copies)))
+    with pytest.raises(OutputError, match="10 bytes at 110 are not there any more"):
+        lend_a_hand(post.of(1), Tally("worker"), lambda: None)
+
+
+def test_the_rest_is_attended_while_waiting_and_copying(seal):
+    moments = []
+    seal(lambda: moments.append(True))
+    assert len(moments) > 8  # once a tile at the least
