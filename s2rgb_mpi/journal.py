@@ -19,6 +19,7 @@ import os
 import struct
 import time
 import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -78,6 +79,8 @@ class Journal:
         self._waiting: list[bytes] = []
         self._waiting_nbytes = 0
         self._committed = time.monotonic()
+        self._disk = ThreadPoolExecutor(1, "journal")
+        self._under_way: Future[None] | None = None
         with named(path):
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
 
@@ -92,19 +95,40 @@ class Journal:
         late = time.monotonic() - self._committed > COMMIT_SECONDS
         return bool(self._waiting) and (late or self._waiting_nbytes > COMMIT_NBYTES)
 
+    def begin_commit(self) -> None:
+        """Begin to bring all that was added to the disk, unless the last time is not over yet.
+
+        The disk is waited for in a thread, so that more can be appended meanwhile.
+        """
+        if self._under_way is None or self._under_way.done():
+            self._settle()
+            records, self._waiting, self._waiting_nbytes = self._waiting, [], 0
+            self._committed = time.monotonic()
+            self._under_way = self._disk.submit(self._bring, records)
+
     def commit(self) -> None:
         """Bring all that was added to the disk: the pieces first, then their records."""
-        if not self._waiting:
-            return
+        self._settle()
+        if self._waiting:
+            self.begin_commit()
+            self._settle()
+
+    def _bring(self, records: list[bytes]) -> None:
+        """Wait for the disk: first with the pieces, then with their records."""
         self._flush()
         with named(self._path):
-            write_all(self._file, b"".join(self._waiting))
+            write_all(self._file, records)
             os.fdatasync(self._file)
-        self._waiting, self._waiting_nbytes = [], 0
-        self._committed = time.monotonic()
+
+    def _settle(self) -> None:
+        """Wait for what is under way; what has gone wrong there is raised here."""
+        if self._under_way is not None:
+            under_way, self._under_way = self._under_way, None
+            under_way.result()
 
     def close(self) -> None:
         """Close the file; what was not committed is not kept."""
+        self._disk.shutdown()
         os.close(self._file)
 
 

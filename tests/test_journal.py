@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import threading
 import time
 from typing import NamedTuple
 
@@ -113,6 +114,38 @@ def test_the_disk_is_waited_for_after_many_bytes(path):
     assert not log.is_due
     log.add(make_block(2, COMMIT_NBYTES // 2 + 1), 0)
     assert log.is_due
+
+
+def test_more_can_be_added_while_the_disk_is_waited_for(path):
+    goes_on = threading.Event()
+
+    def slow():
+        assert goes_on.wait(10)
+
+    log = Journal(path, slow)
+    empty = path.stat().st_size
+    log.add(make_block(0, 3), 0)
+    log.begin_commit()
+    log.add(make_block(1, 4), 3)
+    log.begin_commit()  # the first is not over: this one is left for later
+    assert path.stat().st_size == empty
+    goes_on.set()
+    log.commit()
+    log.close()
+    assert numbers(path) == [0, 1]
+
+
+def test_what_goes_wrong_meanwhile_is_raised_at_the_next_commit(path):
+    def full():
+        raise OutputError("no space left")
+
+    log = Journal(path, full)
+    log.add(make_block(0, 3), 0)
+    log.begin_commit()
+    log.add(make_block(1, 3), 3)
+    with pytest.raises(OutputError, match="no space left"):
+        log.commit()
+    assert numbers(path) == []
 
 
 def test_a_journal_torn_at_any_byte_ends_with_the_last_whole_record(path, part):

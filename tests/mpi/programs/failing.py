@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from s2rgb_mpi import __main__, claim, errors, journal, output, protocol, render, worker
+from s2rgb_mpi import __main__, claim, errors, output, protocol, render, worker
 from s2rgb_mpi.report import Report
 
 role, how, *arguments = sys.argv[1:]
@@ -103,7 +103,7 @@ def broken(first, *rest, **named):
     return function(first, *rest, **named)
 
 
-journal.COMMIT_SECONDS = 0.0
+setattr(output.Output, "look", output.Output.keep)  # noqa: B010  mypy takes no assignment to it
 if how == "read-only":
     setattr(claim, "_remove", refuse)  # noqa: B010  mypy takes no assignment to a function
 setattr(owner, name, broken)
