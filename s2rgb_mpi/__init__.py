@@ -5,7 +5,8 @@ Read the rooms in the order a block travels::
     cli, options, job       what is asked
     product, grid           what is on disk, and where its pixels lie
     scene                   products in their places, or on another grid
-    plan, edges, shares     who does what, and what it costs in bytes
+    plan, edges, shares     who does what
+    memory                  what it costs in bytes
     claim, lock             the files of a run, beside its output: begun, gone on from, cleared away
     coordinator             rank 0: makes the plan, scatters the shares, hears the news
     source                  a product's pixels as DN, window by window
@@ -15,6 +16,7 @@ Read the rooms in the order a block travels::
                             profile), sends it (protocol)
     writer                  receives (protocol)
     output                  appends, journals (journal), and seals the file (geotiff)
+    helpers                 workers that are done copy tiles into place
     offsets, seams          whether the pixels agree with the offset, and products with each other:
                             counted by workers, judged by the writer
     waiting, signals        how a rank waits without burning a core, and what can end the wait

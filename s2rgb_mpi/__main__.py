@@ -33,6 +33,7 @@ from s2rgb_mpi import advice, cli, coordinator, survival, waiting, worker, write
 from s2rgb_mpi.claim import claim, clear
 from s2rgb_mpi.conclusion import About, conclude
 from s2rgb_mpi.errors import LostError, RankError, S2RGBError, StopError
+from s2rgb_mpi.helpers import lend_a_hand
 from s2rgb_mpi.lock import SlurmStart
 from s2rgb_mpi.news import Orders, hand_in, tell
 from s2rgb_mpi.output import Output
@@ -158,13 +159,18 @@ def run(
     workers = range(1, last) or range(1)
     roles = ROLES.get(comm.size) or ["coordinator", *["worker"] * len(workers), "writer"]
     shares: list[list[int]] | None = None
+    tasks = None
     if comm.rank == first:
         shares = [[] for _ in range(comm.size)]
-        shares[workers.start : workers.stop] = plan.deal(len(workers))
+        crossings: list[Any] = [{} for _ in range(comm.size)]
+        dealt = plan.deal(len(workers))
+        shares[workers.start : workers.stop] = dealt
+        crossings[workers.start : workers.stop] = plan.crossings(dealt, workers)
+        tasks = list(zip(shares, crossings, strict=True))
         owners = {number: rank for rank, share in enumerate(shares) for number in share}
         ranks = [owners.get(number, 0) for number in range(len(plan.windows))]
         report.start(plan.windows, ranks, plan.done)
-    share = waiting.scatter(comm, shares)
+    share, common = waiting.scatter(comm, tasks)
     waiting.everyone(comm)  # the one moment that the clocks of all machines have in common
     tally = Tally(roles[comm.rank], rank=comm.rank, spans=[] if wanted.spans else None)
     survive = isinstance(comm, survival.Comm)
@@ -172,16 +178,17 @@ def run(
     code, timeout = 0, plan.job.timeout
     if lock is not None and shares is not None:  # rank 0
         if comm.size == 1:
-            written, tallies = run_alone(plan, report, tally, lock), [tally]
+            written, tallies = run_alone(plan, share, report, tally, lock), [tally]
         else:
             survivors = survival.Survivors(comm, plan, workers) if survive else None
             hearing = coordinator.Coordinator(comm, report, plan, shares, lock, survivors=survivors)
             if comm.rank in workers:
-                worker.run(comm, plan, share, tally, workers=workers, attend=hearing.attend)
+                worker.run(comm, plan, share, tally, crossings=common, attend=hearing.attend)
             with tally.stage("idle"):
                 written = hearing.run()
             tallies = [*hearing.tallies, tally.close()]
-        code = end(plan, wanted, report, about, tallies=tallies, written=written)
+        dealt = shares[workers.start : workers.stop]
+        code = end(plan, wanted, report, about, shares=dealt, tallies=tallies, written=written)
     elif comm.rank == last:
         written = writer.run(comm, plan, workers, tally, orders.attend)
         hand_in(comm, tally.close(), written, timeout=timeout)
@@ -191,17 +198,21 @@ def run(
             plan,
             share,
             tally,
-            workers=workers,
+            crossings=common,
             attend=orders.attend,
             further=orders.further,
         )
+        if not survive:  # then nobody may need another
+            lend_a_hand(comm, tally, orders.wait)
         hand_in(comm, tally.close(), timeout=timeout)
     if isinstance(comm, survival.Comm):
         return survival.part(comm, code)
     return int(waiting.broadcast(comm, code))
 
 
-def run_alone(plan: Plan, report: Report, tally: Tally, lock: Lock) -> Written | None:
+def run_alone(
+    plan: Plan, share: Sequence[int], report: Report, tally: Tally, lock: Lock
+) -> Written | None:
     """Play all roles in one process: blocks go from hand to hand."""
     output = Output(plan, tally)
 
@@ -210,11 +221,11 @@ def run_alone(plan: Plan, report: Report, tally: Tally, lock: Lock) -> Written |
         lock.refresh()
 
     try:
-        for block in worker.blocks(plan, plan.deal(1)[0], tally):
+        for block in worker.blocks(plan, share, tally):
             output.place(block)
             report.advance(output.windows, output.nbytes, [(block.window, block.nbytes)])
             lock.refresh()
-        written = output.finish(attend)
+        written = output.finish(lambda copies: copies.run(attend))
     except StopError:
         output.keep()
         raise
@@ -228,6 +239,7 @@ def end(
     report: Report,
     about: About,
     *,
+    shares: Sequence[Sequence[int]],
     tallies: Sequence[Tally],
     written: Written | None,
 ) -> int:
@@ -236,7 +248,7 @@ def end(
         kept = clear(plan, None) or "nothing is kept"
         report.stopped(f"stopped by {signals.GRACEFUL.name}: {kept}")
         return StopError.exit_code
-    conclude(plan, wanted, report, about, tallies=tallies, written=written)
+    conclude(plan, wanted, report, about, shares=shares, tallies=tallies, written=written)
     clear(plan, None)
     return LEFT_EMPTY if written.damaged else 0
 

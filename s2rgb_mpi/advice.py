@@ -6,6 +6,8 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,7 +29,8 @@ def describe(plan: Plan, ranks: int) -> str:
     """Say in words what a run with so many ranks would do, and what it would cost."""
     grid, job = plan.grid, plan.job
     workers = max(1, ranks - 2)
-    shares = [len(share) for share in plan.cut(workers)]
+    dealt = plan.deal(workers)
+    shares = [len(share) for share in dealt]
     lines = {
         "products": "".join(f"\n{_describe_member(member)}" for member in plan.scene.members),
         "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
@@ -35,8 +38,8 @@ def describe(plan: Plan, ranks: int) -> str:
         "windows": f"{len(plan.windows)} of {plan.edge[0]} x {plan.edge[1]} pixels",
         "shares": f"{workers} workers, {min(shares)} to {max(shares)} windows each",
         "levels": f"{plan.levels} overviews",
-        "memory": f"at most {plan.worker_nbytes(workers) / 1e6:.0f} MB a worker,"
-        f" {plan.writer_nbytes(workers) / 1e6:.0f} MB the writer",
+        "memory": f"at most {worker_nbytes(plan, dealt) / 1e6:.0f} MB a worker,"
+        f" {writer_nbytes(plan, workers) / 1e6:.0f} MB the writer",
         "output": f"{job.output}, {job.profile.layout}, {job.profile.compress},"
         f" at most {plan.output_nbytes / 1e6:.0f} MB, twice that while it is sealed",
     }
@@ -81,8 +84,8 @@ def rank_nbytes(plan: Plan, workers: int) -> int:
     How much a worker keeps of a mosaic depends on where its share ends, so doublings are looked at.
     """
     counts = {workers} | {2**power for power in range(workers.bit_length())}
-    needs = [plan.worker_nbytes(count) for count in counts]
-    most = max(*needs, plan.writer_nbytes(workers)) * MEMORY_RESERVE
+    needs = [worker_nbytes(plan, plan.deal(count)) for count in counts]
+    most = max(*needs, writer_nbytes(plan, workers)) * MEMORY_RESERVE
     return -(-int(most) // MEMORY_STEP) * MEMORY_STEP
 
 

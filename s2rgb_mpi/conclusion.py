@@ -13,6 +13,7 @@ from osgeo import gdal
 
 from s2rgb_mpi import __version__
 from s2rgb_mpi.geotiff import quicklook
+from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.radiometry import make_lut, statistics
 from s2rgb_mpi.report import (
     Account,
@@ -55,6 +56,7 @@ def conclude(
     report: Report,
     about: About,
     *,
+    shares: Sequence[Sequence[int]],
     tallies: Sequence[Tally],
     written: Written,
 ) -> None:
@@ -70,6 +72,8 @@ def conclude(
         The summary is said there.
     about : About
         Of the program.
+    shares : sequence of sequence of int
+        The windows of every worker, by number.
     tallies : sequence of Tally
         Of all ranks, closed.
     written : Written
@@ -81,7 +85,10 @@ def conclude(
         A file could not be written. The image is there all the same, and so are the files
         before it.
     """
-    account = draw_up(plan, about, tallies, written, [*report.warnings, *written.warnings])
+    warnings = [*report.warnings, *written.warnings]
+    account = draw_up(
+        plan, about, shares=shares, tallies=tallies, written=written, warnings=warnings
+    )
     report.done(summary(account))
     for text in written.warnings:  # last of all, where they are seen
         report.warning(text)
@@ -101,14 +108,15 @@ def conclude(
 def draw_up(
     plan: Plan,
     about: About,
+    *,
+    shares: Sequence[Sequence[int]],
     tallies: Sequence[Tally],
     written: Written,
-    warnings: Sequence[str] = (),
+    warnings: Sequence[str],
 ) -> Account:
     """Gather the account of a run that is over; the parameters are those of `conclude`."""
     wall, settled = settle(tallies)
     job, grid = plan.job, plan.grid
-    workers = sum("worker" in tally.role for tally in tallies)
     return Account(
         command=list(about.command),
         job=_asked(job),
@@ -121,9 +129,9 @@ def draw_up(
             "digest": plan.digest,
             "edge": plan.edge,
             "levels": plan.levels,
-            "workers": workers,
-            "worker_nbytes": plan.worker_nbytes(workers),
-            "writer_nbytes": plan.writer_nbytes(workers),
+            "workers": len(shares),
+            "worker_nbytes": worker_nbytes(plan, shares),
+            "writer_nbytes": writer_nbytes(plan, len(shares)),
             "output_nbytes": plan.output_nbytes,
         },
         output={

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from osgeo import gdal
 
+from s2rgb_mpi.protocol import Kind, Piece
 from s2rgb_mpi.radiometry import valid
 
 if TYPE_CHECKING:
@@ -66,6 +67,20 @@ class Encoder:
         if self._profile.mask == "internal":
             bits = valid(rgb).view(np.uint8)[..., np.newaxis]
             yield from self._tiles(bits, self._profile.mask_options(), mask=True)
+
+    def pieces(self, rgb: NDArray[np.uint8], level: int, row: int, col: int) -> Iterator[Piece]:
+        """Encode an image that lies somewhere on a level, as pieces of a block.
+
+        Parameters
+        ----------
+        rgb : ndarray, shape (height, width, 3), uint8
+            As for :meth:`encode`.
+        level, row, col : int
+            Where its corner lies: the level, row and column of the tile there.
+        """
+        for tile in self.encode(rgb):
+            kind = Kind.MASK if tile.mask else Kind.TILE
+            yield Piece.of(kind, level, row + tile.row, col + tile.col, tile.data)
 
     def _tiles(
         self, pixels: NDArray[np.uint8], options: dict[str, str], *, mask: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,19 +12,23 @@ import numpy as np
 from s2rgb_mpi import __version__, journal, signals
 from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import ProtocolError, StrictError, named
-from s2rgb_mpi.geotiff import Layer, TileLog, seal
+from s2rgb_mpi.geotiff import Copies, Layer, TileLog, seal
 from s2rgb_mpi.journal import Journal
 from s2rgb_mpi.news import Written
 from s2rgb_mpi.offsets import OffsetCheck
 from s2rgb_mpi.overviews import Assembly
-from s2rgb_mpi.protocol import Block, Kind, Piece
+from s2rgb_mpi.protocol import Block, Kind
 from s2rgb_mpi.seams import SeamCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.protocol import Piece
     from s2rgb_mpi.report import Tally
 
 
@@ -97,28 +102,29 @@ class Output:
         if block.window not in self._missing:
             raise ProtocolError(f"window {block.window} came twice, or is not in the plan")
         with self._tally.stage("append", block.window):
-            offset = self._log.append(b"".join(piece.data for piece in block.pieces))
+            offset = self._log.append(*(piece.data for piece in block.pieces))
             self._journal.add(block, offset)
         self._take(block, offset)
         self.look()
 
     def look(self) -> None:
-        """Bring what was appended to the disk, if it is time."""
+        """Begin to bring what was appended to the disk, if it is time."""
         if self._journal.is_due:
-            self.keep()
+            with self._tally.stage("append"):
+                self._journal.begin_commit()
 
     def keep(self) -> None:
         """Bring what was appended to the disk now."""
         with self._tally.stage("append"):
             self._journal.commit()
 
-    def finish(self, attend: Callable[[], None] = signals.check) -> Written | None:
+    def finish(self, copy: Callable[[Copies], None] = Copies.run) -> Written | None:
         """Seal the file and give it its name, unless a stop was asked for before it was whole.
 
         Parameters
         ----------
-        attend : callable, optional
-            What else to look after between two tiles; what it raises ends the work.
+        copy : callable, optional
+            Has the tiles copied into the image, and brought to the disk.
 
         Raises
         ------
@@ -145,7 +151,7 @@ class Output:
                 profile=job.profile,
                 tags=tags(plan) | self._verdicts(),
                 histogram=self._histogram,
-                attend=attend,
+                copy=copy,
             )
             with named(job.output):
                 plan.sealed_path.replace(job.output)
@@ -188,7 +194,7 @@ class Output:
             self._note(block.pieces, offset)
             self._histogram += block.histogram
         with self._tally.stage("overviews", block.window):
-            self._join(block)
+            self._join(block, offset)
         for piece in block.pieces:
             if piece.kind is Kind.COUNTS:
                 self._check.add(piece.row, piece.data)
@@ -196,7 +202,7 @@ class Output:
                 self._seams.add(piece.row, piece.data)
             if piece.kind is Kind.CAUSE:
                 self._damaged[block.window] = bytes(piece.data).decode(errors="replace")
-        if not block.pieces:
+        if all(piece.level for piece in block.pieces):  # of the window itself there is nothing
             self._empty.append(block.window)
         self._missing.remove(block.window)
 
@@ -214,31 +220,35 @@ class Output:
                 )
             offset += len(piece.data)
 
-    def _join(self, block: Block) -> None:
-        """Put the block's parts into the tiles that span windows; append those now whole."""
+    def _join(self, block: Block, offset: int) -> None:
+        """Note the block's parts of tiles that span windows; encode those now whole that came not.
+
+        Parts are not kept in memory: few are needed, as most such tiles have been encoded by the
+        worker that had all of their windows, and they lie in the part file.
+        """
         plan = self._plan
         window = plan.windows[block.window]
-        parts = {piece.level: piece for piece in block.pieces if piece.kind is Kind.PART}
-        for level in range(plan.whole_levels + 1, plan.levels + 1):
+        parts = {}
+        for piece in block.pieces:
+            if piece.kind is Kind.PART:
+                place = window.at_level(piece.level)
+                nbytes = len(piece.data)
+                parts[piece.level] = partial(self._part, place, offset, nbytes, piece.crc32)
+            offset += len(piece.data)
+        for level in plan.joined_levels:
             place = window.at_level(level)
-            pixels = None
-            if level in parts:
-                raw = np.frombuffer(parts[level].data, dtype=np.uint8)
-                pixels = raw.reshape(place.height, place.width, 3)
-            for tile in self._assembly.add(level, place, pixels):
-                pieces = [
-                    Piece.of(
-                        Kind.MASK if encoded.mask else Kind.TILE,
-                        level,
-                        tile.row,
-                        tile.col,
-                        encoded.data,
-                    )
-                    for encoded in self._encoder.encode(tile.rgb)
-                ]
+            for tile in self._assembly.add(level, place, parts.get(level)):
+                if self._log.has(Layer(level, mask=False), tile.row, tile.col):
+                    continue
+                pieces = list(self._encoder.pieces(tile.rgb, level, tile.row, tile.col))
                 # Not journalled: whoever goes on joins them anew, from the parts.
-                offset = self._log.append(b"".join(piece.data for piece in pieces))
-                self._note(pieces, offset)
+                begin = self._log.append(*(piece.data for piece in pieces))
+                self._note(pieces, begin)
+
+    def _part(self, place: Window, offset: int, nbytes: int, crc32: int) -> NDArray[np.uint8]:
+        """Read a part of a level from the part file."""
+        raw = np.frombuffer(self._log.read(offset, nbytes, crc32), dtype=np.uint8)
+        return raw.reshape(place.height, place.width, 3)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Who does what, and what it costs in bytes; made before any pixel is read."""
+"""Who does what; made before any pixel is read."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from s2rgb_mpi.edges import window_edge
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.geotiff import made_by
 from s2rgb_mpi.grid import Window, interleave, reduced
-from s2rgb_mpi.protocol import LARGEST_PAYLOAD, header_nbytes
+from s2rgb_mpi.overviews import whole_tiles
+from s2rgb_mpi.protocol import LARGEST_PAYLOAD
 from s2rgb_mpi.scene import cells
-from s2rgb_mpi.shares import arrange, cut, in_common
+from s2rgb_mpi.shares import arrange, crossings, cut, in_common
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,21 +28,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.job import Job
     from s2rgb_mpi.scene import Cell, Scene
-
-LIBRARIES_NBYTES = 90_000_000
-"""Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""
-
-CACHE_NBYTES = 16_000_000
-"""GDAL's block cache per rank, bytes; its own default is 5 % of the machine per process."""
-
-DECODER_NBYTES_PER_PIXEL = 12
-"""What OpenJPEG holds besides the pixels while it decodes a tile, bytes (measured)."""
-
-RECEIVE_NBYTES = 64_000_000
-"""Payloads that the writer lets be under way at once, bytes; always at least one."""
-
-BLOCKS_IN_FLIGHT = 2
-"""Blocks that a worker may have sent and not yet delivered."""
+    from s2rgb_mpi.shares import Crossing
 
 
 @dataclass(frozen=True)
@@ -142,6 +129,22 @@ class Plan:
         return tuple(text for member in self.scene.members for text in member.product.warnings)
 
     @property
+    def joined_levels(self) -> range:
+        """The levels whose tiles span windows: they are joined from the parts of each."""
+        return range(self.whole_levels + 1, self.levels + 1)
+
+    def joined(self, share: Sequence[int]) -> set[tuple[int, int, int]]:
+        """Find the tiles that span windows of a share and no others: level, row, col."""
+        tile = self.job.profile.tile
+        return {
+            key
+            for level in self.joined_levels
+            for key in whole_tiles(
+                self.grid, tile, level, (self.windows[n].at_level(level) for n in share)
+            )
+        }
+
+    @property
     def room(self) -> int:
         """The largest number of pieces that a block can have."""
         tile = self.job.profile.tile
@@ -150,35 +153,28 @@ class Plan:
             for level in range(self.whole_levels + 1)
         )
         layers = 2 if self.job.profile.mask == "internal" else 1
-        return tiles * layers + self.levels - self.whole_levels + 2 * len(self.scene.members)
+        parts = len(self.joined_levels) + 2 * len(self.scene.members)
+        return (tiles + self._joined_at_once) * layers + parts
 
     @property
     def payload_nbytes(self) -> int:
         """The largest payload of a block, bytes."""
         profile = self.job.profile
-        pixels = self.edge[0] * self.edge[1] * 4 / 3
+        pixels = self.edge[0] * self.edge[1] * 4 / 3 + self._joined_at_once * profile.tile**2
         counts = len(self.scene.members) * (offsets.NBYTES + seams.NBYTES)
         return math.ceil(pixels * (profile.bands * profile.worst_ratio + 1 / 8)) + counts + 4096
 
-    def worker_nbytes(self, workers: int) -> int:
-        """Return the memory that a worker needs at the most, bytes.
-
-        Parameters
-        ----------
-        workers : int
-            Between how many the windows are dealt: it tells how many cells one has to keep.
-        """
-        pixels = self.edge[0] * self.edge[1]
-        stored = max(
-            sum(band.stored.nbytes_per_pixel for band in member.product.bands)
-            for member in self.scene.members
+    @property
+    def _joined_at_once(self) -> int:
+        """The most tiles that one window can make whole: all that it can lie in."""
+        tile = self.job.profile.tile
+        return sum(
+            math.prod(
+                _most_across(min(reduced(length, level), size), tile)
+                for length, size in zip(self.edge, self.grid.at_level(level), strict=True)
+            )
+            for level in self.joined_levels
         )
-        arrays = pixels * (stored + 3 * 4 + DECODER_NBYTES_PER_PIXEL)
-        shares = self.deal(workers)
-        passed = self.passed_nbytes(shares)
-        kept = max(self.kept_nbytes(share) + passed[w] for w, share in enumerate(shares))
-        sent = BLOCKS_IN_FLIGHT * self.payload_nbytes
-        return LIBRARIES_NBYTES + CACHE_NBYTES + arrays + kept + sent
 
     def cells(self, window: Window) -> Iterator[tuple[int, Cell]]:
         """List the cells that show in a window, by the number of their product, top first."""
@@ -203,36 +199,6 @@ class Plan:
             change[first] += sum(parts[number] for number in later)
             change.subtract({number: parts[number] for number in later})
         return max(itertools.accumulate(change[number] for number in share), default=0)
-
-    def writer_nbytes(self, workers: int) -> int:
-        """Return the memory that the writer needs at the most, bytes.
-
-        Parameters
-        ----------
-        workers : int
-            Each has a line with one header, and may leave tiles open: of a share along the curve
-            two a level, the one it begins in and the one it is at; of another one, all.
-        """
-        tile = self.job.profile.tile
-        shares = self.deal(workers)
-        open_tiles = 0
-        for level in range(self.whole_levels + 1, self.levels + 1):
-            width, height = self.grid.at_level(level)
-            by_share = (
-                2
-                if sorted(share) in (share, share[::-1])
-                else len({self._tile(n, level) for n in share}) + 2
-                for share in shares
-            )
-            open_tiles += min(sum(by_share), -(-width // tile) * -(-height // tile))
-        received = max(RECEIVE_NBYTES, self.payload_nbytes)
-        headers = workers * header_nbytes(self.room)
-        return LIBRARIES_NBYTES + received + headers + open_tiles * tile * tile * 3
-
-    def _tile(self, number: int, level: int) -> tuple[int, int]:
-        """Return the tile of a level that a window begins in."""
-        place, tile = self.windows[number].at_level(level), self.job.profile.tile
-        return place.row_off // tile, place.col_off // tile
 
     @property
     def output_nbytes(self) -> int:
@@ -282,26 +248,20 @@ class Plan:
 
         return [min(walks(worker), key=self.kept_nbytes) for worker in range(workers)]
 
+    def crossings(
+        self, shares: Sequence[Sequence[int]], ranks: Sequence[int]
+    ) -> list[dict[tuple[int, Window], Crossing]]:
+        """Say for the share of each rank which cells show in others too.
+
+        None do where workers may be lost: then no one may need another.
+        """
+        if self.job.survive:
+            return [{} for _ in shares]
+        return crossings(shares, ranks, self.sources)
+
     def sources(self, number: int) -> list[tuple[int, Window]]:
         """List what is read for a window: numbers of products, and places in them."""
         return [(member, cell.source) for member, cell in self.cells(self.windows[number])]
-
-    def passed_nbytes(self, shares: Sequence[Sequence[int]]) -> list[int]:
-        """Return the most that parts of cells can take that pass between workers, bytes.
-
-        All that a worker gets from others, and all that it gives to others, may be there at once.
-        """
-        common = in_common(shares, self.sources)
-        totals = [0] * len(shares)
-        for owner, share in enumerate(shares if common else ()):
-            for number in share:
-                window = self.windows[number]
-                for member, cell in self.cells(window):
-                    part = cell.target.overlap(window)
-                    for user in common.get((member, cell.source), ()):
-                        if part and user <= owner:
-                            totals[user] += part.width * part.height * 3
-        return totals
 
     def _cost(self, window: Window) -> int:
         """Predict the work of a window, ns: of what its products have there, until it is full."""
@@ -315,6 +275,11 @@ class Plan:
             if left <= 0:  # what lies below is hidden, but for "no data" that nobody knows yet
                 break
         return 1 + round(cost)
+
+
+def _most_across(length: int, tile: int) -> int:
+    """Return the most tiles that a stretch of an edge can lie in, beginning at its multiples."""
+    return -(-length // tile) + (length % tile > 0 and tile % length > 0)
 
 
 def make_plan(job: Job, scene: Scene) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,21 +12,22 @@ from s2rgb_mpi import signals
 from s2rgb_mpi.border import Border
 from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import ReadError
-from s2rgb_mpi.overviews import halve
-from s2rgb_mpi.plan import BLOCKS_IN_FLIGHT
+from s2rgb_mpi.memory import BLOCKS_IN_FLIGHT
+from s2rgb_mpi.overviews import Assembly, halve
 from s2rgb_mpi.protocol import Block, Kind, Piece, Tag, end_of_share, pack
 from s2rgb_mpi.radiometry import histogram
 from s2rgb_mpi.render import Renderer
 from s2rgb_mpi.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.grid import Window
+    from s2rgb_mpi.border import Key
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.report import Tally
+    from s2rgb_mpi.shares import Crossing
 
 LARGEST_CAUSE = 2000
 """Bytes that are told of why a window could not be read."""
@@ -37,7 +39,7 @@ def run(
     share: Sequence[int],
     tally: Tally,
     *,
-    workers: Sequence[int],
+    crossings: Mapping[Key, Crossing] = MappingProxyType({}),
     attend: Callable[[], None] = lambda: None,
     further: Callable[[], Sequence[int] | None] = lambda: None,
 ) -> None:
@@ -53,8 +55,8 @@ def run(
         Numbers of windows.
     tally : Tally
         Filled here.
-    workers : sequence of int
-        All ranks that have shares.
+    crossings : mapping of cell to Crossing, optional
+        The cells of the share that show in others.
     attend : callable, optional
         What else this rank has to look after between two windows and while it waits (rank 0
         of two ranks is coordinator too).
@@ -62,8 +64,8 @@ def run(
         Gives the share that follows, None when there is none.
     """
     border = None
-    if len(workers) > 1 and not plan.job.survive:  # then no worker may need another
-        border = Border(comm, plan, workers, attend)
+    if crossings:
+        border = Border(comm, share, crossings, attend)
         attend = border.attend
     outbox = _Outbox(comm, attend)
     stopped = False
@@ -126,21 +128,12 @@ def blocks(
         except ReadError as error:
             if plan.job.on_error == "fail":
                 raise
-            block = _left_empty(plan, number, error)
+            block = maker.left_empty(number, error)
         except Exception as error:
             error.add_note(f"in window {number} {tuple(plan.windows[number])}")
             raise
         tally.windows += 1
         yield block
-
-
-def _left_empty(plan: Plan, number: int, error: ReadError) -> Block:
-    """Return the block of a window that cannot be read: no pixel is valid, and why."""
-    window = plan.windows[number]
-    values = np.zeros((3, 256), dtype=np.uint32)
-    values[:, 0] = window.width * window.height
-    cause = str(error).encode()[:LARGEST_CAUSE]
-    return Block(number, [Piece.of(Kind.CAUSE, 0, 0, 0, cause)], values)
 
 
 class _Maker:
@@ -153,6 +146,9 @@ class _Maker:
         self._tally = tally
         self._renderer = Renderer(plan, share, tally, border)
         self._encoder = Encoder(plan.job.profile)
+        # Tiles that span windows are encoded here if all of these are in this share; the writer
+        # joins the others.
+        self._assembly = Assembly(plan.grid, plan.job.profile.tile, plan.joined(share))
 
     def block(self, number: int) -> Block:
         """Turn one window into a block."""
@@ -160,9 +156,10 @@ class _Maker:
         with self._tally.stage("render", number):
             values = histogram(rendered.rgb)
         if values[0, 0] == rendered.rgb[..., 0].size:  # no pixel is valid
-            return Block(number, (), values)
+            with self._tally.stage("encode", number):
+                return Block(number, list(self._joined(number, {})), values)
         with self._tally.stage("encode", number):
-            pieces = self._pieces(self._plan.windows[number], rendered.rgb)
+            pieces = self._pieces(number, rendered.rgb)
         counts = [
             Piece.of(kind, 0, member, 0, numbers.tobytes())
             for kind, sums in ((Kind.COUNTS, rendered.counts), (Kind.SEAM, rendered.seams))
@@ -170,24 +167,41 @@ class _Maker:
         ]
         return Block(number, [*pieces, *counts], values)
 
-    def _pieces(self, window: Window, rgb: NDArray[np.uint8]) -> list[Piece]:
+    def left_empty(self, number: int, error: ReadError) -> Block:
+        """Return the block of a window that cannot be read: no pixel is valid, and why."""
+        window = self._plan.windows[number]
+        # Another run may be able to read it: until then its pixels are in no tile but its own.
+        for level in self._plan.joined_levels:
+            self._assembly.leave(level, window.at_level(level))
+        values = np.zeros((3, 256), dtype=np.uint32)
+        values[:, 0] = window.width * window.height
+        cause = str(error).encode()[:LARGEST_CAUSE]
+        return Block(number, [Piece.of(Kind.CAUSE, 0, 0, 0, cause)], values)
+
+    def _pieces(self, number: int, rgb: NDArray[np.uint8]) -> list[Piece]:
         """Encode the levels whose tiles lie wholly in the window; add the other levels raw."""
-        tile = self._plan.job.profile.tile
-        tiles, parts = [], []
+        window, tile = self._plan.windows[number], self._plan.job.profile.tile
+        tiles: list[Piece] = []
+        raw: list[Piece] = []
+        parts: dict[int, NDArray[np.uint8]] = {}
         for level in range(self._plan.levels + 1):
             if level:
                 rgb = halve(rgb)
             place = window.at_level(level)
-            if level > self._plan.whole_levels:
-                pixels = rgb.tobytes()
-                parts.append(Piece.of(Kind.PART, level, place.row_off, place.col_off, pixels))
-                continue
-            for encoded in self._encoder.encode(rgb):
-                kind = Kind.MASK if encoded.mask else Kind.TILE
-                row = place.row_off // tile + encoded.row
-                col = place.col_off // tile + encoded.col
-                tiles.append(Piece.of(kind, level, row, col, encoded.data))
-        return tiles + parts
+            if level in self._plan.joined_levels:
+                parts[level] = rgb
+                raw.append(Piece.of(Kind.PART, level, place.row_off, place.col_off, rgb.tobytes()))
+            else:
+                row, col = place.row_off // tile, place.col_off // tile
+                tiles += self._encoder.pieces(rgb, level, row, col)
+        return [*tiles, *raw, *self._joined(number, parts)]
+
+    def _joined(self, number: int, parts: Mapping[int, NDArray[np.uint8]]) -> Iterator[Piece]:
+        """Encode the tiles that a window's parts make whole; no parts are as good as empty ones."""
+        for level in self._plan.joined_levels:
+            place = self._plan.windows[number].at_level(level)
+            for tile in self._assembly.add(level, place, parts.get(level)):
+                yield from self._encoder.pieces(tile.rgb, level, tile.row, tile.col)
 
 
 class _Outbox:

@@ -10,9 +10,10 @@ import numpy as np
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import LostError, RankError, StopError
+from s2rgb_mpi.helpers import Helpers
+from s2rgb_mpi.memory import RECEIVE_NBYTES
 from s2rgb_mpi.news import News
 from s2rgb_mpi.output import Output
-from s2rgb_mpi.plan import RECEIVE_NBYTES
 from s2rgb_mpi.protocol import (
     END_OF_SHARE,
     STOPPED,
@@ -82,10 +83,15 @@ def run(
             if plan.job.survive:
                 # Where no worker is left, rank 0 ends the run: it may hear of that after us.
                 until(lambda: output.is_whole or signals.finishing(), attend=attend)
-        return output.finish(attend)
+        # Not rank 0, the worker of two ranks: it has others to hear. Nor anybody who may be lost.
+        waiting = () if plan.job.survive or 0 in workers else workers
+        helpers = Helpers(comm, waiting, plan.job.timeout, attend)
+        written = output.finish(helpers.copy)
+        helpers.release()
     except (StopError, LostError, RankError):  # there is time to keep what came last
         output.keep()
         raise
+    return written
 
 
 class _Line:

@@ -12,10 +12,10 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 SHELVES = (
     {"__init__", "errors"},
     {"grid", "lock", "profile", "radiometry", "report", "signals"},
-    {"encode", "geotiff", "job", "offsets", "overviews", "product", "protocol", "seams", "waiting"},
-    {"edges", "journal", "options", "scene", "shares", "source"},
+    {"geotiff", "job", "offsets", "overviews", "product", "protocol", "seams", "waiting"},
+    {"edges", "encode", "journal", "options", "scene", "shares", "source"},
     {"news", "plan"},
-    {"border", "claim", "output", "survival", "watch"},
+    {"border", "claim", "helpers", "memory", "output", "survival", "watch"},
     {"render"},
     {"coordinator", "worker", "writer", "cli", "conclusion", "advice"},
     {"__main__"},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import reference
 from geotiffs import make_grid, picture
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.overviews import Assembly, halve
+from s2rgb_mpi.overviews import Assembly, halve, whole_tiles
 
 SIDES = st.integers(1, 9)
 
@@ -71,11 +71,11 @@ def cut(image, window):
 
 
 def join(image, pieces, tile):
-    """Put pieces of level 1 together; return the tiles that were given, and what is still held."""
+    """Put pieces of level 1 together; return the tiles that were given, and how many are open."""
     height, width = image.shape[:2]
     assembly = Assembly(make_grid(2 * width, 2 * height), tile)
     tiles = [done for window, pixels in pieces for done in assembly.add(1, window, pixels)]
-    return tiles, assembly.nbytes
+    return tiles, assembly.open_tiles
 
 
 # Parts that fill a tile together, that span several tiles, and that cross the borders of tiles.
@@ -107,7 +107,7 @@ def test_a_tile_is_given_only_when_its_last_part_is_in():
     assembly = Assembly(make_grid(16, 16), 8)
     half = np.ones((8, 4, 3), np.uint8)
     assert list(assembly.add(1, Window(0, 0, 4, 8), half)) == []
-    assert assembly.nbytes == 8 * 8 * 3
+    assert assembly.open_tiles == 1
     (tile,) = assembly.add(1, Window(4, 0, 4, 8), half)
     assert tile.rgb.all()
 
@@ -117,3 +117,28 @@ def test_levels_are_kept_apart():
     list(assembly.add(1, Window(0, 0, 8, 16), np.full((16, 8, 3), 1, np.uint8)))
     (tile,) = assembly.add(2, Window(0, 0, 8, 8), np.full((8, 8, 3), 2, np.uint8))
     assert (tile.level, set(tile.rgb.ravel().tolist())) == (2, {2})
+
+
+@pytest.mark.parametrize(("edge", "tile"), [(4, 16), (32, 16), (12, 16)])
+def test_only_tiles_that_some_parts_cover_wholly_are_joined(edge, tile):
+    image = picture(53, 37)
+    grid = make_grid(2 * 53, 2 * 37)
+    pieces = parts(image, edge)
+    del pieces[len(pieces) // 2]
+    only = whole_tiles(grid, tile, 1, [window for window, _ in pieces])
+    assert only < whole_tiles(grid, tile, 1, [Window(0, 0, 53, 37)])
+    assembly = Assembly(grid, tile, set(only))
+    tiles = [done for window, pixels in pieces for done in assembly.add(1, window, pixels)]
+    assert {(done.level, done.row, done.col) for done in tiles} == only
+    assert assembly.open_tiles == 0
+
+
+def test_a_tile_that_is_left_is_not_joined():
+    only = {(1, 0, 0), (1, 0, 1)}
+    assembly = Assembly(make_grid(32, 16), 8, only)
+    half = np.ones((8, 4, 3), np.uint8)
+    list(assembly.add(1, Window(0, 0, 4, 8), half))
+    assembly.leave(1, Window(4, 0, 4, 8))
+    assert assembly.open_tiles == 0
+    assert list(assembly.add(1, Window(0, 0, 8, 8), None)) == []
+    assert len(list(assembly.add(1, Window(8, 0, 8, 8), None))) == 1

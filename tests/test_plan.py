@@ -1,12 +1,14 @@
 """The plan: windows of whole tiles and blocks, even shares, bounds that hold, no pixel read."""
 
 import itertools
+import math
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from osgeo import gdal
 
@@ -16,6 +18,8 @@ from s2rgb_mpi.advice import describe
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.job import Job
+from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
+from s2rgb_mpi.overviews import Assembly
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import Band, Product
 from s2rgb_mpi.profile import LOSSY, Profile
@@ -109,6 +113,39 @@ def test_sources_in_strips_get_windows_as_wide_as_the_image():
     assert all(window.width == 8192 for window in plan.windows)
 
 
+edges = st.integers(1, 8000)
+blocks_of_some_shape = st.sampled_from([(1024, 1024), (640, 640), (8192, 64)])
+
+
+@given(edges, edges, blocks_of_some_shape, st.booleans())
+def test_a_block_has_room_for_all_tiles_that_its_window_makes_whole(
+    width, height, block, backwards
+):
+    tile = 64
+    try:
+        plan = plan_of(width, height, block=block, window=640, tile=tile)
+    except PlanError:  # such windows do not halve evenly
+        reject()
+    share = range(len(plan.windows))[:: -1 if backwards else 1]
+    assembly = Assembly(plan.grid, tile, plan.joined(share))
+    made = Counter(
+        number
+        for number in share
+        for level in plan.joined_levels
+        for _ in assembly.add(level, plan.windows[number].at_level(level), None)
+    )
+    assert assembly.open_tiles == 0
+    assert made.total() == sum(
+        math.prod(-(-edge // tile) for edge in plan.grid.at_level(level))
+        for level in plan.joined_levels
+    )
+    for number, window in enumerate(plan.windows):
+        own = (window.at_level(level) for level in range(plan.whole_levels + 1))
+        tiles = sum(-(-place.width // tile) * -(-place.height // tile) for place in own)
+        others = len(plan.joined_levels) + 2  # parts, and what is counted of the one product
+        assert made[number] + tiles + others <= plan.room
+
+
 def test_an_image_in_one_tile_has_no_overviews():
     plan = plan_of(512, 400)
     assert (plan.levels, plan.whole_levels, len(plan.windows)) == (0, 0, 1)
@@ -132,8 +169,9 @@ def test_windows_too_large_for_one_message_are_refused(monkeypatch):
 @pytest.mark.parametrize("size", [(10_980, 10_980), (1, 1), (300, 40_000)])
 def test_a_plan_says_what_it_costs(size):
     plan = plan_of(*size)
-    assert 0 < plan.payload_nbytes < plan.worker_nbytes(14) < 200_000_000
-    assert 0 < plan.writer_nbytes(14) < 300_000_000
+    shares = plan.deal(14)
+    assert 0 < plan.payload_nbytes < worker_nbytes(plan, shares) < 200_000_000
+    assert 0 < writer_nbytes(plan, 14) < 300_000_000
     assert plan.output_nbytes > 3 * size[0] * size[1]
 
 

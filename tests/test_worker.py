@@ -1,6 +1,7 @@
 """A worker's blocks hold what the reference says, and what cannot be read is named."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from s2rgb_mpi.job import Job
 from s2rgb_mpi.offsets import count
 from s2rgb_mpi.profile import Profile
 from s2rgb_mpi.protocol import Kind, Tag
+from s2rgb_mpi.render import Renderer
 from s2rgb_mpi.report import Tally
 from safe import read_dn
 
@@ -102,10 +104,64 @@ def test_a_window_without_valid_pixels_is_an_empty_block(tmp_path):
     dataset = None
     job = Job((), ((path,) * 3,), tmp_path / "rgb.tif", profile=PROFILE, window=128)
     empty, filled = worker.blocks(prepare(job), [0, 1], Tally("worker"))
-    assert empty.pieces == ()
+    assert not empty.pieces
     assert empty.histogram[:, 0].tolist() == [128 * 128] * 3
-    kinds = [piece.kind for piece in filled.pieces]
-    assert kinds == [Kind.TILE] * (4 + 1) + [Kind.PART, Kind.COUNTS]
+    kinds = [(piece.kind, piece.level) for piece in filled.pieces]
+    joined = [(Kind.PART, 2), (Kind.TILE, 2)]
+    assert kinds == [(Kind.TILE, 0)] * 4 + [(Kind.TILE, 1), *joined, (Kind.COUNTS, 0)]
+    # In the other order it is the empty one that makes the tile of both whole.
+    filled, empty = worker.blocks(prepare(job), [1, 0], Tally("worker"))
+    assert [(piece.kind, piece.level) for piece in empty.pieces] == [(Kind.TILE, 2)]
+    assert (Kind.TILE, 2) not in {(piece.kind, piece.level) for piece in filled.pieces}
+
+
+def joined_tiles(plan, share):
+    """Return the tiles that span windows, of a share's blocks: level, row, col to bytes."""
+    return {
+        (piece.level, piece.row, piece.col): bytes(piece.data)
+        for block in worker.blocks(plan, share, Tally("worker"))
+        for piece in block.pieces
+        if piece.kind is Kind.TILE and piece.level in plan.joined_levels
+    }
+
+
+def test_tiles_that_span_windows_are_encoded_by_the_worker_that_has_all_of_these(plan, safe):
+    image = reference.rgb(read_dn(safe), offset=-1000)
+    expected = {}
+    for level in range(1, plan.levels + 1):
+        image = reference.halve(image)
+        if level in plan.joined_levels:
+            for tile in Encoder(PROFILE).encode(image):
+                expected[level, tile.row, tile.col] = tile.data
+    every = range(len(plan.windows))
+    assert joined_tiles(plan, every) == expected
+    # Two workers: each the tiles of its own windows, none of both, none twice.
+    shares = plan.deal(2)
+    first, second = (joined_tiles(plan, share) for share in shares)
+    assert first
+    assert not first.keys() & second.keys()
+    assert first.items() | second.items() < expected.items()
+    assert first.keys() == plan.joined(shares[0])
+    assert (plan.levels, 0, 0) not in first.keys() | second.keys()
+
+
+def test_a_window_left_empty_is_in_no_tile_that_spans_windows(plan, monkeypatch):
+    """For whoever goes on from this run may be able to read it."""
+    plan = replace(plan, job=replace(plan.job, on_error="nodata"))
+    every = range(len(plan.windows))
+    whole = joined_tiles(plan, every)
+    render = Renderer.render
+
+    def fail_at_two(renderer, number):
+        if number == 2:
+            raise ReadError("window 2 is gone")
+        return render(renderer, number)
+
+    monkeypatch.setattr(Renderer, "render", fail_at_two)
+    assert plan.windows[2] == (0, 128, 128, 128)
+    left = joined_tiles(plan, every)
+    with_it = {(level, 0, 0) for level in plan.joined_levels}
+    assert left == {key: data for key, data in whole.items() if key not in with_it}
 
 
 def test_what_is_done_is_timed(plan):
@@ -153,7 +209,7 @@ class Mailbox:
 
 def test_a_share_is_sent_to_the_last_rank_and_closed(plan):
     comm = Mailbox()
-    worker.run(comm, plan, [0, 1, 2, 3], Tally("worker"), workers=[1])
+    worker.run(comm, plan, [0, 1, 2, 3], Tally("worker"))
     assert {dest for dest, _, _ in comm.sent} == {3}
     headers = [
         protocol.unpack_header(message) for _, tag, message in comm.sent if tag == Tag.HEADER
@@ -165,14 +221,14 @@ def test_a_share_is_sent_to_the_last_rank_and_closed(plan):
 
 def test_at_most_two_blocks_are_under_way(plan):
     comm = Mailbox()
-    worker.run(comm, plan, range(len(plan.windows)), Tally("worker"), workers=[1])
+    worker.run(comm, plan, range(len(plan.windows)), Tally("worker"))
     assert comm.most_open == 2 * 2  # a header and a payload each
     assert comm.open == 0
 
 
 def test_a_worker_without_windows_says_so(plan):
     comm = Mailbox()
-    worker.run(comm, plan, [], Tally("worker"), workers=[1])
+    worker.run(comm, plan, [], Tally("worker"))
     ((_, tag, message),) = comm.sent
     assert (tag, protocol.unpack_header(message).window) == (Tag.HEADER, protocol.END_OF_SHARE)
 
@@ -182,4 +238,4 @@ def test_what_attend_raises_ends_the_work(plan):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        worker.run(Mailbox(), plan, [0], Tally("worker"), workers=[1], attend=attend)
+        worker.run(Mailbox(), plan, [0], Tally("worker"), attend=attend)

@@ -1,0 +1,112 @@
+"""What a plan costs in memory: bounds for the ranks of each role."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi.protocol import header_nbytes
+from s2rgb_mpi.shares import in_common
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from s2rgb_mpi.plan import Plan
+
+LIBRARIES_NBYTES = 90_000_000
+"""Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""
+
+CACHE_NBYTES = 16_000_000
+"""GDAL's block cache per rank, bytes; its own default is 5 % of the machine per process."""
+
+DECODER_NBYTES_PER_PIXEL = 12
+"""What OpenJPEG holds besides the pixels while it decodes a tile, bytes (measured)."""
+
+RECEIVE_NBYTES = 64_000_000
+"""Payloads that the writer lets be under way at once, bytes; always at least one."""
+
+BLOCKS_IN_FLIGHT = 2
+"""Blocks that a worker may have sent and not yet delivered."""
+
+
+def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
+    """Return the memory that a worker needs at the most, bytes.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is to be done.
+    shares : sequence of sequence of int
+        Numbers of windows, of each worker in its order of work, as :meth:`Plan.deal` gives them:
+        how many cells and open tiles it has to keep depends on them.
+    """
+    pixels = plan.edge[0] * plan.edge[1]
+    stored = max(
+        sum(band.stored.nbytes_per_pixel for band in member.product.bands)
+        for member in plan.scene.members
+    )
+    arrays = pixels * (stored + 3 * 4 + DECODER_NBYTES_PER_PIXEL)
+    kept = max(
+        plan.kept_nbytes(share) + passed + _tile_nbytes(plan, _open_tiles(plan, share))
+        for share, passed in zip(shares, passed_nbytes(plan, shares), strict=True)
+    )
+    sent = BLOCKS_IN_FLIGHT * plan.payload_nbytes
+    return LIBRARIES_NBYTES + CACHE_NBYTES + arrays + kept + sent
+
+
+def writer_nbytes(plan: Plan, workers: int) -> int:
+    """Return the memory that the writer needs at the most, bytes.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is to be done.
+    workers : int
+        Each has a line with one header.
+    """
+    received = max(RECEIVE_NBYTES, plan.payload_nbytes)
+    headers = workers * header_nbytes(plan.room)
+    # A tile that spans shares is joined and encoded at a time.
+    joined = 2 * _tile_nbytes(plan, 1)
+    return LIBRARIES_NBYTES + received + headers + joined
+
+
+def passed_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> list[int]:
+    """Return the most that parts of cells can take that pass between workers, bytes.
+
+    All that a worker gets from others, and all that it gives to others, may be there at once.
+    """
+    common = in_common(shares, plan.sources)
+    totals = [0] * len(shares)
+    for owner, share in enumerate(shares if common else ()):
+        for number in share:
+            window = plan.windows[number]
+            for member, cell in plan.cells(window):
+                part = cell.target.overlap(window)
+                for user in common.get((member, cell.source), ()):
+                    if part and user <= owner:
+                        totals[user] += part.width * part.height * 3
+    return totals
+
+
+def _tile_nbytes(plan: Plan, tiles: int) -> int:
+    """Return the memory of so many tiles that are joined, bytes."""
+    return int(tiles * plan.job.profile.tile**2 * 3)
+
+
+def _open_tiles(plan: Plan, share: Sequence[int]) -> int:
+    """Count the tiles that span windows of a share and can be open at once.
+
+    Along the curve there are two a level, the one that is at its end and the next; in another order
+    all may be open.
+    """
+    count = 0
+    for level in plan.joined_levels:
+        tiles = len({_first_tile(plan, number, level) for number in share})
+        count += min(2, tiles) if sorted(share) in (share, share[::-1]) else tiles
+    return count
+
+
+def _first_tile(plan: Plan, number: int, level: int) -> tuple[int, int]:
+    """Return the tile of a level that a window begins in."""
+    place, tile = plan.windows[number].at_level(level), plan.job.profile.tile
+    return place.row_off // tile, place.col_off // tile
