@@ -22,8 +22,17 @@ class Difference(NamedTuple):
     """Of band values that are not equal."""
 
 
-def compare(image: Path, truth: Path) -> Difference:
+def compare(image: Path, truth: Path, *, padded: bool = False) -> Difference:
     """Compare every pixel.
+
+    Parameters
+    ----------
+    image : Path
+        What a contestant made.
+    truth : Path
+        An array file of shape (height, width, 3), uint8.
+    padded : bool
+        Whether the image may be larger, to the right and below; nothing may be there.
 
     Raises
     ------
@@ -33,15 +42,20 @@ def compare(image: Path, truth: Path) -> Difference:
     expected = np.load(truth, mmap_mode="r")
     dataset = gdal.Open(str(image))
     height, width, bands = expected.shape
-    if (dataset.RasterYSize, dataset.RasterXSize, dataset.RasterCount) != (height, width, bands):
+    size = dataset.RasterYSize, dataset.RasterXSize
+    fits = size[0] >= height and size[1] >= width if padded else size == (height, width)
+    if not fits or dataset.RasterCount != bands:
         raise ValueError(f"{image} has another shape than {truth}")
     if dataset.GetRasterBand(1).DataType != gdal.GDT_Byte:
         raise ValueError(f"{image} is not of 8 bit")
     largest = unequal = 0
-    for row in range(0, height, STRIP_ROWS):
-        rows = min(STRIP_ROWS, height - row)
-        strip = np.moveaxis(dataset.ReadAsArray(0, row, width, rows), 0, -1)
-        off = np.abs(strip.astype(np.int16) - expected[row : row + rows])
+    for row in range(0, size[0], STRIP_ROWS):
+        rows = min(STRIP_ROWS, size[0] - row)
+        strip = np.moveaxis(dataset.ReadAsArray(0, row, size[1], rows), 0, -1)
+        right = np.zeros_like(strip)
+        there = expected[row : row + rows]
+        right[: len(there), :width] = there
+        off = np.abs(strip.astype(np.int16) - right)
         largest = max(largest, int(off.max()))
         unequal += int(np.count_nonzero(off))
     return Difference(largest, unequal / expected.size)

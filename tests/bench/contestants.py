@@ -59,6 +59,8 @@ class Contestant:
         Whether it takes minutes, and is run in the first round only.
     needs : path, optional
         What must be there.
+    padded : bool
+        Whether it rounds the size of the image up.
     """
 
     key: str
@@ -69,6 +71,7 @@ class Contestant:
     ranks: int = 0
     slow: bool = False
     needs: Path | None = None
+    padded: bool = False
     env: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -113,6 +116,7 @@ def contestants(cores: int) -> list[Contestant]:
             tolerance=ROUNDED,
             slow=True,
             needs=BENCH_PYTHON,
+            padded=True,
         ),
         ours("ours-from-cog", "COG → tiled", DEFAULT_RANKS, *tiled, from_cog=True),
         gdal("gdal-from-cog", "COG → tiled", to_tiled(LEVEL), from_cog=True),

@@ -20,8 +20,9 @@ def measure(half: Path, folder: Path) -> dict[str, Any]:
     image.unlink()
     ranks = json.loads(report.read_text())["ranks"]
     workers = [rank for rank in ranks if rank["role"] == "worker"]
-    # A worker is idle only after its last block is delivered.
-    ends = [rank["wall_seconds"] - rank["seconds"]["idle"] for rank in workers]
+    # A worker is idle, or helps to seal the image, only after its last block is delivered.
+    after = ("idle", "seal")
+    ends = [rank["wall_seconds"] - sum(rank["seconds"][s] for s in after) for rank in workers]
     return {
         "ends": ends,
         "windows": [rank["windows"] for rank in workers],

@@ -10,10 +10,12 @@ import os
 # As in the program: before GDAL is imported.
 os.environ.update(GDAL_NUM_THREADS="1", OPJ_NUM_THREADS="1", GDAL_CACHEMAX="16")
 
+import json
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from osgeo import gdal
@@ -23,8 +25,42 @@ from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product import open_safe
 from s2rgb_mpi.profile import Profile
 
+if TYPE_CHECKING:
+    from bench.inputs import Inputs
+
 EDGE = 1024
 """Of a window, pixels: a source tile."""
+
+
+def compared(inputs: Inputs, folder: Path, rounds: int, cores: int) -> list[dict[str, Any]]:
+    """Run the program and its limit in turns; return both, and where the program's time went.
+
+    Returns
+    -------
+    list of dict
+        Of each round: seconds of the `wall` clock, CPU seconds to `decode` and to `encode`, the
+        `efficiency` that is made of them, and the `stages` of every rank in seconds.
+    """
+    from bench.contestants import DEFAULT_RANKS, LEVEL, program  # noqa: PLC0415  this file is a
+    from bench.measure import run  # noqa: PLC0415  program too, which must not be busy with these
+
+    image, report = folder / "limit.tif", folder / "limit.json"
+    options = ("--layout", "tiled", "--level", LEVEL, "--report", report)
+    results = []
+    for _ in range(rounds):
+        wall = run(program(DEFAULT_RANKS, [inputs.safe], image, *options)).wall
+        image.unlink()
+        least = measure(inputs.safe, inputs.truth, level=LEVEL, cores=cores)
+        ranks = json.loads(report.read_text())["ranks"]
+        results.append(
+            {
+                "wall": wall,
+                **least,
+                "efficiency": sum(least.values()) / (wall * cores),
+                "stages": {f"{rank['rank']} {rank['role']}": rank["seconds"] for rank in ranks},
+            }
+        )
+    return results
 
 
 def measure(safe: Path, truth: Path, *, level: int, cores: int) -> dict[str, float]:

@@ -2,11 +2,11 @@
 
     mpirun -n RANKS python tests/bench/replay.py play RECORD.npz SCENE.tif OUTPUT.tif REPORT.json
 
-Some windows are decoded, coloured and encoded once, and their seconds noted. Then the program runs
-as it is on a scene with so many windows a worker: it is planned, dealt, packed, checked, sent,
-received, appended and sealed, but where a worker would decode and encode it sleeps for the noted
-seconds, and takes the noted tiles. So two cores show what the writer, the messages and the
-coordinator do with 126 workers, which need no cores to sleep.
+Some windows are decoded, coloured and encoded once, four neighbours at a time, and their seconds
+noted. Then the program runs as it is on a scene with so many windows a worker: it is planned,
+dealt, packed, checked, sent, received, appended and sealed, but where a worker would decode and
+encode it sleeps for the noted seconds, and takes the noted tiles. So two cores show what the
+writer, the messages and the coordinator do with 126 workers, which need no cores to sleep.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import time
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +28,7 @@ from osgeo import gdal, osr
 
 from s2rgb_mpi import worker
 from s2rgb_mpi.job import Job
+from s2rgb_mpi.overviews import Assembly
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import open_multiband, open_safe
 from s2rgb_mpi.profile import Profile
@@ -37,6 +39,7 @@ from s2rgb_mpi.scene import lay_out
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan import Plan
 
 gdal.UseExceptions()
@@ -44,8 +47,11 @@ gdal.UseExceptions()
 EDGE = 1024
 """Of a window, pixels."""
 
-RECORDED = 12
-"""Windows that are recorded, and shown again and again."""
+RECORDED = 3
+"""Squares of 2 x 2 windows that are recorded, and shown again and again."""
+
+JOINED_LEVEL = 2
+"""The level of which a square of windows has one tile."""
 
 WINDOWS_PER_WORKER = 20
 """About as many as a run on a large mosaic has."""
@@ -62,6 +68,8 @@ class Outcome(NamedTuple):
     """From the moment all ranks have met to the sealed file."""
     efficiency: float
     """Time slept, over workers times wall time."""
+    working_efficiency: float
+    """The same of the time before the image is sealed."""
     busy: float
     """Of the wall time, what the writer spends with blocks (receive, append, overviews)."""
     handling_seconds: float
@@ -70,7 +78,7 @@ class Outcome(NamedTuple):
     append_mb_per_second: float
     """While the writer appends."""
     plain_mb_per_second: float
-    """A plain sequential write of as many bytes, in pieces of a block, on the same disk."""
+    """A plain sequential write of as many bytes, in pieces of a block, to the same disk."""
 
 
 def record(safe: Path, folder: Path, layout: str) -> Path:
@@ -83,26 +91,44 @@ def record(safe: Path, folder: Path, layout: str) -> Path:
     profile = Profile(layout=layout)
     job = Job((str(safe),), (), folder / "none.tif", profile=profile)
     plan = make_plan(job, lay_out([product]))
-    whole = sorted(plan.windows, key=lambda w: (w.width * w.height, product.cost(w)))[-60:]
-    numbers = [plan.windows.index(window) for window in whole[:: 60 // RECORDED]]
+    squares: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for number, window in enumerate(plan.windows):
+        if window[2:] == plan.edge:
+            col, row = _place(window)
+            squares[col // 2, row // 2].append(number)
+    whole = [numbers for numbers in squares.values() if len(numbers) == 4]
+    whole.sort(key=lambda numbers: sum(product.cost(plan.windows[n]) for n in numbers))
+    dense = whole[len(whole) // 2 :]
     plan = replace(plan, levels=plan.levels and 8)  # deeper than the scene: parts become tiny
     rows: list[tuple[int, int, int, int, int, int]] = []
     data, seconds, histograms = [], [], []
-    made = worker.blocks(plan, numbers, Tally("worker"))
-    for index in range(len(numbers)):
-        begin = time.process_time()
-        block = next(made)
-        seconds.append(time.process_time() - begin)
-        histograms.append(block.histogram)
-        window = plan.windows[block.window]
-        for piece in block.pieces:
-            row, col = _corner(plan, window, piece)
-            place = index, int(piece.kind), piece.level, piece.row - row, piece.col - col
-            rows.append((*place, len(piece.data)))
-            data.append(np.frombuffer(piece.data, dtype=np.uint8))
+    for numbers in dense[:: -(-len(dense) // RECORDED)]:
+        made = worker.blocks(plan, numbers, Tally("worker"))
+        for number in numbers:
+            begin = time.process_time()
+            block = next(made)
+            seconds.append(time.process_time() - begin)
+            histograms.append(block.histogram)
+            window = plan.windows[number]
+            for piece in block.pieces:
+                row, col = _corner(plan, window, piece)
+                place = len(seconds) - 1, int(piece.kind), piece.level, piece.row - row
+                rows.append((*place, piece.col - col, len(piece.data)))
+                data.append(np.frombuffer(piece.data, dtype=np.uint8))
     np.savez(path, rows=np.array(rows), seconds=seconds, histograms=histograms)
     np.save(path.with_suffix(".data.npy"), np.concatenate(data))
     return path
+
+
+def _place(window: Window) -> tuple[int, int]:
+    """Return column and row of a window, counted in windows."""
+    return window.col_off // EDGE, window.row_off // EDGE
+
+
+def _index(col: int, row: int, cols: int, recorded: int) -> int:
+    """Return which recorded window is shown in a place of the scene: squares stay together."""
+    square = (row // 2 * cols + col // 2) % (recorded // 4)
+    return 4 * square + row % 2 * 2 + col % 2
 
 
 def replays(
@@ -140,6 +166,7 @@ def _outcome(told: dict[str, Any], seconds: Any, output: Path) -> Outcome:
         window_seconds=float(np.mean(seconds)),
         wall_seconds=wall,
         efficiency=slept / (wall * (len(ranks) - 2)),
+        working_efficiency=slept / ((wall - writer["seal"]) * (len(ranks) - 2)),
         busy=handling / wall,
         handling_seconds=handling / windows,
         seal_seconds=writer["seal"],
@@ -149,12 +176,13 @@ def _outcome(told: dict[str, Any], seconds: Any, output: Path) -> Outcome:
 
 
 def _plain(path: Path, nbytes: int, piece: int) -> float:
-    """Return how fast so many bytes are written, piece by piece, MB/s; as appended: no sync."""
+    """Return how fast so many bytes are written, piece by piece, and are on the disk, MB/s."""
     data = os.urandom(piece)
     begin = time.monotonic()
     with path.open("wb", buffering=0) as file:
         for _ in range(nbytes // piece):
             file.write(data)
+        os.fsync(file.fileno())
     seconds = time.monotonic() - begin
     path.unlink()
     return nbytes / 1e6 / seconds
@@ -192,34 +220,41 @@ class _Tape:
         self._histograms = record["histograms"]
         data = np.load(path.with_suffix(".data.npy"), mmap_mode="r")
         self._pieces: list[list[Piece]] = [[] for _ in self.seconds]
+        self._joined: dict[int, Piece] = {}
         begin = 0
         for index, kind, level, row, col, nbytes in record["rows"].tolist():
             part: Any = data[begin : begin + nbytes].data
-            self._pieces[index].append(Piece.of(Kind(kind), level, row, col, part))
+            piece = Piece.of(Kind(kind), level, row, col, part)
+            if kind == Kind.TILE and level == JOINED_LEVEL:
+                self._joined[index // 4] = piece
+            else:
+                self._pieces[index].append(piece)
             begin += nbytes
-
-    def index(self, plan: Plan, number: int) -> int:
-        """Return which recorded window is shown in place of one of the scene's."""
-        window = plan.windows[number]
-        cols = -(-plan.grid.width // EDGE)
-        return (window.row_off // EDGE * cols + window.col_off // EDGE) % len(self.seconds)
 
     def blocks(
         self, plan: Plan, share: Sequence[int], tally: Tally, border: object = None
     ) -> Iterator[Block]:
         """Stand in for `worker.blocks`."""
         del border  # windows on tape need no cells
+        cols = -(-plan.grid.width // EDGE)
+        assembly = Assembly(plan.grid, plan.job.profile.tile, plan.joined(share))
         for number in share:
-            index = self.index(plan, number)
+            window = plan.windows[number]
+            index = _index(*_place(window), cols, len(self.seconds))
             with tally.stage("read", number):
                 time.sleep(self.seconds[index])
-            window = plan.windows[number]
             pieces = []
             for piece in self._pieces[index]:
-                if piece.level > plan.levels:
-                    continue
-                row, col = _corner(plan, window, piece)
-                pieces.append(piece._replace(row=piece.row + row, col=piece.col + col))
+                if piece.level <= plan.levels:
+                    row, col = _corner(plan, window, piece)
+                    pieces.append(piece._replace(row=piece.row + row, col=piece.col + col))
+            # The tiles that span windows are all like the smallest of them.
+            joined = self._joined[index // 4]
+            for level in plan.joined_levels:
+                pieces += [
+                    joined._replace(level=level, row=tile.row, col=tile.col)
+                    for tile in assembly.add(level, window.at_level(level), None)
+                ]
             tally.windows += 1
             yield Block(number, pieces, self._histograms[index])
 
@@ -235,9 +270,10 @@ def play(record_path: Path, scene: Path, output: Path, report: Path, layout: str
     def costed(name: str, choice: Any) -> Any:
         """Open the scene; each of its blocks costs what is slept for it."""
         product = open_multiband(name, choice)
-        count = -(-product.grid.width // EDGE) * (product.grid.height // EDGE)
+        cols, rows = product.grid.width // EDGE, product.grid.height // EDGE
         ns = [round(1e9 * seconds) for seconds in tape.seconds]
-        return replace(product, costs=tuple(ns[number % len(ns)] for number in range(count)))
+        places = ((col, row) for row in range(rows) for col in range(cols))
+        return replace(product, costs=tuple(ns[_index(*at, cols, len(ns))] for at in places))
 
     vars(coordinator)["open_product"] = costed
     words = [str(scene), "-o", str(output), "--overwrite", "--layout", layout, "-q"]

@@ -58,7 +58,7 @@ def main() -> None:
         results = json.loads(file.read_text()) | results
     steps = {
         "contestants": lambda: compete(made, folder, rounds, cores, options.skip),
-        "limit": lambda: limit.measure(made.safe, made.truth, level=1, cores=cores),
+        "limit": lambda: limit.compared(made, folder, rounds, cores),
         "imbalance": lambda: imbalance.measure(made.half, folder),
         "startup": lambda: startup.measure(folder, rounds),
         "replay": lambda: [
@@ -83,7 +83,7 @@ def main() -> None:
         say(f"{name} took {time.monotonic() - begin:.0f} s")
         results["load_after"] = os.getloadavg()
         file.write_text(json.dumps(results, indent=1))
-        text = table.markdown(results, cores, is_full=not options.quick)
+        text = table.markdown(results, is_full=not options.quick)
         (folder / "bench.md").write_text(text)
     picture = Path("tests/golden/scaling.png") if options.readme else folder / "scaling.png"
     if "replay" in results:
@@ -129,7 +129,7 @@ def compete(
 
 def verify(one: Contestant, image: Path, truth: Path) -> check.Difference:
     """Compare an image with the reference; end the benchmark if it is not the same."""
-    difference = check.compare(image, truth)
+    difference = check.compare(image, truth, padded=one.padded)
     if difference.largest > one.tolerance:
         raise SystemExit(
             f"bench: {one.name}: a value is off by {difference.largest} of 255, where"
