@@ -111,6 +111,8 @@ def record(safe: Path, folder: Path, layout: str) -> Path:
             histograms.append(block.histogram)
             window = plan.windows[number]
             for piece in block.pieces:
+                if piece.kind is Kind.TILE and piece.level > JOINED_LEVEL:
+                    continue  # of a product that is not larger than a square
                 row, col = _corner(plan, window, piece)
                 place = len(seconds) - 1, int(piece.kind), piece.level, piece.row - row
                 rows.append((*place, piece.col - col, len(piece.data)))

@@ -28,6 +28,9 @@ from bench.measure import Run, run
 PARTS = ("contestants", "limit", "imbalance", "startup", "replay", "growth")
 """The first are those that most depend on the machine being quiet."""
 
+FORMAT = 2
+"""Of `bench.json`: what is there in another one is not kept."""
+
 QUICK_SIZE, FULL_SIZE = 2048, 10_980
 """Edge of the products, pixels."""
 
@@ -52,10 +55,11 @@ def main() -> None:
     compileall.compile_dir("s2rgb_mpi", quiet=1)
     say(f"products of {size} x {size} pixels in {folder}")
     made = inputs.make(options.folder, size)
-    results: dict[str, Any] = {"machine": machine(cores), "size": size}
+    results: dict[str, Any] = {"format": FORMAT, "machine": machine(cores), "size": size}
     file = folder / "bench.json"
-    if file.exists():  # parts that are not run again keep their results
-        results = json.loads(file.read_text()) | results
+    before = json.loads(file.read_text()) if file.exists() else {}
+    if before.get("format") == FORMAT:  # parts that are not run again keep their results
+        results = before | results
     steps = {
         "contestants": lambda: compete(made, folder, rounds, cores, options.skip),
         "limit": lambda: limit.compared(made, folder, rounds, cores),
