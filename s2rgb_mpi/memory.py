@@ -1,7 +1,8 @@
-"""What a plan costs in memory: bounds for the ranks of each role."""
+"""What a plan costs in memory: bounds for the ranks of each role; and how it goes back."""
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.protocol import header_nbytes
@@ -26,6 +27,17 @@ RECEIVE_NBYTES = 64_000_000
 
 BLOCKS_IN_FLIGHT = 2
 """Blocks that a worker may have sent and not yet delivered."""
+
+
+def give_back() -> None:
+    """Give memory that was freed back to the system, though some about it is still in use.
+
+    Parts of cells that are kept for long lie among others that come and go: without this a worker
+    of a mosaic of nine granules grew by 180 MB of holes. It takes some 5 ms.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
+    if trim is not None:
+        trim(0)
 
 
 def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from s2rgb_mpi import offsets, seams
 from s2rgb_mpi.border import Part
 from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.memory import give_back
 from s2rgb_mpi.product import forget
 from s2rgb_mpi.radiometry import colour, make_lut, valid
 from s2rgb_mpi.source import Memory, Source
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.report import Tally
     from s2rgb_mpi.scene import Cell
+
+
+GIVE_BACK_WINDOWS = 20
+"""After so many windows what is free is given back: far less often than it is needed again."""
 
 
 class Rendered(NamedTuple):
@@ -74,9 +79,12 @@ class Renderer:
             for calibrations in self._calibrations
         ]
         self._awaited: defaultdict[tuple[int, Window], set[int]] = defaultdict(set)
+        self._rendered = 0
+        self._uses: Counter[int] = Counter()  # windows and cells of a product still to come
         for number in share:
             for member, cell in plan.cells(plan.windows[number]):
                 self._awaited[member, cell.source].add(number)
+                self._uses[member] += 1
         self._kept: dict[tuple[int, Window, int], Part] = {}
 
     def render(self, number: int) -> Rendered:
@@ -112,6 +120,12 @@ class Renderer:
             for member, cell, _ in here:
                 if not self._awaited[member, cell.source]:
                     self._border.leave((member, cell.source))
+        for member, _, _ in here:
+            if not self._uses[member]:  # an open file holds a block or two: megabytes
+                self._sources.pop(member, None)
+        self._rendered += 1
+        if self._kept and self._rendered % GIVE_BACK_WINDOWS == 0:
+            give_back()
         return rendered
 
     def _passed(self, number: int, member: int, cell: Cell) -> Part | None:
@@ -140,6 +154,7 @@ class Renderer:
     def _take(self, member: int, cell: Cell, number: int) -> Part | None:
         """Return what is kept of a cell for a window, and keep it no longer."""
         self._awaited[member, cell.source].remove(number)
+        self._uses[member] -= 1
         return self._kept.pop((member, cell.source, number), None)
 
     def _patient(self, number: int, member: int, cell: Window) -> list[NDArray[np.uint16]]:
@@ -180,10 +195,11 @@ def _paint(rendered: Rendered, member: int, part: Part, target: NDArray[np.uint8
     if member == 0:
         target[:] = part.rgb
         return
-    if target.any():
-        _add(rendered.seams, member, seams.count(target, part.rgb))
-    empty = ~valid(target)
-    target[empty] = part.rgb[empty]
+    if not target.any():  # mostly, and far faster than pixel by pixel
+        target[:] = part.rgb
+        return
+    _add(rendered.seams, member, seams.count(target, part.rgb))
+    np.copyto(target, part.rgb, where=~valid(target)[..., np.newaxis])
 
 
 def _add(sums: dict[int, NDArray[np.uint32]], member: int, counts: NDArray[np.uint32]) -> None:

@@ -65,10 +65,10 @@ def arrange(
     common: Mapping[K, Sequence[int]],
     cells: Callable[[int], Iterable[K]],
 ) -> list[int]:
-    """Put a share in the order of work: first what others wait for, last what waits for others.
+    """Put a share in the order of work: late what others wait for, last what waits for others.
 
-    A cell goes from the lowest worker that it shows up at to the next one. So nobody waits long,
-    and never in a circle.
+    A cell goes from the lowest worker that it shows up at to the next one, so nobody waits in a
+    circle. Both come at the end, side by side: what is given is soon taken, and need not be kept.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def arrange(
         users = [common[cell] for cell in cells(number) if cell in common]
         if any(workers[0] != worker for workers in users):
             return 2
-        return 0 if users else 1
+        return 1 if users else 0
 
     return sorted(share, key=turn)
 

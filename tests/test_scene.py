@@ -117,6 +117,7 @@ def test_what_is_kept_is_what_the_plan_says(where, workers):
         if len(where) == 1:  # nothing hides a cell, so that it would not be read
             assert most == plan.kept_nbytes(share)
         assert not renderer._kept  # noqa: SLF001
+        assert not renderer._sources  # noqa: SLF001  a product that is done is closed
 
 
 def test_a_share_is_walked_from_the_end_that_keeps_less():

@@ -1,0 +1,27 @@
+"""Memory: what is freed goes back to the system, though some about it is still in use."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from s2rgb_mpi.memory import give_back
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what the C library of Linux does")
+def test_holes_go_back():
+    # Below the size that has memory of its own, and written to, so that it is really there.
+    made = [b"x" * 100_000 for _ in range(2000)]
+    kept = made[::8]
+    del made
+    before = resident()
+    give_back()
+    assert before - resident() > 100_000_000
+    assert sum(map(len, kept)) == 25_000_000
