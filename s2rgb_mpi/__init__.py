@@ -2,7 +2,7 @@
 
 Read the rooms in the order a block travels::
 
-    cli, options, job       what is asked
+    cli, options, job       what is asked; from a file too (jobfile)
     product, grid           what is on disk, and where its pixels lie
     scene                   products in their places, or on another grid
     plan, edges, shares     who does what

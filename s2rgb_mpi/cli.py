@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi import jobfile
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.options import make_parser
+from s2rgb_mpi.options import make_job_parser, make_parser
 from s2rgb_mpi.profile import Profile, default_mask
 from s2rgb_mpi.radiometry import PRESETS, Curve, Stretch
 from s2rgb_mpi.report import Wanted
@@ -47,7 +48,7 @@ def parse(argv: Sequence[str]) -> Order:
     SystemExit
         After `--help` or `--version`.
     """
-    options = make_parser().parse_args(argv)
+    options = _options(argv)
     job = Job(
         products=tuple(options.products),
         rgb=tuple(map(tuple, options.rgb or ())),
@@ -96,6 +97,28 @@ def parse(argv: Sequence[str]) -> Order:
             verbose=options.verbose,
         ),
     )
+
+
+def _options(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the options: first those of the job file, then those of the command line, which win."""
+    parser = make_parser()
+    file = make_job_parser().parse_known_args(argv)[0].job
+    options = None
+    products, rgb = [], None
+    if file is not None:
+        try:
+            options = parser.parse_args(jobfile.words(file, parser))
+        except UsageError as error:
+            # Whatever is wrong in the file is found in it.
+            text = str(error)
+            raise UsageError(text if text.startswith(f"{file}: ") else f"{file}: {text}") from error
+        products, rgb, options.rgb = options.products, options.rgb, None
+    options = parser.parse_args(argv, options)
+    if not options.products and not options.rgb:
+        options.products, options.rgb = products, rgb
+    if options.output is None:
+        raise UsageError("the following arguments are required: -o/--output (see --help)")
+    return options
 
 
 def _curve(options: argparse.Namespace) -> Curve:

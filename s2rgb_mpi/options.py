@@ -194,9 +194,7 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
     default = Profile()
-    group.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="the GeoTIFF (required)"
-    )
+    group.add_argument("-o", "--output", type=Path, metavar="FILE", help="the GeoTIFF (required)")
     group.add_argument(
         "--layout",
         choices=LAYOUTS,
@@ -266,11 +264,29 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--dry-run", action="store_true", help="print the plan and stop (default: off)"
     )
+    _add_job(group)
     group.add_argument(
         "--advise",
         action="store_true",
         help="with --dry-run: ranks and memory to ask for, and the lines that submit the job",
     )
+
+
+def _add_job(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--job",
+        type=Path,
+        metavar="FILE.toml",
+        help="the same options from a file, by their names (products = [...], output = ...); those"
+        " on the command line win",
+    )
+
+
+def make_job_parser() -> argparse.ArgumentParser:
+    """Build the parser that looks for the job file alone."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    _add_job(parser)
+    return parser
 
 
 def _add_report(group: argparse._ArgumentGroup) -> None:

@@ -12,7 +12,17 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 SHELVES = (
     {"__init__", "errors"},
     {"grid", "lock", "profile", "radiometry", "report", "signals"},
-    {"geotiff", "job", "offsets", "overviews", "product", "protocol", "seams", "waiting"},
+    {
+        "geotiff",
+        "job",
+        "jobfile",
+        "offsets",
+        "overviews",
+        "product",
+        "protocol",
+        "seams",
+        "waiting",
+    },
     {"edges", "encode", "journal", "options", "scene", "shares", "source"},
     {"news", "plan"},
     {"border", "claim", "helpers", "memory", "output", "survival", "watch"},

@@ -1,0 +1,134 @@
+"""A job in a file: the same as on the command line, which wins; what is wrong is found by name."""
+
+from pathlib import Path
+
+import pytest
+
+from s2rgb_mpi import cli
+from s2rgb_mpi.errors import UsageError
+
+WHOLE = """
+products = ["a.SAFE", "b.SAFE"]
+output = "rgb.tif"
+source-resolution = 20
+offset = -1000
+quantification = "auto"
+strict = true
+black = 0.01
+bounds = [-7.9, 46.5, 8.9, 47.2]
+crs = "EPSG:2056"
+compress = "zstd"
+level = 3
+tile = 256
+overwrite = false
+on_error = "nodata"
+timeout = 60
+report = "r.json"
+"""
+
+SAME = [
+    *("a.SAFE", "b.SAFE", "-o", "rgb.tif", "--source-resolution", "20", "--offset", "-1000"),
+    *("--strict", "--black", "0.01", "--bounds", "-7.9", "46.5", "8.9", "47.2", "--crs"),
+    *("EPSG:2056", "--compress", "zstd", "--level", "3", "--tile", "256", "--on-error", "nodata"),
+    *("--timeout", "60", "--report", "r.json"),
+]
+
+
+@pytest.fixture
+def file(tmp_path):
+    """The function that writes a job file and returns its name."""
+
+    def write(text):
+        path = tmp_path / "job.toml"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_a_file_is_as_good_as_the_command_line(file):
+    assert cli.parse(["--job", file(WHOLE)]) == cli.parse(SAME)
+
+
+def test_the_command_line_wins(file):
+    options = ["--level", "9", "-o", "other.tif", "--offset", "auto", "--overwrite"]
+    order = cli.parse([*options, "--job", file(WHOLE)])
+    assert order == cli.parse([*SAME, *options])
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [["c.SAFE"], ["--rgb", "r", "g", "b"], ["--rgb", "r", "g", "b", "--rgb", "x", "y", "z"]],
+)
+@pytest.mark.parametrize(
+    "there", ['products = ["a", "b"]', 'products = "a"', 'rgb = ["1", "2", "3"]']
+)
+def test_inputs_on_the_command_line_replace_those_of_the_file(file, inputs, there):
+    order = cli.parse(["--job", file(f'{there}\noutput = "o.tif"'), *inputs])
+    assert order == cli.parse([*inputs, "-o", "o.tif"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('rgb = ["r", "g", "b"]', ["--rgb", "r", "g", "b"]),
+        (
+            'rgb = [["r", "g", "b"], ["x", "y", "z"]]',
+            ["--rgb", "r", "g", "b", "--rgb", "x", "y", "z"],
+        ),
+        ('products = "a.tif"\nbidx = [4, 3, 2]', ["a.tif", "--bidx", "4,3,2"]),
+        ('products = "a.tif"\nbidx = "4,3,2"', ["a.tif", "--bidx", "4,3,2"]),
+        ('products = "a"\nverbose = true\ndry-run = true', ["a", "-v", "--dry-run"]),
+    ],
+)
+def test_options_of_several_values_are_lists(file, text, words):
+    path = file(f'output = "rgb.tif"\n{text}')
+    assert cli.parse(["--job", path]) == cli.parse([*words, "-o", "rgb.tif"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("level = ", "not TOML: "),
+        ("[output]\nlevel = 1", "output = {'level': 1}: must be a string or a number"),
+        ("wite = 1", "there is no option 'wite'; names are those of --help"),
+        ("o = 'rgb.tif'", "there is no option 'o'"),
+        ("level = 'high'", "argument --level: invalid int value: 'high'"),
+        ("level = true", "level = True: must be a string or a number"),
+        ("strict = 1", "strict = 1: must be true or false"),
+        ("compress = 'lzma'", "argument --compress: invalid choice: 'lzma'"),
+        ("bounds = [1, 2, 3]", "argument --bounds: expected 4 arguments"),
+        ("survive = true", "survive has to stand on the command line"),
+        ("job = 'other.toml'", "job has to stand on the command line"),
+        ("verbose = true\nquiet = true", "argument -q/--quiet: not allowed with argument -v"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_one_line_with_its_name(file, text, words):
+    path = file(text)
+    with pytest.raises(UsageError) as caught:
+        cli.parse(["--job", path, "a.SAFE", "-o", "rgb.tif"])
+    line = str(caught.value)
+    assert line.startswith(f"{path}: {words}")
+    assert line.count(path) == 1
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"a = " + b"[" * 100_000])
+def test_what_no_text_editor_writes_is_not_toml(tmp_path, content):
+    path = tmp_path / "job.toml"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="not TOML"):
+        cli.parse(["--job", str(path)])
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "job.toml"
+    with pytest.raises(UsageError, match=f"^{path}: No such file or directory$"):
+        cli.parse(["--job", str(path)])
+
+
+def test_a_file_without_an_output_needs_one_on_the_command_line(file):
+    path = file('products = "a.SAFE"')
+    assert cli.parse(["--job", path, "-o", "rgb.tif"]).job.output == Path("rgb.tif")
+    with pytest.raises(UsageError, match="required: -o/--output"):
+        cli.parse(["--job", path])
