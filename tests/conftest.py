@@ -28,6 +28,9 @@ from osgeo import gdal
 
 from safe import write_safe
 
+# A shell has its background jobs ignore it, and what they start too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # No deadline for an example: how long one takes says how busy the machine is.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
