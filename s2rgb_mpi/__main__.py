@@ -158,15 +158,15 @@ def run(
     first, last = 0, comm.size - 1
     workers = range(1, last) or range(1)
     roles = ROLES.get(comm.size) or ["coordinator", *["worker"] * len(workers), "writer"]
-    shares: list[list[int]] | None = None
-    tasks = None
+    tasks: list[tuple[list[int], Any]] | None = None
+    shares: list[list[int]] = []
     if comm.rank == first:
-        shares = [[] for _ in range(comm.size)]
-        crossings: list[Any] = [{} for _ in range(comm.size)]
         dealt = plan.deal(len(workers))
-        shares[workers.start : workers.stop] = dealt
-        crossings[workers.start : workers.stop] = plan.crossings(dealt, workers)
-        tasks = list(zip(shares, crossings, strict=True))
+        tasks = [([], {}) for _ in range(comm.size)]
+        tasks[workers.start : workers.stop] = zip(
+            dealt, plan.crossings(dealt, workers), strict=True
+        )
+        shares = [share for share, _ in tasks]
         owners = {number: rank for rank, share in enumerate(shares) for number in share}
         ranks = [owners.get(number, 0) for number in range(len(plan.windows))]
         report.start(plan.windows, ranks, plan.done)
@@ -176,7 +176,7 @@ def run(
     survive = isinstance(comm, survival.Comm)
     orders = (survival.Orders if survive else Orders)(comm)
     code, timeout = 0, plan.job.timeout
-    if lock is not None and shares is not None:  # rank 0
+    if lock is not None:  # rank 0
         if comm.size == 1:
             written, tallies = run_alone(plan, share, report, tally, lock), [tally]
         else:

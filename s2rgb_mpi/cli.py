@@ -106,12 +106,11 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     options = None
     products, rgb = [], None
     if file is not None:
+        words = jobfile.words(file, parser)
         try:
-            options = parser.parse_args(jobfile.words(file, parser))
+            options = parser.parse_args(words)
         except UsageError as error:
-            # Whatever is wrong in the file is found in it.
-            text = str(error)
-            raise UsageError(text if text.startswith(f"{file}: ") else f"{file}: {text}") from error
+            raise UsageError(f"{file}: {error}") from error
         products, rgb, options.rgb = options.products, options.rgb, None
     options = parser.parse_args(argv, options)
     if not options.products and not options.rgb:

@@ -68,12 +68,13 @@ class Helpers:
         SilenceError
             A helper does not answer.
         """
-        here = [rank for rank in self._waiting if self._machine(rank) == machine()]
+        own_machine, files = machine(), files_of(copies)
+        here = [rank for rank in self._waiting if self._machine(rank) == own_machine]
         helpers = here[: min(copies.nbytes // LEAST_NBYTES, (os.cpu_count() or 1) - 1)]
         own, *parts = copies.split(1 + len(helpers))
         asked = dict(zip(helpers, parts, strict=True))
         for rank, part in asked.items():
-            self._tell(rank, (part, files_of(part)))
+            self._tell(rank, (part, files))
         self.release()
         own.run(self._attend)
         for rank, part in asked.items():

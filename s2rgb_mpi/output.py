@@ -124,7 +124,7 @@ class Output:
         Parameters
         ----------
         copy : callable, optional
-            Has the tiles copied into the image, and brought to the disk.
+            Has the tiles copied into the image.
 
         Raises
         ------

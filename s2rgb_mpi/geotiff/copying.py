@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s2rgb_mpi.errors import OutputError, named
-from s2rgb_mpi.geotiff.disk import FLUSH_NBYTES, begin_to_flush, write_all
+from s2rgb_mpi.errors import named
+from s2rgb_mpi.geotiff.disk import FLUSH_NBYTES, begin_to_flush, check, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,8 +75,9 @@ class Copies:
         with _opened(self.source, os.O_RDONLY) as source, _opened(self.target, os.O_WRONLY) as file:
             for begin, place, size, crc32 in self.tiles.tolist():
                 attend()
-                data = buffer[:size]
-                self._read(source, data, begin, crc32)
+                with named(self.source):
+                    data = buffer[: os.preadv(source, [buffer[:size]], begin)]
+                check(self.source, begin, data, nbytes=size, crc32=crc32)
                 frame = struct.pack("<I", size) if self.framed else b""
                 again = data[-len(frame) :] if frame else b""
                 with named(self.target):
@@ -85,18 +85,6 @@ class Copies:
                 if place + size - begun > FLUSH_NBYTES:
                     begin_to_flush(file, begun, place + size - begun)
                     begun = place + size
-
-    def _read(self, source: int, data: memoryview, begin: int, crc32: int) -> None:
-        """Fill a buffer with a tile, and refuse one that is not what it was."""
-        with named(self.source):
-            nbytes = os.preadv(source, [data], begin)
-        if nbytes != len(data):
-            problem = "are not there any more"
-        elif zlib.crc32(data) != crc32:
-            problem = "are damaged: CRC-32 differs"
-        else:
-            return
-        raise OutputError(f"{self.source}: {len(data)} bytes at {begin} {problem}")
 
 
 @contextmanager

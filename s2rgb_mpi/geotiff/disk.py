@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import zlib
 from typing import TYPE_CHECKING
+
+from s2rgb_mpi.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 FLUSH_NBYTES = 16_000_000
 """After so many bytes the disk may begin to write, so that there is less to wait for at the end."""
@@ -40,6 +44,33 @@ def write_all(file: int, parts: Sequence[bytes | memoryview], place: int | None 
             some = some[whole:]
             if some:
                 some[0] = some[0][done:]
+
+
+def check(
+    path: Path, offset: int, data: bytes | memoryview, *, nbytes: int, crc32: int | None
+) -> None:
+    """Refuse bytes that were read back if they are not what was written.
+
+    Parameters
+    ----------
+    path, offset
+        Where they were read.
+    data : bytes-like
+        What was found.
+    nbytes : int
+        How many they were.
+    crc32 : int, optional
+        Theirs, where it is known.
+
+    Raises
+    ------
+    OutputError
+        Names the place.
+    """
+    if len(data) != nbytes:
+        raise OutputError(f"{path}: {nbytes} bytes at {offset} are not there any more")
+    if crc32 is not None and zlib.crc32(data) != crc32:
+        raise OutputError(f"{path}: {nbytes} bytes at {offset} are damaged: CRC-32 differs")
 
 
 def begin_to_flush(file: int, begin: int, nbytes: int) -> None:

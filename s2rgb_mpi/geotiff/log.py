@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from s2rgb_mpi.errors import OutputError, named
-from s2rgb_mpi.geotiff.disk import FLUSH_NBYTES, begin_to_flush, write_all
+from s2rgb_mpi.geotiff.disk import FLUSH_NBYTES, begin_to_flush, check, write_all
 from s2rgb_mpi.grid import reduced
 
 if TYPE_CHECKING:
@@ -100,12 +99,7 @@ class TileLog:
         """Return bytes that were appended; refuse them if they do not have the CRC-32 they had."""
         with named(self.path):
             data = os.pread(self._file, nbytes, offset)
-        if len(data) != nbytes:
-            raise OutputError(f"{self.path}: {nbytes} bytes at {offset} are not there any more")
-        if crc32 is not None and zlib.crc32(data) != crc32:
-            raise OutputError(
-                f"{self.path}: {nbytes} bytes at {offset} are damaged: CRC-32 differs"
-            )
+        check(self.path, offset, data, nbytes=nbytes, crc32=crc32)
         return data
 
     def close(self) -> None:

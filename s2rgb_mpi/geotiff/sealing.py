@@ -55,7 +55,7 @@ def seal(
     histogram : ndarray, shape (3, 256), int64
         Pixels per value and band, 0 being "no data"; the statistics are taken from it.
     copy : callable, optional
-        Has the tiles copied, and brought to the disk.
+        Has the tiles copied; that they are on the disk is waited for here.
 
     Returns
     -------
@@ -63,8 +63,8 @@ def seal(
         Size of the file, bytes.
     """
     order = list(_file_order(log.index))
-    tiles = np.array([log.index[layer][row, col] for layer, row, col in order], dtype=np.uint64)
-    offsets, sizes, crcs = tiles.reshape(-1, 3).T
+    noted = np.array([log.index[layer][row, col] for layer, row, col in order], dtype=np.uint64)
+    offsets, sizes, crcs = noted.reshape(-1, 3).T
     framed = profile.layout == "cog"
     frame = np.uint64(4 if framed else 0)
     ghost = ghost_area(profile) if framed else b""
