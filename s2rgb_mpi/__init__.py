@@ -15,7 +15,7 @@ Read the rooms in the order a block travels::
     worker                  renders a window, reduces it (overviews), compresses it (encode,
                             profile), sends it (protocol)
     writer                  receives (protocol)
-    output                  appends, journals (journal), and seals the file (geotiff)
+    output                  appends, journals (journal), and seals the file (geotiff, tags)
     helpers                 workers that are done copy tiles into place
     offsets, seams          whether the pixels agree with the offset, and products with each other:
                             counted by workers, judged by the writer

@@ -16,6 +16,7 @@ import numpy as np
 
 from s2rgb_mpi import offsets, signals
 from s2rgb_mpi.protocol import Block, Kind, Piece, Tag, pack_message, unpack_message
+from s2rgb_mpi.radiometry import RGBA
 from s2rgb_mpi.waiting import until
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 class Part(NamedTuple):
     """What one window shows of a cell."""
 
-    rgb: NDArray[np.uint8]
-    """Shape (height, width, 3)."""
+    rgba: NDArray[np.uint8]
+    """Shape (height, width, 4)."""
     counts: NDArray[np.uint32]
     """For the offset check."""
 
@@ -99,9 +100,9 @@ class Border:
             return
         pieces = []
         for number, part in parts.items():
-            width = part.rgb.shape[1]
+            width = part.rgba.shape[1]
             pieces += [
-                Piece.of(Kind.PART, 0, number, width, part.rgb.tobytes()),
+                Piece.of(Kind.PART, 0, number, width, part.rgba.tobytes()),
                 Piece.of(Kind.COUNTS, 0, number, 0, part.counts.tobytes()),
             ]
         nothing = np.zeros((3, 256), dtype=np.uint32)
@@ -152,7 +153,7 @@ def _parts(block: Block) -> dict[int, Part]:
     """Return the parts in a message, by their windows."""
     parts = {}
     for pixels, counts in zip(block.pieces[::2], block.pieces[1::2], strict=True):
-        rgb = np.frombuffer(pixels.data, dtype=np.uint8).reshape(-1, pixels.col, 3)
+        rgba = np.frombuffer(pixels.data, dtype=np.uint8).reshape(-1, pixels.col, RGBA)
         values = np.frombuffer(counts.data, dtype=np.uint32).reshape(offsets.SHAPE)
-        parts[pixels.row] = Part(rgb, values)
+        parts[pixels.row] = Part(rgba, values)
     return parts

@@ -66,6 +66,8 @@ def parse(argv: Sequence[str]) -> Order:
             tile=options.tile,
             mask=options.mask or default_mask(options.compress, options.quality),
             layout=options.layout,
+            overviews=options.overviews,
+            sparse=options.sparse,
         ),
         bounds=options.bounds and tuple(options.bounds),
         bounds_crs=options.bounds_crs,

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.product import Band, Product
-    from s2rgb_mpi.radiometry import Curve
     from s2rgb_mpi.report import Report, Tally, Wanted
 
 
@@ -143,7 +142,7 @@ def draw_up(
         windows=plan.windows,
         empty=written.empty,
         bands=[
-            _band(band, job.stretch, counts)
+            _band(band, job, counts, pixels=grid.width * grid.height)
             for band, counts in zip(
                 # The curve of the product on top: the others' offsets are among the inputs.
                 plan.scene.members[0].product.bands,
@@ -195,20 +194,20 @@ def _input(product: Product, verdict: str) -> dict[str, Any]:
     }
 
 
-def _band(band: Band, stretch: Curve, counts: NDArray[np.int64]) -> BandAccount:
+def _band(band: Band, job: Job, counts: NDArray[np.int64], *, pixels: int) -> BandAccount:
     """Return what became of a band."""
-    found = statistics(counts)
+    found = statistics(counts, pixels)
     return BandAccount(
         name=band.name,
         histogram=counts.tolist(),
         statistics={"valid_percent": 0.0} if found is None else found._asdict(),
-        curve=_curve(band, stretch),
+        curve=_curve(band, job),
     )
 
 
-def _curve(band: Band, stretch: Curve) -> list[tuple[int, float]]:
+def _curve(band: Band, job: Job) -> list[tuple[int, float]]:
     """Return the least reflectance that becomes each value, "no data" left out."""
-    values, first = np.unique(make_lut(band.calibration, stretch), return_index=True)
-    reflectance = (first + band.calibration.offset) / band.calibration.quantification
-    pairs = zip(values.tolist(), reflectance.tolist(), strict=True)
-    return [(value, least) for value, least in pairs if value]
+    lut = make_lut(band.calibration, job.stretch, darkest=job.darkest)
+    values, first = np.unique(lut[1:], return_index=True)  # DN 0 is no data
+    reflectance = (1 + first + band.calibration.offset) / band.calibration.quantification
+    return list(zip(values.tolist(), reflectance.tolist(), strict=True))

@@ -34,8 +34,8 @@ class EncodedTile(NamedTuple):
 class Encoder:
     """Encodes images tile by tile, exactly as GDAL would write them into a large file.
 
-    Tiles without a valid pixel are left out: they stay sparse in the file. Tiles at the right
-    and lower edge are padded by GDAL, as in a file of its own.
+    With a sparse profile, tiles without a valid pixel are left out. Tiles at the right and lower
+    edge are padded by GDAL, as in a file of its own.
 
     Parameters
     ----------
@@ -47,46 +47,52 @@ class Encoder:
         self._profile = profile
         self._path = f"/vsimem/s2rgb_mpi-{os.getpid()}-{id(self):x}.tif"
 
-    def encode(self, rgb: NDArray[np.uint8]) -> Iterator[EncodedTile]:
+    def encode(self, rgba: NDArray[np.uint8]) -> Iterator[EncodedTile]:
         """Encode an image, and its mask where the profile has one.
 
         Parameters
         ----------
-        rgb : ndarray, shape (height, width, 3), uint8
-            0 in all bands means "no data". The corner lies on the corner of a tile.
+        rgba : ndarray, shape (height, width, 4), uint8
+            Colours, and 255 where they are valid; "no data" is 0 in all bands. The corner lies on
+            the corner of a tile.
 
         Yields
         ------
         EncodedTile
             Rows and columns are counted from the corner of this image.
         """
-        pixels = rgb
-        if self._profile.mask == "alpha":
-            pixels = np.dstack([rgb, valid(rgb) * np.uint8(255)])
-        yield from self._tiles(pixels, self._profile.image_options(), mask=False)
-        if self._profile.mask == "internal":
-            bits = valid(rgb).view(np.uint8)[..., np.newaxis]
-            yield from self._tiles(bits, self._profile.mask_options(), mask=True)
+        profile = self._profile
+        bits = valid(rgba).view(np.uint8)
+        layers = [self._tiles(rgba, profile.bands, profile.image_options(), mask=False)]
+        if profile.mask == "internal":
+            mask = bits[..., np.newaxis]
+            layers.append(self._tiles(mask, 1, profile.mask_options(), mask=True))
+        for tile in itertools.chain(*layers):
+            top, left = tile.row * profile.tile, tile.col * profile.tile
+            # Whether it is left out does not depend on its bytes: black pixels may be valid.
+            part = bits[top : top + profile.tile, left : left + profile.tile]
+            if not profile.sparse or part.any():
+                yield tile
 
-    def pieces(self, rgb: NDArray[np.uint8], level: int, row: int, col: int) -> Iterator[Piece]:
+    def pieces(self, rgba: NDArray[np.uint8], level: int, row: int, col: int) -> Iterator[Piece]:
         """Encode an image that lies somewhere on a level, as pieces of a block.
 
         Parameters
         ----------
-        rgb : ndarray, shape (height, width, 3), uint8
+        rgba : ndarray, shape (height, width, 4), uint8
             As for :meth:`encode`.
         level, row, col : int
             Where its corner lies: the level, row and column of the tile there.
         """
-        for tile in self.encode(rgb):
+        for tile in self.encode(rgba):
             kind = Kind.MASK if tile.mask else Kind.TILE
             yield Piece.of(kind, level, row + tile.row, col + tile.col, tile.data)
 
     def _tiles(
-        self, pixels: NDArray[np.uint8], options: dict[str, str], *, mask: bool
+        self, pixels: NDArray[np.uint8], bands: int, options: dict[str, str], *, mask: bool
     ) -> Iterator[EncodedTile]:
-        """Write a GeoTIFF in memory, and take the bytes of its tiles out of it."""
-        height, width, bands = pixels.shape
+        """Write the first bands to a GeoTIFF in memory, and take its tiles' bytes out of it."""
+        height, width, depth = pixels.shape
         dataset = gdal.GetDriverByName("GTiff").Create(
             self._path,
             width,
@@ -101,8 +107,8 @@ class Encoder:
             width,
             height,
             np.ascontiguousarray(pixels).data,
-            buf_pixel_space=bands,
-            buf_line_space=bands * width,
+            buf_pixel_space=depth,
+            buf_line_space=depth * width,
             buf_band_space=1,
         )
         dataset.FlushCache()
@@ -112,7 +118,9 @@ class Encoder:
             band = dataset.GetRasterBand(1)
             for row, col in itertools.product(range(-(-height // edge)), range(-(-width // edge))):
                 offset = band.GetMetadataItem(f"BLOCK_OFFSET_{col}_{row}", "TIFF")
-                if offset is None:
+                if offset is None and self._profile.compress == "none":
+                    # Zeros alone, which GDAL writes only when it closes the file.
+                    yield EncodedTile(mask, row, col, bytes(edge * edge * bands))
                     continue
                 size = int(band.GetMetadataItem(f"BLOCK_SIZE_{col}_{row}", "TIFF"))
                 gdal.VSIFSeekL(file, int(offset), os.SEEK_SET)

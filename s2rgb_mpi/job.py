@@ -94,6 +94,11 @@ class Job:
     survive: bool = False
     strict: bool = False
 
+    @property
+    def darkest(self) -> int:
+        """The least value of a valid pixel: 0 if the preset has it and "no data" is not 0."""
+        return 0 if self.stretch.has_zero and self.profile.mask != "nodata" else 1
+
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
         if bool(self.products) == bool(self.rgb):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-VERSION = 1
+VERSION = 2
 """Of the format."""
 
 COMMIT_SECONDS = 1.0

@@ -6,6 +6,7 @@ import ctypes
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.protocol import header_nbytes
+from s2rgb_mpi.radiometry import RGBA
 from s2rgb_mpi.shares import in_common
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
         sum(band.stored.nbytes_per_pixel for band in member.product.bands)
         for member in plan.scene.members
     )
-    arrays = pixels * (stored + 3 * 4 + DECODER_NBYTES_PER_PIXEL)
+    arrays = pixels * (stored + 4 * RGBA + DECODER_NBYTES_PER_PIXEL)
     kept = max(
         plan.kept_nbytes(share) + passed + _tile_nbytes(plan, _open_tiles(plan, share))
         for share, passed in zip(shares, passed_nbytes(plan, shares), strict=True)
@@ -96,13 +97,13 @@ def passed_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> list[int]:
                 part = cell.target.overlap(window)
                 for user in common.get((member, cell.source), ()):
                     if part and user <= owner:
-                        totals[user] += part.width * part.height * 3
+                        totals[user] += part.width * part.height * RGBA
     return totals
 
 
 def _tile_nbytes(plan: Plan, tiles: int) -> int:
     """Return the memory of so many tiles that are joined, bytes."""
-    return int(tiles * plan.job.profile.tile**2 * 3)
+    return int(tiles * plan.job.profile.tile**2 * RGBA)
 
 
 def _open_tiles(plan: Plan, share: Sequence[int]) -> int:

@@ -31,7 +31,7 @@ class Written(NamedTuple):
     nbytes: int
     """Its size."""
     histogram: NDArray[np.int64]
-    """Pixels per value and band, shape (3, 256); "no data" is counted at 0."""
+    """Valid pixels per value and band, shape (3, 256)."""
     empty: list[int]
     """The windows in which no pixel is valid."""
     verdicts: list[str]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.job import ON_ERROR, RESAMPLINGS, Job
-from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, Profile
+from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, OVERVIEWS, Profile
 from s2rgb_mpi.radiometry import PRESETS, Stretch
 from s2rgb_mpi.report import PROGRESS, Wanted
 
@@ -213,6 +213,19 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         choices=MASKS,
         help='how "no data" is marked; nodata is the value 0 (default: nodata; for jpeg and webp,'
         " which do not keep the value 0, internal)",
+    )
+    group.add_argument(
+        "--sparse",
+        action="store_true",
+        help="leave tiles without data out of the file: GDAL, rasterio and tifffile read it then;"
+        " Pillow, OpenCV, imageio, ImageMagick, sharp, async-geotiff and georaster do not; never"
+        " with jpeg (default: every tile is written)",
+    )
+    group.add_argument(
+        "--overviews",
+        choices=OVERVIEWS,
+        default=default.overviews,
+        help="reduced levels of --layout cog: down to one tile, or none (default: %(default)s)",
     )
     group.add_argument(
         "--tile",

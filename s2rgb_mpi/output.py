@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s2rgb_mpi import __version__, journal, signals
+from s2rgb_mpi import journal, signals
 from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import ProtocolError, StrictError, named
 from s2rgb_mpi.geotiff import Copies, Layer, TileLog, seal
@@ -18,7 +17,9 @@ from s2rgb_mpi.news import Written
 from s2rgb_mpi.offsets import OffsetCheck
 from s2rgb_mpi.overviews import Assembly
 from s2rgb_mpi.protocol import Block, Kind
+from s2rgb_mpi.radiometry import RGBA
 from s2rgb_mpi.seams import SeamCheck
+from s2rgb_mpi.tags import tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -202,7 +203,7 @@ class Output:
                 self._seams.add(piece.row, piece.data)
             if piece.kind is Kind.CAUSE:
                 self._damaged[block.window] = bytes(piece.data).decode(errors="replace")
-        if all(piece.level for piece in block.pieces):  # of the window itself there is nothing
+        if not block.histogram.any():  # no pixel is valid
             self._empty.append(block.window)
         self._missing.remove(block.window)
 
@@ -238,9 +239,9 @@ class Output:
         for level in plan.joined_levels:
             place = window.at_level(level)
             for tile in self._assembly.add(level, place, parts.get(level)):
-                if self._log.has(Layer(level, mask=False), tile.row, tile.col):
+                if self._log.has_any(level, tile.row, tile.col):
                     continue
-                pieces = list(self._encoder.pieces(tile.rgb, level, tile.row, tile.col))
+                pieces = list(self._encoder.pieces(tile.rgba, level, tile.row, tile.col))
                 # Not journalled: whoever goes on joins them anew, from the parts.
                 begin = self._log.append(*(piece.data for piece in pieces))
                 self._note(pieces, begin)
@@ -248,7 +249,7 @@ class Output:
     def _part(self, place: Window, offset: int, nbytes: int, crc32: int) -> NDArray[np.uint8]:
         """Read a part of a level from the part file."""
         raw = np.frombuffer(self._log.read(offset, nbytes, crc32), dtype=np.uint8)
-        return raw.reshape(place.height, place.width, 3)
+        return raw.reshape(place.height, place.width, RGBA)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -258,25 +259,3 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def tags(plan: Plan) -> dict[str, str]:
-    """Return the metadata items of the file: what it was made from, and how.
-
-    Nothing of the run is in them (no date, no host), so that the same job gives the same bytes.
-    """
-    curve = plan.job.stretch
-    items = {"TIFFTAG_SOFTWARE": f"s2rgb_mpi {__version__}", "S2RGB_PRESET": curve.preset}
-    for name, value in asdict(curve).items():  # black, white and gamma, where they mean something
-        items[f"S2RGB_{name.upper()}"] = f"{value:g}"
-    members = plan.scene.members
-    for number, product in enumerate((member.product for member in members), start=1):
-        end = f"_{number}" if len(members) > 1 else ""
-        items[f"S2RGB_PRODUCT{end}"] = product.name
-        items[f"S2RGB_SENSING_TIME{end}"] = product.sensing_time
-        items[f"S2RGB_PROCESSING_BASELINE{end}"] = product.baseline
-        for band in product.bands:
-            place = f"{band.name}{end}"
-            items[f"S2RGB_OFFSET_{place}"] = str(band.calibration.offset)
-            items[f"S2RGB_QUANTIFICATION_{place}"] = f"{band.calibration.quantification:g}"
-    return {name: value for name, value in items.items() if value}

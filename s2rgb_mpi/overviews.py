@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.radiometry import valid
+from s2rgb_mpi.radiometry import ALPHA, RGBA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,28 +22,29 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8] | Callable[[], NDArray[np.uint8]]
 
 
-def halve(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def halve(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Average every 2 x 2 pixels over those that are valid, rounding half up.
 
-    "No data" never bleeds into an edge, and a valid average is never 0, because valid pixels
-    are 1..255. The last row or column of an odd size is averaged over the pixels there are.
+    "No data" never bleeds into an edge. The last row or column of an odd size is averaged over
+    the pixels there are.
 
     Parameters
     ----------
-    rgb : ndarray, shape (height, width, 3), uint8
-        0 in all bands means "no data".
+    rgba : ndarray, shape (height, width, 4), uint8
+        As :func:`~s2rgb_mpi.radiometry.colour` fills it.
 
     Returns
     -------
-    ndarray, shape (ceil(height / 2), ceil(width / 2), 3), uint8
+    ndarray, shape (ceil(height / 2), ceil(width / 2), 4), uint8
+        Valid where any of the pixels is.
     """
-    height, width = rgb.shape[:2]
+    height, width = rgba.shape[:2]
     if height % 2 or width % 2:
-        rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)))
-    total = _sum_of_four(rgb)
-    if rgb.all():
+        rgba = np.pad(rgba, ((0, height % 2), (0, width % 2), (0, 0)))
+    total = _sum_of_four(rgba)
+    if rgba[..., ALPHA].all():
         return ((total + 2) >> 2).astype(np.uint8)
-    count = _sum_of_four(valid(rgb)[..., np.newaxis])
+    count = total[..., ALPHA:] // 255  # alpha is 255 or 0, and its own average by the same formula
     return ((2 * total + count) // np.maximum(2 * count, 1)).astype(np.uint8)
 
 
@@ -65,16 +66,16 @@ class LevelTile(NamedTuple):
     """What is in it, and where that lies in the level; the rest is empty."""
 
     @property
-    def rgb(self) -> NDArray[np.uint8]:
-        """Its pixels, joined anew; shape (place.height, place.width, 3), uint8."""
-        rgb = np.zeros((self.place.height, self.place.width, 3), dtype=np.uint8)
+    def rgba(self) -> NDArray[np.uint8]:
+        """Its pixels, joined anew; shape (place.height, place.width, 4), uint8."""
+        rgba = np.zeros((self.place.height, self.place.width, RGBA), dtype=np.uint8)
         for part, pixels in self.parts:
             shown = part.overlap(self.place)
             assert shown is not None  # noqa: S101  only such parts were added
             inside = shown.moved(-self.place.col_off, -self.place.row_off).slices
             source = shown.moved(-part.col_off, -part.row_off).slices
-            rgb[inside] = (pixels() if callable(pixels) else pixels)[source]
-        return rgb
+            rgba[inside] = (pixels() if callable(pixels) else pixels)[source]
+        return rgba
 
 
 class _OpenTile:
@@ -121,7 +122,7 @@ class Assembly:
             1 is half resolution.
         part : Window
             Where the part lies, pixels of that level.
-        pixels : ndarray, shape (part.height, part.width, 3), uint8, or what gives it when called
+        pixels : ndarray, shape (part.height, part.width, 4), uint8, or what gives it when called
             Kept until the tile is whole, and not copied. None where the window has no valid pixel.
 
         Yields

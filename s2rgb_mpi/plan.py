@@ -18,6 +18,7 @@ from s2rgb_mpi.geotiff import made_by
 from s2rgb_mpi.grid import Window, interleave, reduced
 from s2rgb_mpi.overviews import whole_tiles
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD
+from s2rgb_mpi.radiometry import RGBA
 from s2rgb_mpi.scene import cells
 from s2rgb_mpi.shares import arrange, crossings, cut, in_common
 
@@ -160,9 +161,13 @@ class Plan:
     def payload_nbytes(self) -> int:
         """The largest payload of a block, bytes."""
         profile = self.job.profile
-        pixels = self.edge[0] * self.edge[1] * 4 / 3 + self._joined_at_once * profile.tile**2
+        encoded = profile.bands * profile.worst_ratio + 1 / 8
+        window = self.edge[0] * self.edge[1]
+        # Reduced levels are encoded, or RGBA as they are.
+        pixels = window * encoded + window / 3 * max(encoded, RGBA)
+        joined = self._joined_at_once * profile.tile**2 * encoded
         counts = len(self.scene.members) * (offsets.NBYTES + seams.NBYTES)
-        return math.ceil(pixels * (profile.bands * profile.worst_ratio + 1 / 8)) + counts + 4096
+        return math.ceil(pixels + joined) + counts + 4096
 
     @property
     def _joined_at_once(self) -> int:
@@ -191,7 +196,7 @@ class Plan:
             window = self.windows[number]
             for member, cell in self.cells(window):
                 part = cell.target.overlap(window)
-                shown[member, cell.source][number] = part.width * part.height * 3 if part else 0
+                shown[member, cell.source][number] = part.width * part.height * RGBA if part else 0
         # A cell is read for the first window that shows it; each later one then takes its part.
         change: Counter[int] = Counter()
         for parts in shown.values():
@@ -303,7 +308,9 @@ def make_plan(job: Job, scene: Scene) -> Plan:
         large for one message.
     """
     grid, tile = scene.grid, job.profile.tile
-    levels = grid.overview_levels(tile) if job.profile.layout == "cog" else 0
+    profile = job.profile
+    has_levels = profile.layout == "cog" and profile.overviews == "auto"
+    levels = grid.overview_levels(tile) if has_levels else 0
     # Windows follow the blocks of the first product, as if they were those of the whole scene.
     edge = window_edge(job, scene.members[0].product.block, grid)
     sizes = (grid.width, grid.height)

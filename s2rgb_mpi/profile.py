@@ -10,6 +10,7 @@ CODECS = ("deflate", "zstd", "lzw", "jpeg", "webp", "none")
 LOSSY = ("jpeg", "webp")
 MASKS = ("nodata", "internal", "alpha", "none")
 LAYOUTS = ("cog", "tiled")
+OVERVIEWS = ("auto", "none")
 
 _LEVELS = {"deflate": (1, 12, 1), "zstd": (1, 22, 1)}
 """Lowest, highest and default level of the codecs that have one."""
@@ -55,6 +56,10 @@ class Profile:
         How "no data" is marked, one of :data:`MASKS`.
     layout : str
         One of :data:`LAYOUTS`.
+    overviews : str
+        One of :data:`OVERVIEWS`: a COG has reduced levels, or none.
+    sparse : bool
+        Whether tiles without data are left out of the file.
     """
 
     compress: str = "deflate"
@@ -63,6 +68,8 @@ class Profile:
     tile: int = 512
     mask: str = "nodata"
     layout: str = "cog"
+    overviews: str = "auto"
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what TIFF or the codec cannot do."""
@@ -78,6 +85,10 @@ class Profile:
             )
         if self.compress == "jpeg" and self.mask == "alpha":
             raise UsageError("--compress jpeg has no alpha band; use --mask internal")
+        if self.compress == "jpeg" and self.sparse:
+            raise UsageError(
+                "--sparse cannot be used with --compress jpeg: readers show absent tiles in colour"
+            )
 
     def _check(self, option: str, value: int | None, limits: tuple[int, ...] | None) -> None:
         """Refuse a number that this codec does not take."""
@@ -107,7 +118,6 @@ class Profile:
             "INTERLEAVE": "PIXEL",
             "COMPRESS": self.compress.upper(),
             "PHOTOMETRIC": "YCBCR" if self.compress == "jpeg" else "RGB",
-            "SPARSE_OK": "TRUE",
             "NUM_THREADS": "1",
         }
         if self.compress in ("deflate", "zstd", "lzw"):
@@ -124,7 +134,6 @@ class Profile:
             "BLOCKYSIZE": str(self.tile),
             "COMPRESS": "DEFLATE",
             "NBITS": "1",
-            "SPARSE_OK": "TRUE",
             "NUM_THREADS": "1",
         }
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAGIC = 0x62676253
-VERSION = 2
+VERSION = 3
 END_OF_SHARE = -1
 STOPPED = -2
 """The window number of the header that follows a worker's last block: of its share, or before a
@@ -86,7 +86,7 @@ class Kind(IntEnum):
     MASK = 1
     """An encoded tile of the internal mask; row and col as for TILE."""
     PART = 2
-    """The window's own RGB pixels of a level whose tiles span windows; row and col in pixels."""
+    """The window's own RGBA pixels of a level whose tiles span windows; row and col in pixels."""
     COUNTS = 3
     """What the offset check counted of one product in the window (offsets); row is its number."""
     SEAM = 4
@@ -120,9 +120,9 @@ class Block:
     window : int
         Its number in the plan.
     pieces : sequence of Piece
-        Empty where no pixel of the window is valid.
+        Its encoded tiles, and what else is known of it.
     histogram : ndarray, shape (3, 256), uint32
-        Pixels of the window per value of each band.
+        Valid pixels of the window per value of each band.
     """
 
     window: int

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NODATA_OUT = 0
-"""The value of "no data" in the image; valid pixels are 1..255, so dark water is no hole."""
+"""The value of "no data" in the image."""
+
+ALPHA = 3
+"""The band of an RGBA array that is 255 where a pixel is valid, and 0 where it is "no data"."""
+
+RGBA = 4
+"""Bands of such an array: all that is coloured is kept like this, up to the encoder."""
 
 DN_COUNT = 65536
 """How many digital numbers a uint16 band can hold: the length of every table."""
@@ -59,6 +65,9 @@ class Curve(ABC):
     preset: ClassVar[str]
     """Its name on the command line and in the file."""
 
+    has_zero: ClassVar[bool] = True
+    """Whether valid pixels may be 0, which they are only where 0 does not mean "no data"."""
+
     @abstractmethod
     def values(self, numbers: NDArray[np.float64], quantification: float) -> NDArray[np.float64]:
         """Colour digital numbers to which the offset has been added.
@@ -73,7 +82,7 @@ class Curve(ABC):
         Returns
         -------
         ndarray, float64
-            Whole numbers, 0..255. That valid pixels are not 0 is the caller's business.
+            Whole numbers, 0..255.
         """
 
 
@@ -91,6 +100,7 @@ class Stretch(Curve):
     """
 
     preset: ClassVar[str] = "boa"
+    has_zero: ClassVar[bool] = False  # dark water must not look like "no data", whatever the mask
 
     black: float = 0.0
     white: float = 1.0
@@ -162,7 +172,7 @@ PRESETS: dict[str, type[Curve]] = {curve.preset: curve for curve in (Stretch, Tc
 """The curves by their names on the command line."""
 
 
-def make_lut(calibration: Calibration, curve: Curve) -> NDArray[np.uint8]:
+def make_lut(calibration: Calibration, curve: Curve, *, darkest: int = 1) -> NDArray[np.uint8]:
     """Build the table from digital number to display value, applied as ``lut[dn]``.
 
     Parameters
@@ -171,12 +181,14 @@ def make_lut(calibration: Calibration, curve: Curve) -> NDArray[np.uint8]:
         Offset, quantification and no-data DN of one band.
     curve : Curve
         From reflectance to colour.
+    darkest : int
+        The least value of a valid pixel: 1 where 0 means "no data", so that what the curve makes 0
+        becomes 1; 0 where "no data" is marked otherwise.
 
     Returns
     -------
     ndarray, shape (65536,), uint8
-        0 for the no-data DN alone; every other DN gets 1..255, so what a curve makes 0 becomes
-        1.
+        0 for the no-data DN; ``darkest`` to 255 for every other DN.
 
     Notes
     -----
@@ -186,7 +198,7 @@ def make_lut(calibration: Calibration, curve: Curve) -> NDArray[np.uint8]:
     """
     numbers = np.arange(DN_COUNT, dtype=np.float64) + calibration.offset
     values = curve.values(numbers, calibration.quantification)
-    lut = np.maximum(values, NODATA_OUT + 1).astype(np.uint8)
+    lut = np.maximum(values, darkest).astype(np.uint8)
     lut[calibration.nodata] = NODATA_OUT
     return lut
 
@@ -194,76 +206,74 @@ def make_lut(calibration: Calibration, curve: Curve) -> NDArray[np.uint8]:
 def colour(
     dn: Sequence[NDArray[np.uint16]],
     luts: Sequence[NDArray[np.uint8]],
-    rgb: NDArray[np.uint8],
-) -> bool:
-    """Apply one table per band, and keep valid pixels apart from "no data".
+    rgba: NDArray[np.uint8],
+    *,
+    darkest: int = 1,
+) -> None:
+    """Apply one table per band, and mark the valid pixels.
 
     A pixel is valid if any of its three bands is. In a valid pixel a band that has no data of
-    its own (processors write DN 0 over very dark water) gets 1, the darkest value, so that a
-    reader who looks at single bands sees no hole either.
+    its own (processors write DN 0 over very dark water) gets the darkest value, so that a reader
+    who looks at single bands sees no nodata area either.
 
     Parameters
     ----------
     dn : sequence of three ndarray, shape (height, width), uint16
-        Digital numbers: red, green, blue.
+        Digital numbers: red, green, blue; 0 means "no data".
     luts : sequence of three ndarray, shape (65536,), uint8
-        What :func:`make_lut` gave for each band.
-    rgb : ndarray, shape (height, width, 3), uint8
-        Filled here.
-
-    Returns
-    -------
-    bool
-        True if any pixel is valid.
+        From :func:`make_lut`, one a band.
+    rgba : ndarray, shape (height, width, 4), uint8
+        Filled here: colours, 0 in all bands where there is no data; and :data:`ALPHA`.
+    darkest : int
+        The least value of a valid pixel, as for :func:`make_lut`.
     """
     for band, (numbers, lut) in enumerate(zip(dn, luts, strict=True)):
         # mode="clip" only spares numpy a second pass for bounds: 65,536 entries cover uint16.
-        rgb[..., band] = np.take(lut, numbers, mode="clip")
-    if rgb.all():
-        return True
-    pixels = valid(rgb)
-    np.maximum(rgb, pixels[..., np.newaxis], out=rgb)
-    return bool(pixels.any())
+        rgba[..., band] = np.take(lut, numbers, mode="clip")
+    rgba[..., ALPHA] = ((dn[0] | dn[1] | dn[2]) != 0) * np.uint8(255)
+    if darkest and not rgba.all():
+        rgb = rgba[..., :ALPHA]
+        np.maximum(rgb, valid(rgba)[..., np.newaxis] * np.uint8(darkest), out=rgb)
 
 
-def valid(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Tell which pixels are not "no data".
+def valid(rgba: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which pixels are not "no data".
 
     Parameters
     ----------
-    rgb : ndarray, shape (height, width, 3), uint8
-        Colours, 0 in all bands where there is no data.
+    rgba : ndarray, shape (height, width, 4), uint8
+        As :func:`colour` fills it.
 
     Returns
     -------
     ndarray, shape (height, width), bool
     """
-    # Joining the bands by hand is ten times faster than rgb.any(axis=2).
-    return (rgb[..., 0] | rgb[..., 1] | rgb[..., 2]) != NODATA_OUT
+    return rgba[..., ALPHA] != 0
 
 
-def histogram(rgb: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Count the values of each band.
+def histogram(rgba: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Count the values of each band over the valid pixels.
 
     Parameters
     ----------
-    rgb : ndarray, shape (height, width, 3), uint8
-        A window's pixels.
+    rgba : ndarray, shape (height, width, 4), uint8
+        As :func:`colour` fills it: pixels without data are 0 in all bands.
 
     Returns
     -------
     ndarray, shape (3, 256), uint32
-        Pixels per value; "no data" is counted at 0.
+        Valid pixels per value.
     """
-    counts = np.zeros((3, 256), dtype=np.uint32)
-    for band in range(3):
-        values = np.ascontiguousarray(rgb[..., band]).reshape(-1)
+    counts = np.zeros((ALPHA, 256), dtype=np.uint32)
+    for band in range(ALPHA):
+        values = np.ascontiguousarray(rgba[..., band]).reshape(-1)
         # Two pixels at a time, as one uint16: half the work of counting them one by one.
         pairs = values[: values.size & ~1].view(np.uint16)
         table = np.bincount(pairs, minlength=DN_COUNT).reshape(256, 256)
         counts[band] = table.sum(axis=0) + table.sum(axis=1)
         if values.size % 2:
             counts[band, values[-1]] += 1
+    counts[:, NODATA_OUT] -= np.uint32(np.count_nonzero(~valid(rgba)))
     return counts
 
 
@@ -277,26 +287,26 @@ class Statistics(NamedTuple):
     valid_percent: float
 
 
-def statistics(counts: NDArray[np.int64]) -> Statistics | None:
+def statistics(counts: NDArray[np.int64], pixels: int) -> Statistics | None:
     """Compute exact statistics from one band's histogram.
 
     Parameters
     ----------
     counts : ndarray, shape (256,), int64
-        Pixels per value, 0 being "no data".
+        Valid pixels per value.
+    pixels : int
+        Pixels of the image, valid or not.
 
     Returns
     -------
     Statistics or None
         None where no pixel is valid.
     """
-    values = np.arange(1, 256, dtype=np.float64)
-    valid_counts = counts[1:]
-    number = int(valid_counts.sum())
+    values = np.arange(256, dtype=np.float64)
+    number = int(counts.sum())
     if not number:
         return None
-    mean = float(valid_counts @ values) / number
-    deviation = (float(valid_counts @ (values - mean) ** 2) / number) ** 0.5
-    seen = np.flatnonzero(valid_counts) + 1
-    percent = 100 * number / int(counts.sum())
-    return Statistics(int(seen[0]), int(seen[-1]), mean, deviation, percent)
+    mean = float(counts @ values) / number
+    deviation = (float(counts @ (values - mean) ** 2) / number) ** 0.5
+    seen = np.flatnonzero(counts)
+    return Statistics(int(seen[0]), int(seen[-1]), mean, deviation, 100 * number / pixels)

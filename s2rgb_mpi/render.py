@@ -12,7 +12,7 @@ from s2rgb_mpi.border import Part
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.memory import give_back
 from s2rgb_mpi.product import forget
-from s2rgb_mpi.radiometry import colour, make_lut, valid
+from s2rgb_mpi.radiometry import RGBA, colour, make_lut, valid
 from s2rgb_mpi.source import Memory, Source
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ GIVE_BACK_WINDOWS = 20
 class Rendered(NamedTuple):
     """A window's colours, and what was seen on the way."""
 
-    rgb: NDArray[np.uint8]
-    """Shape (height, width, 3); 0 in all bands where no product has data."""
+    rgba: NDArray[np.uint8]
+    """Shape (height, width, 4); 0 in all bands where no product has data."""
     counts: dict[int, NDArray[np.uint32]]
     """For the offset check: the DN of a sample, by the number of the product."""
     seams: dict[int, NDArray[np.uint32]]
@@ -47,7 +47,7 @@ class Renderer:
 
     Products are read in cells of whole blocks. Where the blocks of a product do not line up with
     the windows, a cell shows in up to four of them: for each of those that are still to come, its
-    part of the cell is coloured at once, and kept; that takes a quarter of what the whole cell
+    part of the cell is coloured at once, and kept; that takes a third of what the whole cell
     would take as DN. Likewise for windows of other shares. A cell that is wholly hidden by products
     before it is never read.
 
@@ -75,7 +75,7 @@ class Renderer:
             [band.calibration for band in member.product.bands] for member in plan.scene.members
         ]
         self._luts = [
-            [make_lut(calibration, plan.job.stretch) for calibration in calibrations]
+            [make_lut(each, plan.job.stretch, darkest=plan.job.darkest) for each in calibrations]
             for calibrations in self._calibrations
         ]
         self._awaited: defaultdict[tuple[int, Window], set[int]] = defaultdict(set)
@@ -96,8 +96,8 @@ class Renderer:
             Names the window and the file.
         """
         window = self._plan.windows[number]
-        rgb = np.zeros((window.height, window.width, 3), dtype=np.uint8)
-        rendered = Rendered(rgb, {}, {})
+        rgba = np.zeros((window.height, window.width, RGBA), dtype=np.uint8)
+        rendered = Rendered(rgba, {}, {})
         # Whatever becomes of this window, nothing is kept for it any longer.
         here = [
             (member, cell, self._take(member, cell, number))
@@ -106,7 +106,7 @@ class Renderer:
         for member, cell, kept in here:
             shown = cell.target.overlap(window)
             assert shown is not None  # noqa: S101  `cells` lists no other
-            target = rgb[shown.moved(-window.col_off, -window.row_off).slices]
+            target = rgba[shown.moved(-window.col_off, -window.row_off).slices]
             if member and valid(target).all():
                 continue
             try:
@@ -184,22 +184,22 @@ class Renderer:
         assert shown is not None  # noqa: S101  the cell is awaited by windows that show it
         inside = shown.moved(-cell.target.col_off, -cell.target.row_off).slices
         part = [band[inside] for band in dn]
-        rgb = np.empty((shown.height, shown.width, 3), dtype=np.uint8)
-        colour(part, self._luts[member], rgb)
-        return Part(rgb, offsets.count(part, self._calibrations[member]))
+        rgba = np.empty((shown.height, shown.width, RGBA), dtype=np.uint8)
+        colour(part, self._luts[member], rgba, darkest=self._plan.job.darkest)
+        return Part(rgba, offsets.count(part, self._calibrations[member]))
 
 
 def _paint(rendered: Rendered, member: int, part: Part, target: NDArray[np.uint8]) -> None:
     """Fill the pixels of a part of the window that are still empty; count what is seen."""
     _add(rendered.counts, member, part.counts)
     if member == 0:
-        target[:] = part.rgb
+        target[:] = part.rgba
         return
     if not target.any():  # mostly, and far faster than pixel by pixel
-        target[:] = part.rgb
+        target[:] = part.rgba
         return
-    _add(rendered.seams, member, seams.count(target, part.rgb))
-    np.copyto(target, part.rgb, where=~valid(target)[..., np.newaxis])
+    _add(rendered.seams, member, seams.count(target, part.rgba))
+    np.copyto(target, part.rgba, where=~valid(target)[..., np.newaxis])
 
 
 def _add(sums: dict[int, NDArray[np.uint32]], member: int, counts: NDArray[np.uint32]) -> None:

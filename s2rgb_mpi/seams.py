@@ -42,8 +42,8 @@ def count(above: NDArray[np.uint8], below: NDArray[np.uint8]) -> NDArray[np.uint
 
     Parameters
     ----------
-    above, below : ndarray, shape (height, width, 3), uint8
-        0 in all bands where there is no data.
+    above, below : ndarray, shape (height, width, 4), uint8
+        As :func:`~s2rgb_mpi.radiometry.colour` fills them.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.memory import BLOCKS_IN_FLIGHT
 from s2rgb_mpi.overviews import Assembly, halve
 from s2rgb_mpi.protocol import Block, Kind, Piece, Tag, end_of_share, pack
-from s2rgb_mpi.radiometry import histogram
+from s2rgb_mpi.radiometry import RGBA, histogram
 from s2rgb_mpi.render import Renderer
 from s2rgb_mpi.waiting import until
 
@@ -108,7 +108,7 @@ def blocks(
     Yields
     ------
     Block
-        Without pieces where no pixel of the window is valid.
+        Of every window, in the order of the share.
 
     Raises
     ------
@@ -154,12 +154,11 @@ class _Maker:
         """Turn one window into a block."""
         rendered = self._renderer.render(number)
         with self._tally.stage("render", number):
-            values = histogram(rendered.rgb)
-        if values[0, 0] == rendered.rgb[..., 0].size:  # no pixel is valid
-            with self._tally.stage("encode", number):
-                return Block(number, list(self._joined(number, {})), values)
+            values = histogram(rendered.rgba)
         with self._tally.stage("encode", number):
-            pieces = self._pieces(number, rendered.rgb)
+            pieces = self._pieces(number, rendered.rgba)
+        if not values.any():  # no pixel is valid
+            return Block(number, pieces, values)
         counts = [
             Piece.of(kind, 0, member, 0, numbers.tobytes())
             for kind, sums in ((Kind.COUNTS, rendered.counts), (Kind.SEAM, rendered.seams))
@@ -168,32 +167,33 @@ class _Maker:
         return Block(number, [*pieces, *counts], values)
 
     def left_empty(self, number: int, error: ReadError) -> Block:
-        """Return the block of a window that cannot be read: no pixel is valid, and why."""
+        """Return the block of a window that cannot be read: no pixel is valid, and the cause."""
         window = self._plan.windows[number]
         # Another run may be able to read it: until then its pixels are in no tile but its own.
         for level in self._plan.joined_levels:
             self._assembly.leave(level, window.at_level(level))
-        values = np.zeros((3, 256), dtype=np.uint32)
-        values[:, 0] = window.width * window.height
-        cause = str(error).encode()[:LARGEST_CAUSE]
-        return Block(number, [Piece.of(Kind.CAUSE, 0, 0, 0, cause)], values)
+        rgba = np.zeros((window.height, window.width, RGBA), dtype=np.uint8)
+        cause = Piece.of(Kind.CAUSE, 0, 0, 0, str(error).encode()[:LARGEST_CAUSE])
+        pieces = [*self._pieces(number, rgba), cause]
+        return Block(number, pieces, np.zeros((3, 256), dtype=np.uint32))
 
-    def _pieces(self, number: int, rgb: NDArray[np.uint8]) -> list[Piece]:
+    def _pieces(self, number: int, rgba: NDArray[np.uint8]) -> list[Piece]:
         """Encode the levels whose tiles lie wholly in the window; add the other levels raw."""
         window, tile = self._plan.windows[number], self._plan.job.profile.tile
         tiles: list[Piece] = []
         raw: list[Piece] = []
         parts: dict[int, NDArray[np.uint8]] = {}
+        has_data = bool(rgba.any())
         for level in range(self._plan.levels + 1):
             if level:
-                rgb = halve(rgb)
+                rgba = halve(rgba)
             place = window.at_level(level)
-            if level in self._plan.joined_levels:
-                parts[level] = rgb
-                raw.append(Piece.of(Kind.PART, level, place.row_off, place.col_off, rgb.tobytes()))
-            else:
+            if level not in self._plan.joined_levels:
                 row, col = place.row_off // tile, place.col_off // tile
-                tiles += self._encoder.pieces(rgb, level, row, col)
+                tiles += self._encoder.pieces(rgba, level, row, col)
+            elif has_data:
+                parts[level] = rgba
+                raw.append(Piece.of(Kind.PART, level, place.row_off, place.col_off, rgba.tobytes()))
         return [*tiles, *raw, *self._joined(number, parts)]
 
     def _joined(self, number: int, parts: Mapping[int, NDArray[np.uint8]]) -> Iterator[Piece]:
@@ -201,7 +201,7 @@ class _Maker:
         for level in self._plan.joined_levels:
             place = self._plan.windows[number].at_level(level)
             for tile in self._assembly.add(level, place, parts.get(level)):
-                yield from self._encoder.pieces(tile.rgb, level, tile.row, tile.col)
+                yield from self._encoder.pieces(tile.rgba, level, tile.row, tile.col)
 
 
 class _Outbox:

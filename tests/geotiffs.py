@@ -53,6 +53,11 @@ def picture(width: int, height: int, *, hole: bool = True) -> NDArray[np.uint8]:
     return image
 
 
+def rgba(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Add the alpha band of an image whose valid pixels are not 0 in all bands."""
+    return np.dstack([rgb, np.uint8(255) * rgb.any(axis=2)])
+
+
 def make_grid(width: int, height: int) -> Grid:
     """Lay a grid of 10 m pixels in UTM zone 32."""
     utm = osr.SpatialReference()
@@ -68,9 +73,10 @@ def log_tiles(
     levels = grid.overview_levels(profile.tile) if profile.layout == "cog" else 0
     encoder = Encoder(profile)
     tiles = []
+    image = rgba(rgb)
     for level in range(levels + 1):
-        tiles += [(Layer(level, tile.mask), tile) for tile in encoder.encode(rgb)]
-        rgb = halve(rgb)
+        tiles += [(Layer(level, tile.mask), tile) for tile in encoder.encode(image)]
+        image = halve(image)
     if shuffle:
         random.Random(1).shuffle(tiles)  # noqa: S311
     path.touch()
@@ -85,7 +91,8 @@ def log_tiles(
 def write(path: Path, rgb: NDArray[np.uint8], profile: Profile, *, shuffle: bool = False) -> Path:
     """Write an image through log and seal; return its path."""
     log, grid = log_tiles(path.with_suffix(".part"), rgb, profile, shuffle=shuffle)
-    counts = [np.bincount(rgb[..., band].ravel(), minlength=256) for band in range(3)]
+    valid = rgb[rgb.any(axis=2)]
+    counts = [np.bincount(valid[..., band].ravel(), minlength=256) for band in range(3)]
     histogram = np.array(counts, np.int64)
     path.touch()
     nbytes = seal(log, path, grid=grid, profile=profile, tags=TAGS, histogram=histogram)

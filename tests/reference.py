@@ -28,12 +28,23 @@ def kept_apart(image, dn):
     return np.where((dn != 0).any(axis=2, keepdims=True), np.maximum(image, 1), 0)
 
 
-def halve(image):
-    """Average 2 x 2 pixels over the valid ones; what an odd edge lacks is not valid."""
+def halve(image, valid=None):
+    """Average 2 x 2 pixels over the valid ones; what an odd edge lacks is not valid.
+
+    Valid pixels are those that are not 0 in all bands, unless they are given.
+    """
     height, width = image.shape[:2]
+    valid = image.any(axis=2) if valid is None else valid
     padded = np.full((height + height % 2, width + width % 2, 3), np.nan)
-    padded[:height, :width] = np.where(image == 0, np.nan, image)
+    padded[:height, :width] = np.where(valid[..., np.newaxis], image, np.nan)
     four = padded.reshape(padded.shape[0] // 2, 2, padded.shape[1] // 2, 2, 3)
     count = (~np.isnan(four)).sum(axis=(1, 3))
     mean = np.nansum(four, axis=(1, 3)) / np.maximum(count, 1)
     return np.floor(mean + 0.5).astype(np.uint8)
+
+
+def halve_valid(valid):
+    """Return which pixels are valid after :func:`halve`: those with any valid one."""
+    height, width = valid.shape
+    padded = np.pad(valid, ((0, height % 2), (0, width % 2)))
+    return padded.reshape(-(-height // 2), 2, -(-width // 2), 2).any(axis=(1, 3))

@@ -25,6 +25,7 @@ SHELVES = (
     },
     {"edges", "encode", "journal", "options", "scene", "shares", "source"},
     {"news", "plan"},
+    {"tags"},
     {"border", "claim", "helpers", "memory", "output", "survival", "watch"},
     {"render"},
     {"coordinator", "worker", "writer", "cli", "conclusion", "advice"},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from geotiffs import PROFILES, picture, profile_id
+from geotiffs import PROFILES, picture, profile_id, rgba
 from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.profile import Profile
 
@@ -40,7 +40,7 @@ def raw_tiles(path, edge):
 
 def encode(profile, image, *, mask=False):
     """Return the bytes of the image's tiles, or of its mask's, by row and column."""
-    tiles = Encoder(profile).encode(image)
+    tiles = Encoder(profile).encode(rgba(image))
     return {(tile.row, tile.col): bytes(tile.data) for tile in tiles if tile.mask == mask}
 
 
@@ -74,26 +74,40 @@ def test_a_window_of_a_large_image_gives_the_same_tiles_as_the_whole():
     }
 
 
-@pytest.mark.parametrize("mask", ["nodata", "internal", "alpha", "none"])
-def test_tiles_without_a_valid_pixel_are_left_out(mask):
+@pytest.mark.parametrize("profile", PROFILES, ids=profile_id)
+def test_every_tile_is_encoded_with_or_without_data(profile):
     image = picture(128, 128, hole=False)
     image[:, 64:] = 0
-    places = {(tile.row, tile.col) for tile in Encoder(Profile(tile=64, mask=mask)).encode(image)}
-    assert places == {(0, 0), (1, 0)}
+    tiles = list(Encoder(profile).encode(rgba(image)))
+    layers = (False, True) if profile.mask == "internal" else (False,)
+    every = [(mask, row, col) for mask in layers for row in (0, 1) for col in (0, 1)]
+    assert [(tile.mask, tile.row, tile.col) for tile in tiles] == every
+    assert all(tile.data for tile in tiles)
 
 
-def test_one_valid_pixel_keeps_its_tile():
+@pytest.mark.parametrize("compress", ["deflate", "none", "webp"])
+@pytest.mark.parametrize("mask", ["internal", "alpha", "none"])
+def test_sparse_leaves_out_the_tiles_without_a_valid_pixel(compress, mask):
+    profile = Profile(tile=64, compress=compress, mask=mask, sparse=True)
+    image = rgba(picture(128, 128, hole=False))
+    image[:, 64:] = 0
+    image[64:, :64, :3] = 0  # black, but valid
+    tiles = list(Encoder(profile).encode(image))
+    layers = (False, True) if mask == "internal" else (False,)
+    assert [(tile.mask, tile.row, tile.col) for tile in tiles] == [
+        (mask, row, 0) for mask in layers for row in (0, 1)
+    ]
+
+
+def test_one_valid_pixel_keeps_a_sparse_tile():
     image = np.zeros((128, 128, 3), np.uint8)
     image[127, 127] = 1
-    assert list(encode(Profile(tile=64), image)) == [(1, 1)]
-
-
-def test_an_image_without_valid_pixels_has_no_tiles():
-    assert encode(Profile(tile=64), np.zeros((128, 128, 3), np.uint8)) == {}
+    assert list(encode(Profile(tile=64, sparse=True), image)) == [(1, 1)]
+    assert encode(Profile(tile=64, sparse=True), np.zeros_like(image)) == {}
 
 
 def test_nothing_is_left_in_memory():
-    list(Encoder(Profile(tile=64, mask="internal")).encode(picture(100, 100)))
+    list(Encoder(Profile(tile=64, mask="internal")).encode(rgba(picture(100, 100))))
     assert not gdal.ReadDir("/vsimem/")
 
 

@@ -87,25 +87,33 @@ def test_no_tile_overlaps_another_or_leaves_the_file(tmp_path, layout, mask):
     assert places[-1][1] <= path.stat().st_size
 
 
-def test_tiles_without_data_are_sparse_in_every_level(tmp_path):
+@pytest.mark.parametrize(
+    ("sparse", "expected"),
+    [
+        (False, [(0, 16), (1, 1), (1, 4), (4, 16), (5, 1), (5, 4)]),
+        (True, [(0, 8), (1, 1), (1, 2), (4, 8), (5, 1), (5, 2)]),
+    ],
+)
+def test_tiles_without_data_are_in_every_level_unless_sparse(tmp_path, sparse, expected):
     image = picture(256, 256, hole=False)
     image[:, 128:] = 0
-    path = write(tmp_path / "rgb.tif", image, Profile(tile=64, mask="internal"))
+    path = write(tmp_path / "rgb.tif", image, Profile(tile=64, mask="internal", sparse=sparse))
     with tifffile.TiffFile(path) as tif:
         present = [
             (int(page.aspage().subfiletype), np.count_nonzero(page.databytecounts))
             for page in tif.pages
         ]
     # NewSubfileType: 1 is a reduced image, 4 a mask.
-    assert sorted(present) == [(0, 8), (1, 1), (1, 2), (4, 8), (5, 1), (5, 2)]
+    assert sorted(present) == expected
     np.testing.assert_array_equal(overview(gdal.Open(str(path)), 0), image)
 
 
-def test_an_image_without_any_valid_pixel_is_a_valid_cog(tmp_path):
+@pytest.mark.parametrize(("sparse", "tiles"), [(False, 20 + 6 + 2 + 1), (True, 0)])
+def test_an_image_without_any_valid_pixel_is_a_valid_cog(tmp_path, sparse, tiles):
     image = np.zeros((200, 300, 3), np.uint8)
-    path = write(tmp_path / "rgb.tif", image, Profile(tile=64))
+    path = write(tmp_path / "rgb.tif", image, Profile(tile=64, sparse=sparse))
     check_cog(path)
-    assert extents(path) == []
+    assert len(extents(path)) == tiles
     dataset = gdal.Open(str(path))
     assert dataset.GetRasterBand(1).GetMetadataItem("STATISTICS_VALID_PERCENT") == "0"
 
@@ -143,6 +151,8 @@ def test_the_mask_has_its_own_overviews(tmp_path, mask):
 def test_bands_are_red_green_blue_and_alpha(tmp_path, mask):
     path = write(tmp_path / "rgb.tif", picture(30, 20), Profile(mask=mask))
     dataset = gdal.Open(str(path))
+    descriptions = [dataset.GetRasterBand(n + 1).GetDescription() for n in range(3)]
+    assert descriptions == ["B04 red", "B03 green", "B02 blue"]
     colours = [
         gdal.GetColorInterpretationName(dataset.GetRasterBand(number + 1).GetColorInterpretation())
         for number in range(dataset.RasterCount)

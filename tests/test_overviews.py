@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
-from geotiffs import make_grid, picture
+from geotiffs import make_grid, picture, rgba
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.overviews import Assembly, halve, whole_tiles
 
@@ -24,33 +24,43 @@ def images(draw):
 
 @given(images())
 def test_halving_is_the_average_of_the_valid_pixels(image):
-    np.testing.assert_array_equal(halve(image), reference.halve(image))
+    np.testing.assert_array_equal(halve(rgba(image)), rgba(reference.halve(image)))
+
+
+@given(images(), st.randoms())
+def test_black_pixels_that_are_valid_count_like_all_others(image, random):
+    valid = image.any(axis=2)
+    for row, col in np.argwhere(valid):
+        image[row, col] *= random.getrandbits(1)
+    found = halve(np.dstack([image, np.uint8(255) * valid]))
+    np.testing.assert_array_equal(found[..., :3], reference.halve(image, valid))
+    np.testing.assert_array_equal(found[..., 3] == 255, reference.halve_valid(valid))
 
 
 @given(images())
 def test_an_average_is_empty_exactly_where_all_four_pixels_are(image):
     height, width = image.shape[:2]
-    reduced = halve(image)
+    reduced = halve(rgba(image))
     for row, col in np.ndindex(reduced.shape[:2]):
         four = image[2 * row : 2 * row + 2, 2 * col : 2 * col + 2]
         assert reduced[row, col].all() == four.any()
         assert reduced[row, col].any() == four.any()
-    assert reduced.shape == (-(-height // 2), -(-width // 2), 3)
+    assert reduced.shape == (-(-height // 2), -(-width // 2), 4)
 
 
 def test_halves_are_rounded_up():
     image = np.array([[1, 2], [2, 1]], np.uint8)[..., np.newaxis].repeat(3, axis=2)
-    assert halve(image).tolist() == [[[2, 2, 2]]]
+    assert halve(rgba(image)).tolist() == [[[2, 2, 2, 255]]]
 
 
 def test_no_data_does_not_darken_its_neighbours():
     image = np.zeros((2, 2, 3), np.uint8)
     image[0, 0] = 1, 128, 255
-    assert halve(image).tolist() == [[[1, 128, 255]]]
+    assert halve(rgba(image)).tolist() == [[[1, 128, 255, 255]]]
 
 
 def test_four_bright_pixels_do_not_overflow():
-    assert halve(np.full((2, 2, 3), 255, np.uint8)).tolist() == [[[255, 255, 255]]]
+    assert halve(np.full((2, 2, 4), 255, np.uint8)).tolist() == [[[255] * 4]]
 
 
 def parts(image, edge):
@@ -82,7 +92,7 @@ def join(image, pieces, tile):
 @pytest.mark.parametrize(("edge", "tile"), [(4, 16), (32, 16), (12, 16)])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_parts_in_any_order_become_the_tiles_of_the_level(edge, tile, seed):
-    image = picture(53, 37)
+    image = rgba(picture(53, 37))
     pieces = parts(image, edge)
     np.random.default_rng(seed).shuffle(pieces)
     tiles, held = join(image, pieces, tile)
@@ -90,33 +100,33 @@ def test_parts_in_any_order_become_the_tiles_of_the_level(edge, tile, seed):
     assert sorted(places) == [(1, row, col) for row in range(3) for col in range(4)]
     for done in tiles:
         window = Window(done.col * tile, done.row * tile, tile, tile)
-        np.testing.assert_array_equal(done.rgb, cut(image, window))
+        np.testing.assert_array_equal(done.rgba, cut(image, window))
     assert held == 0
 
 
 def test_a_window_without_valid_pixels_leaves_its_part_empty():
-    image = np.full((8, 8, 3), 7, np.uint8)
+    image = np.full((8, 8, 4), 7, np.uint8)
     pieces = [(window, None if window.col_off else pixels) for window, pixels in parts(image, 4)]
     (tile,), held = join(image, pieces, 8)
-    np.testing.assert_array_equal(tile.rgb[:, :4], image[:, :4])
-    assert not tile.rgb[:, 4:].any()
+    np.testing.assert_array_equal(tile.rgba[:, :4], image[:, :4])
+    assert not tile.rgba[:, 4:].any()
     assert held == 0
 
 
 def test_a_tile_is_given_only_when_its_last_part_is_in():
     assembly = Assembly(make_grid(16, 16), 8)
-    half = np.ones((8, 4, 3), np.uint8)
+    half = np.ones((8, 4, 4), np.uint8)
     assert list(assembly.add(1, Window(0, 0, 4, 8), half)) == []
     assert assembly.open_tiles == 1
     (tile,) = assembly.add(1, Window(4, 0, 4, 8), half)
-    assert tile.rgb.all()
+    assert tile.rgba.all()
 
 
 def test_levels_are_kept_apart():
     assembly = Assembly(make_grid(32, 32), 16)
-    list(assembly.add(1, Window(0, 0, 8, 16), np.full((16, 8, 3), 1, np.uint8)))
-    (tile,) = assembly.add(2, Window(0, 0, 8, 8), np.full((8, 8, 3), 2, np.uint8))
-    assert (tile.level, set(tile.rgb.ravel().tolist())) == (2, {2})
+    list(assembly.add(1, Window(0, 0, 8, 16), np.full((16, 8, 4), 1, np.uint8)))
+    (tile,) = assembly.add(2, Window(0, 0, 8, 8), np.full((8, 8, 4), 2, np.uint8))
+    assert (tile.level, set(tile.rgba.ravel().tolist())) == (2, {2})
 
 
 @pytest.mark.parametrize(("edge", "tile"), [(4, 16), (32, 16), (12, 16)])
@@ -136,7 +146,7 @@ def test_only_tiles_that_some_parts_cover_wholly_are_joined(edge, tile):
 def test_a_tile_that_is_left_is_not_joined():
     only = {(1, 0, 0), (1, 0, 1)}
     assembly = Assembly(make_grid(32, 16), 8, only)
-    half = np.ones((8, 4, 3), np.uint8)
+    half = np.ones((8, 4, 4), np.uint8)
     list(assembly.add(1, Window(0, 0, 4, 8), half))
     assembly.leave(1, Window(4, 0, 4, 8))
     assert assembly.open_tiles == 0

@@ -87,7 +87,7 @@ def test_the_end_of_a_share_is_no_window():
 def test_the_header_is_the_same_on_every_machine():
     block = Block(7, [Piece.of(Kind.MASK, 2, 3, 4, b"12345")], COUNTS)
     header = pack(block, 1)[0].tobytes()
-    assert header[:12].hex() == "536267620200010007000000"
+    assert header[:12].hex() == "536267620300010007000000"
     assert header[-18:].hex() == "0102030000000400000005000000" + "1c3af5cb"
 
 
@@ -141,7 +141,7 @@ def test_a_header_with_more_pieces_than_it_has_room_for_is_refused():
 def test_another_version_is_refused():
     header, _ = pack(small_block(), ROOM)
     header[4] += 1
-    with pytest.raises(ProtocolError, match="version 3"):
+    with pytest.raises(ProtocolError, match="version 4"):
         unpack_header(header)
 
 

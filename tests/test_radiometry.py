@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import reference
-from geotiffs import picture
+from geotiffs import picture, rgba
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.radiometry import (
     PRESETS,
@@ -15,21 +15,22 @@ from s2rgb_mpi.radiometry import (
     colour,
     histogram,
     make_lut,
+    statistics,
     valid,
 )
 
 EVERY_DN = np.arange(65536, dtype=np.uint16)
 
 
-def tables(*, nodata=0):
-    return [make_lut(Calibration(nodata=nodata), Stretch())] * 3
+def tables():
+    return [make_lut(Calibration(), Stretch())] * 3
 
 
-def coloured(dn, luts):
-    """Colour DN of shape (height, width, 3)."""
-    rgb = np.full(dn.shape, 99, np.uint8)
-    filled = colour([dn[..., band] for band in range(3)], luts, rgb)
-    return rgb, filled
+def coloured(dn, luts, *, darkest=1):
+    """Colour DN of shape (height, width, 3); return the colours, and which pixels are valid."""
+    rgba = np.full((*dn.shape[:2], 4), 99, np.uint8)
+    colour([dn[..., band] for band in range(3)], luts, rgba, darkest=darkest)
+    return rgba[..., :3], valid(rgba)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +123,9 @@ def test_black_becomes_1_and_white_255():
     ],
 )
 def test_a_pixel_is_valid_if_one_of_its_bands_is(dn, expected):
-    rgb, filled = coloured(np.array([[dn]], np.uint16), tables())
+    rgb, is_valid = coloured(np.array([[dn]], np.uint16), tables())
     assert rgb.tolist() == [[expected]]
-    assert filled == any(expected)
+    assert is_valid.tolist() == [[any(expected)]]
 
 
 @pytest.mark.parametrize("curve", [Stretch(), Tci(), Exopp()])
@@ -139,15 +140,27 @@ def test_a_band_without_data_is_the_darkest_in_a_valid_pixel_whatever_the_preset
 
 def test_pixels_are_judged_one_by_one():
     dn = np.array([[[0, 0, 0], [10_000, 0, 0], [10_000, 10_000, 10_000]]], np.uint16)
-    rgb, filled = coloured(dn, tables())
+    rgb, is_valid = coloured(dn, tables())
     assert rgb.tolist() == [[[0, 0, 0], [255, 1, 1], [255, 255, 255]]]
-    assert filled
+    assert is_valid.tolist() == [[False, True, True]]
 
 
-def test_no_data_65535_is_kept_apart_like_0():
-    dn = np.array([[[65535, 65535, 65535], [65535, 0, 0]]], np.uint16)
-    rgb, _ = coloured(dn, tables(nodata=65535))
-    assert rgb.tolist() == [[[0, 0, 0], [1, 1, 1]]]
+@pytest.mark.parametrize("curve", [Tci(), Exopp()])
+def test_where_0_is_a_colour_a_preset_is_exact(curve):
+    """DN 1000 becomes 0 in both, and stays valid; a band without data is 0 too."""
+    luts = [make_lut(Calibration(-1000), curve, darkest=0)] * 3
+    dn = np.array([[[1000] * 3, [0, 0, 0], [0, 9000, 1000], [12_000] * 3]], np.uint16)
+    rgb, is_valid = coloured(dn, luts, darkest=0)
+    bright = {"tci": 255, "exopp": 255 * (7800 / 9600) ** 0.6 // 1}[curve.preset]
+    assert rgb.tolist() == [[[0] * 3, [0] * 3, [0, bright, 0], [255] * 3]]
+    assert is_valid.tolist() == [[True, False, True, True]]
+
+
+@pytest.mark.parametrize(("offset", "quantification"), CALIBRATIONS)
+def test_tci_is_esas_image_to_the_last_value_where_0_is_a_colour(offset, quantification):
+    lut = make_lut(Calibration(offset, quantification), Tci(), darkest=0)
+    esa = reference.tci(EVERY_DN, offset=offset, quantification=quantification)
+    np.testing.assert_array_equal(lut[1:], esa[1:])
 
 
 def test_each_band_has_its_own_table():
@@ -162,23 +175,42 @@ def test_an_image_is_coloured_as_the_reference_says():
     np.testing.assert_array_equal(rgb, reference.rgb(dn))
 
 
-def test_valid_pixels_are_those_with_a_colour():
-    rgb = np.array([[[0, 0, 0], [0, 0, 1], [1, 0, 0], [128, 128, 128]]], np.uint8)
-    assert valid(rgb).tolist() == [[False, True, True, True]]
-
-
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (3, 3), (64, 64), (31, 17)])
 def test_the_histogram_counts_every_pixel_once(width, height):
     image = picture(width, height)
-    expected = [np.bincount(image[..., band].ravel(), minlength=256) for band in range(3)]
-    np.testing.assert_array_equal(histogram(image), expected)
+    pixels = image[image.any(axis=2)]
+    expected = [np.bincount(pixels[..., band].ravel(), minlength=256) for band in range(3)]
+    np.testing.assert_array_equal(histogram(rgba(image)), expected)
 
 
 def test_the_histogram_of_both_ends():
     image = np.array([[[0, 255, 0], [255, 255, 0], [255, 0, 0]]], np.uint8)
-    counts = histogram(image)
+    counts = histogram(rgba(image))
     assert counts[:, [0, 255]].tolist() == [[1, 2], [1, 2], [3, 0]]
     assert counts.sum() == 9
+
+
+def test_the_histogram_counts_black_pixels_only_where_they_are_valid():
+    image = np.zeros((3, 5, 4), np.uint8)
+    image[:2, :, 3] = 255
+    counts = histogram(image)
+    assert counts[:, 0].tolist() == [10] * 3
+    assert counts.sum() == 30
+
+
+def test_statistics_include_black_pixels():
+    counts = np.zeros(256, np.int64)
+    counts[[0, 30]] = 2, 1
+    found = statistics(counts, 4)
+    assert found is not None
+    assert found._asdict() == {
+        "minimum": 0,
+        "maximum": 30,
+        "mean": 10,
+        "stddev": pytest.approx(200**0.5),
+        "valid_percent": 75,
+    }
+    assert statistics(np.zeros(256, np.int64), 4) is None
 
 
 @pytest.mark.parametrize(

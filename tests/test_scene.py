@@ -65,7 +65,7 @@ def render_all(scene):
     image = np.zeros((scene.grid.height, scene.grid.width), dtype=np.uint8)
     renderer = render.Renderer(plan, range(len(plan.windows)), Tally("worker"))
     for number, window in enumerate(plan.windows):
-        image[window.slices] = renderer.render(number).rgb[..., 0]
+        image[window.slices] = renderer.render(number).rgba[..., 0]
     return image, plan
 
 
@@ -112,7 +112,7 @@ def test_what_is_kept_is_what_the_plan_says(where, workers):
         for number in share:
             renderer.render(number)
             kept = renderer._kept.values()  # noqa: SLF001  nothing else tells its size
-            most = max(most, sum(part.rgb.nbytes for part in kept))
+            most = max(most, sum(part.rgba.nbytes for part in kept))
         assert most <= plan.kept_nbytes(share)
         if len(where) == 1:  # nothing hides a cell, so that it would not be read
             assert most == plan.kept_nbytes(share)

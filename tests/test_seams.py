@@ -8,9 +8,9 @@ from s2rgb_mpi.seams import SeamCheck, count
 
 
 def image(dn, curve, offset=0):
-    rgb = np.empty((*dn.shape, 3), dtype=np.uint8)
-    colour([dn] * 3, [make_lut(Calibration(offset=offset), curve)] * 3, rgb)
-    return rgb
+    rgba = np.empty((*dn.shape, 4), dtype=np.uint8)
+    colour([dn] * 3, [make_lut(Calibration(offset=offset), curve)] * 3, rgba)
+    return rgba
 
 
 @pytest.fixture

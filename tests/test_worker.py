@@ -10,7 +10,7 @@ import pytest
 from osgeo import gdal
 
 import reference
-from geotiffs import make_grid
+from geotiffs import make_grid, rgba
 from s2rgb_mpi import protocol, worker
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.encode import Encoder
@@ -40,7 +40,7 @@ def test_blocks_hold_the_tiles_of_the_reference(plan, safe):
         pixels = image[window.row_off :, window.col_off :][: window.height, : window.width]
         expected = {
             (window.row_off // 64 + tile.row, window.col_off // 64 + tile.col): tile.data
-            for tile in encoder.encode(pixels)
+            for tile in encoder.encode(rgba(pixels))
         }
         found = {
             (piece.row, piece.col): piece.data
@@ -56,23 +56,24 @@ def test_levels_that_span_windows_travel_as_pixels(plan, safe):
     levels = [image]
     for _ in range(plan.levels):
         levels.append(reference.halve(levels[-1]))
-    found = [np.zeros_like(level) for level in levels]
+    found = [np.zeros((*level.shape[:2], 4), np.uint8) for level in levels]
     for block in worker.blocks(plan, range(len(plan.windows)), Tally("worker")):
         for piece in block.pieces:
             if piece.kind is Kind.PART:
                 place = plan.windows[block.window].at_level(piece.level)
                 assert (piece.row, piece.col) == (place.row_off, place.col_off)
-                part = np.frombuffer(piece.data, np.uint8).reshape(place.height, place.width, 3)
+                part = np.frombuffer(piece.data, np.uint8).reshape(place.height, place.width, 4)
                 rows = slice(place.row_off, place.row_off + place.height)
                 found[piece.level][rows, place.col_off : place.col_off + place.width] = part
     for level in (2, 3, 4):
-        np.testing.assert_array_equal(found[level], levels[level])
+        np.testing.assert_array_equal(found[level], rgba(levels[level]))
 
 
 def test_histograms_add_up_to_the_image(plan, safe):
     image = reference.rgb(read_dn(safe), offset=-1000)
     every = worker.blocks(plan, range(len(plan.windows)), Tally("worker"))
-    expected = [np.bincount(image[..., band].ravel(), minlength=256) for band in range(3)]
+    pixels = image[image.any(axis=2)]
+    expected = [np.bincount(pixels[..., band].ravel(), minlength=256) for band in range(3)]
     np.testing.assert_array_equal(sum(block.histogram.astype(int) for block in every), expected)
 
 
@@ -95,7 +96,7 @@ def test_only_the_share_is_read_in_its_order(plan):
     assert numbers == [3, 1]
 
 
-def test_a_window_without_valid_pixels_is_an_empty_block(tmp_path):
+def test_a_window_without_valid_pixels_has_tiles_and_no_parts(tmp_path):
     path = str(tmp_path / "band.tif")
     options = ["TILED=YES", "BLOCKXSIZE=128", "BLOCKYSIZE=128"]
     dataset = gdal.GetDriverByName("GTiff").Create(path, 256, 128, 1, gdal.GDT_UInt16, options)
@@ -104,14 +105,15 @@ def test_a_window_without_valid_pixels_is_an_empty_block(tmp_path):
     dataset = None
     job = Job((), ((path,) * 3,), tmp_path / "rgb.tif", profile=PROFILE, window=128)
     empty, filled = worker.blocks(prepare(job), [0, 1], Tally("worker"))
-    assert not empty.pieces
-    assert empty.histogram[:, 0].tolist() == [128 * 128] * 3
+    own = [(Kind.TILE, 0)] * 4 + [(Kind.TILE, 1)]
+    assert [(piece.kind, piece.level) for piece in empty.pieces] == own
+    assert not empty.histogram.any()
     kinds = [(piece.kind, piece.level) for piece in filled.pieces]
     joined = [(Kind.PART, 2), (Kind.TILE, 2)]
-    assert kinds == [(Kind.TILE, 0)] * 4 + [(Kind.TILE, 1), *joined, (Kind.COUNTS, 0)]
+    assert kinds == [*own, *joined, (Kind.COUNTS, 0)]
     # In the other order it is the empty one that makes the tile of both whole.
     filled, empty = worker.blocks(prepare(job), [1, 0], Tally("worker"))
-    assert [(piece.kind, piece.level) for piece in empty.pieces] == [(Kind.TILE, 2)]
+    assert [(piece.kind, piece.level) for piece in empty.pieces] == [*own, (Kind.TILE, 2)]
     assert (Kind.TILE, 2) not in {(piece.kind, piece.level) for piece in filled.pieces}
 
 
@@ -131,7 +133,7 @@ def test_tiles_that_span_windows_are_encoded_by_the_worker_that_has_all_of_these
     for level in range(1, plan.levels + 1):
         image = reference.halve(image)
         if level in plan.joined_levels:
-            for tile in Encoder(PROFILE).encode(image):
+            for tile in Encoder(PROFILE).encode(rgba(image)):
                 expected[level, tile.row, tile.col] = tile.data
     every = range(len(plan.windows))
     assert joined_tiles(plan, every) == expected

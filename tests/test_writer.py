@@ -16,10 +16,9 @@ from s2rgb_mpi.claim import claim
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.output import Output, tags
+from s2rgb_mpi.output import Output
 from s2rgb_mpi.profile import Profile
 from s2rgb_mpi.protocol import Tag
-from s2rgb_mpi.radiometry import Tci
 from s2rgb_mpi.report import Tally
 from s2rgb_mpi.worker import blocks
 from safe import read_dn
@@ -133,24 +132,6 @@ def test_the_output_tells_how_far_it_is(make):
     output.place(made[0])
     assert output.windows == 1
     assert output.nbytes == plan.part_path.stat().st_size > 0
-
-
-def test_the_file_says_what_it_was_made_from(make, safe):
-    plan, _ = make("rgb.tif")
-    found = tags(plan)
-    assert found["S2RGB_PRODUCT"] == safe.stem
-    assert found["S2RGB_SENSING_TIME"] == "2022-06-13T10:30:41.024Z"
-    assert found["S2RGB_OFFSET_B04"] == "-1000"
-    assert found["S2RGB_QUANTIFICATION_B02"] == "10000"
-    assert found["S2RGB_PRESET"] == "boa"
-    assert (found["S2RGB_BLACK"], found["S2RGB_WHITE"], found["S2RGB_GAMMA"]) == ("0", "1", "2.2")
-
-
-def test_a_fixed_preset_has_no_black_white_and_gamma(make):
-    plan, _ = make("rgb.tif")
-    found = tags(replace(plan, job=replace(plan.job, stretch=Tci())))
-    assert found["S2RGB_PRESET"] == "tci"
-    assert not {"S2RGB_BLACK", "S2RGB_WHITE", "S2RGB_GAMMA"} & set(found)
 
 
 def test_the_file_says_that_the_pixels_agree_with_the_offset(make):

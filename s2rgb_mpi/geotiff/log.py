@@ -90,6 +90,10 @@ class TileLog:
         """Tell whether a tile is there."""
         return bool(self.index[layer][row, col, 1])
 
+    def has_any(self, level: int, row: int, col: int) -> bool:
+        """Return whether a tile of the image, or its mask, is there."""
+        return any(self.has(layer, row, col) for layer in self.index if layer.level == level)
+
     def flush(self) -> None:
         """Return only when all that was appended is on the disk."""
         with named(self.path):

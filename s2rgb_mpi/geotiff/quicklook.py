@@ -56,16 +56,15 @@ def _reduced(path: str, edge: int) -> gdal.Dataset:
     shrink = max(1.0, max(width, height) / edge)
     options = [f"OVERVIEW_LEVEL={number - 1}"] if number else ["OVERVIEW_LEVEL=NONE"]
     dataset = gdal.OpenEx(path, gdal.OF_RASTER, open_options=options)
-    reduced = gdal.Translate(
-        "",
-        dataset,
-        format="MEM",
-        bandList=[1, 2, 3, "mask"],
-        width=max(1, round(width / shrink)),
-        height=max(1, round(height / shrink)),
-        resampleAlg="average",
-        noData="none",
-    )
+    width, height = max(1, round(width / shrink)), max(1, round(height / shrink))
+    reduced = gdal.GetDriverByName("MEM").Create("", width, height, 4, gdal.GDT_Byte)
+    bands = [dataset.GetRasterBand(number) for number in (1, 2, 3)]
+    # The mask by itself: as band "mask" of gdal.Translate it is noise in GDAL 3.10.
+    for target, band in enumerate([*bands, bands[0].GetMaskBand()], start=1):
+        pixels = band.ReadAsArray(
+            buf_xsize=width, buf_ysize=height, resample_alg=gdal.GRIORA_Average
+        )
+        reduced.GetRasterBand(target).WriteArray(pixels)
     reduced.GetRasterBand(4).SetColorInterpretation(gdal.GCI_AlphaBand)
     return reduced
 

@@ -45,7 +45,7 @@ def seal(
     Parameters
     ----------
     log : TileLog
-        Whole: every tile that is not there is sparse, and reads as "no data".
+        Whole: a tile that is not there is sparse, and reads as "no data".
     path : Path
         Must exist, and be empty. The caller renames it once it is whole.
     grid, profile
@@ -53,7 +53,7 @@ def seal(
     tags : mapping of str to str
         Metadata items of the file.
     histogram : ndarray, shape (3, 256), int64
-        Pixels per value and band, 0 being "no data"; the statistics are taken from it.
+        Valid pixels per value and band; the statistics are computed from it.
     copy : callable, optional
         Has the tiles copied; that they are on the disk is waited for here.
 
@@ -76,7 +76,7 @@ def seal(
             profile,
             levels=max(layer.level for layer in log.index),
             tags=tags,
-            statistics=_statistics(histogram),
+            statistics=_statistics(histogram, grid.width * grid.height),
             bigtiff=bigtiff,
         )
         ends = len(ghost + skeleton) + np.cumsum(sizes + 2 * frame, dtype=np.uint64)
@@ -107,10 +107,11 @@ def _file_order(
                 yield Layer(level, mask), row, col
 
 
-def _statistics(histogram: NDArray[np.int64]) -> list[dict[str, str]]:
+def _statistics(histogram: NDArray[np.int64], pixels: int) -> list[dict[str, str]]:
     """Return GDAL's STATISTICS items of each band, exact, over its valid pixels."""
     items = []
-    for found in map(statistics, histogram):
+    for counts in histogram:
+        found = statistics(counts, pixels)
         if found is None:
             items.append({"STATISTICS_VALID_PERCENT": "0"})
             continue

@@ -29,6 +29,9 @@ osr.UseExceptions()
 _DTYPES = {3: "<u2", 4: "<u4", 16: "<u8"}
 """TIFF's SHORT, LONG and LONG8. Sizes are SHORT where libtiff knows that no tile can be large."""
 
+BAND_DESCRIPTIONS = ("B04 red", "B03 green", "B02 blue")
+"""Names of the image's bands, which readers show in place of numbers."""
+
 _MASK = 4
 """The bit of NewSubfileType that marks a transparency mask (TIFF 6.0)."""
 
@@ -76,7 +79,10 @@ def make_skeleton(
         Header and directories of the image, its mask and all levels; every tile offset is 0.
     """
     name = f"/vsimem/s2rgb_mpi-{os.getpid()}-skeleton.tif"
-    options = profile.image_options() | {"BIGTIFF": "YES" if bigtiff else "NO"}
+    options = profile.image_options() | {
+        "BIGTIFF": "YES" if bigtiff else "NO",
+        "SPARSE_OK": "TRUE",
+    }
     settings = profile.overview_options() | {"GDAL_TIFF_INTERNAL_MASK": "YES"}
     with _settings(settings):
         dataset = gdal.GetDriverByName("GTiff").Create(
@@ -92,10 +98,13 @@ def make_skeleton(
         dataset.SetMetadata(dict(tags))
         for number, items in enumerate(statistics, start=1):
             band = dataset.GetRasterBand(number)
+            band.SetDescription(BAND_DESCRIPTIONS[number - 1])
             for item, value in items.items():
                 band.SetMetadataItem(item, value)
             if profile.mask == "nodata":
                 band.SetNoDataValue(0)
+        if profile.mask == "alpha":
+            dataset.GetRasterBand(4).SetDescription("alpha")
         if profile.mask == "internal":
             dataset.CreateMaskBand(gdal.GMF_PER_DATASET)
         if levels:

@@ -134,6 +134,8 @@ class Product:
         UTC, ISO 8601; empty where unknown.
     baseline : str
         Processing baseline, such as 05.09; empty where unknown.
+    is_sentinel_2 : bool
+        Whether the metadata say that it comes from Sentinel-2.
     warnings : tuple of str
         What the user should look at; each begins with a path.
     resampling : str
@@ -148,6 +150,7 @@ class Product:
     block: tuple[int, int]
     sensing_time: str = ""
     baseline: str = ""
+    is_sentinel_2: bool = False
     warnings: tuple[str, ...] = ()
     resampling: str = ""
     costs: tuple[int, ...] = field(default=(), repr=False)  # no part of what decides the pixels

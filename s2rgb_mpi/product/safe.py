@@ -92,6 +92,7 @@ def open_safe(path: str, choice: Choice | None = None) -> Product:
         join(name.removesuffix(".SAFE"), listed, choice),
         sensing_time=tree.first("PRODUCT_START_TIME"),
         baseline=tree.first("PROCESSING_BASELINE"),
+        is_sentinel_2=True,
     )
 
 

@@ -73,6 +73,7 @@ def open_stac(href: str, choice: Choice | None = None) -> Product:
         join(item.id, listed, choice),
         sensing_time=str(item.properties.get("datetime") or ""),
         baseline=_baseline(item.properties),
+        is_sentinel_2=_is_sentinel_2(item),
     )
 
 
@@ -142,6 +143,13 @@ def _scale_and_offset(asset: Mapping[str, Any]) -> tuple[float | None, float | N
 def _baseline(properties: Mapping[str, Any]) -> str:
     """Return the processing baseline, or nothing."""
     return next((str(properties[name]) for name in BASELINES if properties.get(name)), "")
+
+
+def _is_sentinel_2(item: Any) -> bool:
+    """Return whether an item says that it comes from Sentinel-2."""
+    names = ("constellation", "platform", "eo:platform", "eo:constellation")
+    said = [str(item.properties.get(name) or "") for name in names]
+    return any("sentinel2" in name.lower().replace("-", "").replace("_", "") for name in said)
 
 
 def _item(href: str) -> Any:

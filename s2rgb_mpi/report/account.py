@@ -22,7 +22,7 @@ class BandAccount:
     name : str
         Such as B04.
     histogram : sequence of int
-        Pixels per display value 0..255; "no data" is counted at 0.
+        Valid pixels per display value 0..255.
     statistics : mapping of str to float
         Minimum, maximum, mean, stddev of the valid pixels, valid_percent; without valid pixels
         only the last.

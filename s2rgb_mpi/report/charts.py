@@ -106,10 +106,9 @@ def histograms(bands: Sequence[BandAccount], *, kind: str = "svg") -> bytes:
     figure = Figure(figsize=(10, 2.8), layout="constrained")
     panels = figure.subplots(1, len(bands))
     for axes, band, colour in zip(panels, bands, BAND_COLOURS, strict=True):
-        # "No data", at 0, is left out: it would be the highest bar of many products.
         axes.stairs(
-            [count / 1e6 for count in band.histogram[1:]],
-            [value - 0.5 for value in range(1, 257)],
+            [count / 1e6 for count in band.histogram],
+            [value - 0.5 for value in range(257)],
             fill=True,
             color=colour,
             alpha=0.6,

@@ -25,6 +25,35 @@ def test_a_preset_is_its_formula_to_the_last_pixel(mpirun, safe, tmp_path, ranks
     assert gdal.Open(str(path)).GetMetadataItem("S2RGB_PRESET") == preset
 
 
+@pytest.mark.parametrize("preset", ["tci", "exopp"])
+@pytest.mark.parametrize("mask", ["none", "internal", "alpha"])
+def test_a_preset_is_exact_where_0_does_not_mean_no_data(mpirun, safe, tmp_path, preset, mask):
+    """Black pixels are 0, valid, and part of averages and statistics, at every level."""
+    path = tmp_path / "rgb.tif"
+    # An offset that is too large, so that many pixels are black.
+    options = ("--preset", preset, "--mask", mask, "--offset", "-1400")
+    run = mpirun(4, safe, "-o", path, *SMALL, *options)
+    assert run.returncode == 0, run.stderr
+    dn = read_dn(safe)
+    valid = (dn != 0).any(axis=2)
+    expected = np.where(valid[..., np.newaxis], getattr(reference, preset)(dn, offset=-1400), 0)
+    black = valid & ~expected.any(axis=2)
+    assert 100 < black.sum() < 0.9 * valid.sum()
+    dataset = gdal.Open(str(path))
+    red = dataset.GetRasterBand(1)
+    values = expected[valid][:, 0]
+    assert float(red.GetMetadataItem("STATISTICS_MINIMUM")) == 0
+    assert float(red.GetMetadataItem("STATISTICS_MEAN")) == pytest.approx(values.mean(), rel=1e-9)
+    for level in range(red.GetOverviewCount() + 1):
+        bands = [dataset.GetRasterBand(number) for number in (1, 2, 3)]
+        bands = [band.GetOverview(level - 1) if level else band for band in bands]
+        found = np.dstack([band.ReadAsArray() for band in bands])
+        np.testing.assert_array_equal(found, expected)
+        if mask != "none":
+            np.testing.assert_array_equal(bands[0].GetMaskBand().ReadAsArray() != 0, valid)
+        expected, valid = reference.halve(expected, valid), reference.halve_valid(valid)
+
+
 def test_a_pixel_is_valid_where_any_of_its_bands_has_data(mpirun, tmp_path):
     """Every mixture of data and no data; a band without data is 1 in a valid pixel."""
     rng = np.random.default_rng(0)

@@ -140,9 +140,11 @@ def test_more_ranks_than_windows(mpirun, safe, tmp_path):
     np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)
 
 
-def test_windows_without_data_stay_sparse(mpirun, tmp_path):
+@pytest.mark.parametrize("sparse", [False, True])
+def test_windows_without_data_are_written_unless_sparse(mpirun, tmp_path, sparse):
     safe = write_safe(tmp_path, width=512, height=512, tile=128, nodata_fraction=0.7)
-    run = mpirun(3, safe, "-o", tmp_path / "rgb.tif", *SMALL)
+    options = ["--sparse"] * sparse
+    run = mpirun(3, safe, "-o", tmp_path / "rgb.tif", *SMALL, *options)
     assert run.returncode == 0, run.stderr
     expected = reference.rgb(read_dn(safe), offset=-1000)
     dataset = gdal.Open(str(tmp_path / "rgb.tif"))
@@ -150,8 +152,20 @@ def test_windows_without_data_stay_sparse(mpirun, tmp_path):
     for row, col in itertools.product(range(8), range(8)):
         tile = expected[64 * row : 64 * row + 64, 64 * col : 64 * col + 64]
         is_there = band.GetMetadataItem(f"BLOCK_OFFSET_{col}_{row}", "TIFF") is not None
-        assert is_there == bool(tile.any())
+        assert is_there == (bool(tile.any()) or not sparse)
     np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)
+
+
+@pytest.mark.parametrize("layout", ["cog", "tiled"])
+def test_a_file_without_overviews_has_the_same_pixels(mpirun, safe, tmp_path, layout):
+    path = tmp_path / "rgb.tif"
+    run = mpirun(3, safe, "-o", path, *SMALL, "--layout", layout, "--overviews", "none")
+    assert run.returncode == 0, run.stderr
+    dataset = gdal.Open(str(path))
+    assert dataset.GetRasterBand(1).GetOverviewCount() == 0
+    is_cog = dataset.GetMetadataItem("LAYOUT", "IMAGE_STRUCTURE") == "COG"
+    assert is_cog == (layout == "cog")
+    np.testing.assert_array_equal(read_rgb(path), reference.rgb(read_dn(safe), offset=-1000))
 
 
 def test_three_band_files_in_place_of_a_product(mpirun, old_safe, tmp_path):
