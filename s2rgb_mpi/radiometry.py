@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 NODATA_OUT = 0
 """The value of "no data" in the image; valid pixels are 1..255, so dark water is no hole."""
 
+NODATA_DN = 0
+"""The digital number of "no data", in every band that has been read."""
+
 DN_COUNT = 65536
 """How many digital numbers a uint16 band can hold: the length of every table."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How the digital numbers of one band become reflectance.
+    """How the digital numbers of one band become reflectance; DN 0 is "no data" before any offset.
 
     Parameters
     ----------
@@ -33,20 +36,15 @@ class Calibration:
         Added to DN first (BOA_ADD_OFFSET), DN.
     quantification : float
         DN per unit of reflectance (BOA_QUANTIFICATION_VALUE).
-    nodata : int
-        The DN that means "no data", looked at before the offset is added.
     """
 
     offset: int = 0
     quantification: float = 10_000.0
-    nodata: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be divided by."""
         if not 0 < self.quantification < math.inf:
             raise UsageError(f"quantification must be above 0, not {self.quantification:g}")
-        if not 0 <= self.nodata < DN_COUNT:
-            raise UsageError(f"no data must be a DN, 0..65535, not {self.nodata}")
 
 
 @dataclass(frozen=True)
@@ -168,14 +166,14 @@ def make_lut(calibration: Calibration, curve: Curve) -> NDArray[np.uint8]:
     Parameters
     ----------
     calibration : Calibration
-        Offset, quantification and no-data DN of one band.
+        Offset and quantification of one band.
     curve : Curve
         From reflectance to colour.
 
     Returns
     -------
     ndarray, shape (65536,), uint8
-        0 for the no-data DN alone; every other DN gets 1..255, so what a curve makes 0 becomes
+        0 for DN 0 alone, "no data"; every other DN gets 1..255, so what a curve makes 0 becomes
         1.
 
     Notes
@@ -187,7 +185,7 @@ def make_lut(calibration: Calibration, curve: Curve) -> NDArray[np.uint8]:
     numbers = np.arange(DN_COUNT, dtype=np.float64) + calibration.offset
     values = curve.values(numbers, calibration.quantification)
     lut = np.maximum(values, NODATA_OUT + 1).astype(np.uint8)
-    lut[calibration.nodata] = NODATA_OUT
+    lut[NODATA_DN] = NODATA_OUT
     return lut
 
 

@@ -12,7 +12,12 @@ gdal.UseExceptions()
 osr.UseExceptions()
 
 TRANSFORM = (399960.0, 10.0, 0.0, 5300040.0, 0.0, -10.0)
-COLOURS = {"red": gdal.GCI_RedBand, "green": gdal.GCI_GreenBand, "blue": gdal.GCI_BlueBand}
+COLOURS = {
+    "red": gdal.GCI_RedBand,
+    "green": gdal.GCI_GreenBand,
+    "blue": gdal.GCI_BlueBand,
+    "alpha": gdal.GCI_AlphaBand,
+}
 
 
 def write_raster(
@@ -56,6 +61,19 @@ def write_raster(
             band.SetMetadata(dict(metadata))
         band.WriteArray(layers[:, :, number - 1])
     return str(path)
+
+
+def add_mask(path: str, valid: NDArray[np.bool_], *, inside: bool = True) -> None:
+    """Give a raster one mask for all of its bands: inside the file, or in a file beside it."""
+    before = gdal.GetConfigOption("GDAL_TIFF_INTERNAL_MASK")
+    gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", "YES" if inside else "NO")
+    try:
+        dataset = gdal.OpenEx(path, gdal.OF_UPDATE)
+        dataset.CreateMaskBand(gdal.GMF_PER_DATASET)
+        dataset.GetRasterBand(1).GetMaskBand().WriteArray(np.where(valid, 255, 0).astype(np.uint8))
+        dataset = None
+    finally:
+        gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", before)
 
 
 def scene(height: int = 150, width: int = 200, *, darkest: int = 1) -> NDArray[np.uint16]:

@@ -21,8 +21,8 @@ from s2rgb_mpi.radiometry import (
 EVERY_DN = np.arange(65536, dtype=np.uint16)
 
 
-def tables(*, nodata=0):
-    return [make_lut(Calibration(nodata=nodata), Stretch())] * 3
+def tables():
+    return [make_lut(Calibration(), Stretch())] * 3
 
 
 def coloured(dn, luts):
@@ -96,10 +96,9 @@ def test_presets_are_known_by_their_names():
 
 
 @pytest.mark.parametrize("curve", [Stretch(), Tci(), Exopp()])
-@pytest.mark.parametrize("nodata", [0, 1, 65535])
-def test_no_data_alone_becomes_0(nodata, curve):
-    lut = make_lut(Calibration(offset=-1000, nodata=nodata), curve)
-    assert np.flatnonzero(lut == 0).tolist() == [nodata]
+def test_no_data_alone_becomes_0(curve):
+    lut = make_lut(Calibration(offset=-1000), curve)
+    assert np.flatnonzero(lut == 0).tolist() == [0]
 
 
 def test_no_data_is_looked_at_before_the_offset_is_added():
@@ -142,12 +141,6 @@ def test_pixels_are_judged_one_by_one():
     rgb, filled = coloured(dn, tables())
     assert rgb.tolist() == [[[0, 0, 0], [255, 1, 1], [255, 255, 255]]]
     assert filled
-
-
-def test_no_data_65535_is_kept_apart_like_0():
-    dn = np.array([[[65535, 65535, 65535], [65535, 0, 0]]], np.uint16)
-    rgb, _ = coloured(dn, tables(nodata=65535))
-    assert rgb.tolist() == [[[0, 0, 0], [1, 1, 1]]]
 
 
 def test_each_band_has_its_own_table():
