@@ -231,6 +231,46 @@ def test_a_mask_beside_the_image_of_a_safe_product_says_nothing(safe, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("dtype", "nodata", "chosen", "values_and_expected"),
+    [
+        # 0 of signed integers is as good as any value once another one is stated.
+        ("int16", None, (-10_000,), ([-10_000, -5, 0, 3], [0, 1, 1, 3])),
+        ("int16", -9999, (-10_000,), ([-10_000, -9999, 0, 3], [0, 0, 1, 3])),
+        ("int16", None, (0, -10_000), ([-10_000, -5, 0, 3], [0, 1, 0, 3])),
+        ("uint16", None, (65535,), ([0, 3, 65535], [0, 3, 0])),
+        ("uint16", 9999, (65535,), ([0, 9999, 65535, 3], [0, 0, 0, 3])),
+        ("float32", None, (0,), ([0.0, -0.0, 0.1, 1e-9], [0, 0, 1000, 1])),
+        ("float32", -1, (0, 0.3), ([0.0, -1.0, 0.3, 0.2], [0, 0, 0, 2000])),
+        ("float64", None, (-3.4028234663852886e38,), ([-3.4028234663852886e38, 0.0], [0, 1])),
+        ("int64", None, (-(2**63),), ([-(2**63), 2**62, 7], [0, 65535, 7])),
+    ],
+)
+def test_the_users_values_count_too(tmp_path, dtype, nodata, chosen, values_and_expected):
+    values, expected = values_and_expected
+    path = write_raster(tmp_path / "v.tif", np.array([values], dtype), nodata=nodata)
+    product = open_bands([path] * 3, Choice(nodata=chosen))
+    assert read(product)[0, :, 1].tolist() == expected
+    # In whatever order they are given it is the same job.
+    turned = open_bands([path] * 3, Choice(nodata=chosen[::-1]))
+    assert turned.bands == product.bands
+
+
+def test_a_value_that_no_pixel_can_have_is_told(tmp_path, dn):
+    path = write_raster(tmp_path / "v.tif", dn, descriptions=BANDS)
+    product = open_multiband(path, Choice(nodata=(-10_000, 7)))
+    assert product.warnings == (f"{path}: --nodata -10000: no pixel of uint16 has it",)
+    np.testing.assert_array_equal(read(product), np.where(dn == 7, 0, dn))
+
+
+def test_the_users_values_count_in_safe_products(safe):
+    plain = read(open_safe(str(safe)))
+    dn = int(np.bincount(plain.ravel())[1:].argmax()) + 1
+    chosen = read(open_safe(str(safe), Choice(nodata=(dn,))))
+    assert (plain == dn).any()
+    np.testing.assert_array_equal(chosen, np.where(plain == dn, 0, plain))
+
+
+@pytest.mark.parametrize(
     ("dtype", "stated", "chosen", "expected"),
     [
         ("uint16", (None, None), (), (0,)),

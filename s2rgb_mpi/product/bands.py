@@ -14,11 +14,11 @@ from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
 from s2rgb_mpi.product.costs import block_costs
 from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
-from s2rgb_mpi.product.nodata import alpha_of, find_alpha, has_mask, stored_values
+from s2rgb_mpi.product.nodata import alpha_of, can_hold, find_alpha, has_mask, stored_values
 from s2rgb_mpi.product.remote import gdal_name, is_far, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 gdal.UseExceptions()
 osr.UseExceptions()
@@ -145,15 +145,24 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
         math.lcm(*(raster.block[0] for raster in rasters)),
         math.lcm(*(raster.block[1] for raster in rasters)),
     )
+    warnings = () if first.grid.crs else (f"{no_crs}; the image will have none either",)
     return Product(
         name=name,
         bands=tuple(raster.band for raster in rasters),
         grid=first.grid,
         block=block,
-        warnings=() if first.grid.crs else (f"{no_crs}; the image will have none either",),
+        warnings=(*warnings, *_impossible([raster.band for raster in rasters], choice)),
         # Of one band for all three: what is hard in one is hard in the others (r > 0.99).
         costs=_costs(first.band) if first.block == block else (),
     )
+
+
+def _impossible(bands: Sequence[Band], choice: Choice) -> Iterator[str]:
+    """Warn of the user's values that no pixel of a product can have."""
+    types = {band.stored.dtype for band in bands}
+    for value in choice.nodata:
+        if not any(can_hold(dtype, value) for dtype in types):
+            yield f"{bands[0].path}: --nodata {value}: no pixel of {' or '.join(types)} has it"
 
 
 def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raster:
