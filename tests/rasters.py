@@ -1,5 +1,6 @@
 """Rasters of any type for tests, and scenes to put into them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,22 @@ def add_mask(path: str, valid: NDArray[np.bool_], *, inside: bool = True) -> Non
         dataset = None
     finally:
         gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", before)
+
+
+def write_item(folder: Path, assets: Mapping[str, Any]) -> str:
+    """Write a STAC item with these assets."""
+    item: dict[str, object] = {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "id": "i",
+        "geometry": None,
+        "links": [],
+    }
+    properties = {"datetime": "2022-06-13T10:30:41Z"}
+    path = folder / "item.json"
+    rest = {"geometry": None, "links": [], "properties": properties, "assets": assets}
+    path.write_text(json.dumps(item | rest))
+    return str(path)
 
 
 def scene(height: int = 150, width: int = 200, *, darkest: int = 1) -> NDArray[np.uint16]:
