@@ -56,7 +56,8 @@ def _describe_member(member: Member) -> str:
     ]
     lines += [
         f"    {band.name} {band.path}, offset {band.calibration.offset},"
-        f" quantification {band.calibration.quantification:g}"
+        f" quantification {band.calibration.quantification:g}, no data"
+        f" {', '.join(map(str, (*band.stored.nodata, *band.stored.masks))) or 'what is not finite'}"
         for band in product.bands
     ]
     return "\n".join(lines)

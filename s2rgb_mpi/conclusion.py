@@ -188,7 +188,13 @@ def _input(product: Product, verdict: str) -> dict[str, Any]:
         "offset_source": product.offset_source,
         "offset_check": verdict,
         "bands": [
-            {"name": band.name, "path": band.path, **asdict(band.calibration)}
+            {
+                "name": band.name,
+                "path": band.path,
+                **asdict(band.calibration),
+                "nodata": band.stored.nodata,
+                "masks": band.stored.masks,
+            }
             for band in product.bands
         ],
     }

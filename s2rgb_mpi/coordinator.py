@@ -143,6 +143,7 @@ def _open(job: Job) -> list[Product]:
         allow_l1c=job.allow_l1c,
         offset=job.offset,
         quantification=job.quantification,
+        nodata=job.nodata,
     )
     if job.rgb:
         return [open_bands(paths, choice) for paths in job.rgb]

@@ -41,6 +41,8 @@ class Job:
         DN to add in place of what the metadata say.
     quantification : float, optional
         DN per unit of reflectance in place of what the metadata say.
+    nodata : tuple of float
+        Stored values that are no data, beside what files and metadata state.
     stretch : Curve
         From reflectance to colour.
     profile : Profile
@@ -79,6 +81,7 @@ class Job:
     allow_l1c: bool = False
     offset: int | None = None
     quantification: float | None = None
+    nodata: tuple[float, ...] = ()
     stretch: Curve = field(default_factory=Stretch)
     profile: Profile = field(default_factory=Profile)
     bounds: tuple[float, float, float, float] | None = None

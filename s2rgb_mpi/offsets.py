@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s2rgb_mpi.radiometry import DN_COUNT
+from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,17 +186,13 @@ class OffsetCheck:
         return "; ".join(f"{name} {verdict.tag()}" for name, verdict in verdicts)
 
 
-def count(
-    dn: Sequence[NDArray[np.uint16]], calibrations: Sequence[Calibration]
-) -> NDArray[np.uint32]:
+def count(dn: Sequence[NDArray[np.uint16]]) -> NDArray[np.uint32]:
     """Count the digital numbers of a sample of a window's pixels.
 
     Parameters
     ----------
     dn : sequence of three ndarray, shape (height, width), uint16
-        Digital numbers: red, green, blue.
-    calibrations : sequence of three Calibration
-        Of the same bands; their no-data DN are not counted.
+        Digital numbers: red, green, blue; 0, "no data", is not counted.
 
     Returns
     -------
@@ -204,10 +200,10 @@ def count(
         Pixels per BIN_DN DN; the last bin has all from FINE_DN on.
     """
     counts = np.zeros(SHAPE, dtype="<u4")
-    for row, numbers, calibration in zip(counts, dn, calibrations, strict=True):
+    for row, numbers in zip(counts, dn, strict=True):
         sample = numbers[::SAMPLE_STEP, ::SAMPLE_STEP].reshape(-1)
         table = np.bincount(sample, minlength=DN_COUNT)
-        table[calibration.nodata] = 0
+        table[NODATA_DN] = 0
         row[:-1] = table[:FINE_DN].reshape(-1, BIN_DN).sum(axis=1)
         row[-1] = table[FINE_DN:].sum()
     return counts

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
+import re
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import UsageError
@@ -14,7 +17,7 @@ from s2rgb_mpi.radiometry import PRESETS, Stretch
 from s2rgb_mpi.report import PROGRESS, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 DESCRIPTION = """\
 Turn the bands B04, B03, B02 of a Sentinel-2 L2A product into one 8-bit true-colour GeoTIFF.
@@ -32,6 +35,10 @@ not be written; 5 a rank failed; 75 stopped by a signal, --resume goes on
 
 class _Parser(argparse.ArgumentParser):
     """Raises usage errors in place of printing them: only rank 0 speaks, and only once."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, but let values of --nodata begin with a minus sign."""
+        return super().parse_known_args(_joined(sys.argv[1:] if args is None else args), namespace)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see --help)")
@@ -53,6 +60,32 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 _numbers.__name__ = "R,G,B"  # what argparse calls a text it cannot read
+
+
+def _values(text: str) -> tuple[float, ...]:
+    """Read pixel values with commas between them; what is not finite needs no mention."""
+    numbers = [int(part) if _WHOLE.fullmatch(part) else float(part) for part in text.split(",")]
+    return tuple(number for number in numbers if math.isfinite(number))
+
+
+_values.__name__ = "VALUE[,VALUE ...]"
+
+_WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+"""Whole numbers stay whole: float64 has not all of those of 64 bits."""
+
+_NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
+"""How lists of values begin that argparse would take for options; -10000 alone it knows."""
+
+
+def _joined(args: Sequence[str]) -> list[str]:
+    """Join --nodata and a value that begins with a minus sign to one word."""
+    words: list[str] = []
+    for word in args:
+        if words and words[-1] == "--nodata" and _NEGATIVE.match(word):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -120,6 +153,13 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         type=_auto(float),
         metavar="auto|DN",
         help="DN per unit of reflectance, in place of what the metadata say (default: auto)",
+    )
+    group.add_argument(
+        "--nodata",
+        type=_values,
+        metavar="VALUE[,VALUE ...]",
+        help="values in the input files that are no data, beside what files and metadata state, DN"
+        " 0 of unsigned integers, and NaN (default: none)",
     )
     group.add_argument(
         "--strict",

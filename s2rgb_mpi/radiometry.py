@@ -25,13 +25,16 @@ ALPHA = 3
 RGBA = 4
 """Bands of such an array: all that is coloured is kept like this, up to the encoder."""
 
+NODATA_DN = 0
+"""The digital number of "no data", in every band that has been read."""
+
 DN_COUNT = 65536
 """How many digital numbers a uint16 band can hold: the length of every table."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How the digital numbers of one band become reflectance.
+    """How the digital numbers of one band become reflectance; DN 0 is "no data" before any offset.
 
     Parameters
     ----------
@@ -39,20 +42,15 @@ class Calibration:
         Added to DN first (BOA_ADD_OFFSET), DN.
     quantification : float
         DN per unit of reflectance (BOA_QUANTIFICATION_VALUE).
-    nodata : int
-        The DN that means "no data", looked at before the offset is added.
     """
 
     offset: int = 0
     quantification: float = 10_000.0
-    nodata: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be divided by."""
         if not 0 < self.quantification < math.inf:
             raise UsageError(f"quantification must be above 0, not {self.quantification:g}")
-        if not 0 <= self.nodata < DN_COUNT:
-            raise UsageError(f"no data must be a DN, 0..65535, not {self.nodata}")
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,7 @@ def make_lut(calibration: Calibration, curve: Curve, *, darkest: int = 1) -> NDA
     Parameters
     ----------
     calibration : Calibration
-        Offset, quantification and no-data DN of one band.
+        Offset and quantification of one band.
     curve : Curve
         From reflectance to colour.
     darkest : int
@@ -188,7 +186,7 @@ def make_lut(calibration: Calibration, curve: Curve, *, darkest: int = 1) -> NDA
     Returns
     -------
     ndarray, shape (65536,), uint8
-        0 for the no-data DN; ``darkest`` to 255 for every other DN.
+        0 for DN 0, "no data"; ``darkest`` to 255 for every other DN.
 
     Notes
     -----
@@ -199,7 +197,7 @@ def make_lut(calibration: Calibration, curve: Curve, *, darkest: int = 1) -> NDA
     numbers = np.arange(DN_COUNT, dtype=np.float64) + calibration.offset
     values = curve.values(numbers, calibration.quantification)
     lut = np.maximum(values, darkest).astype(np.uint8)
-    lut[calibration.nodata] = NODATA_OUT
+    lut[NODATA_DN] = NODATA_OUT
     return lut
 
 
@@ -230,7 +228,7 @@ def colour(
     for band, (numbers, lut) in enumerate(zip(dn, luts, strict=True)):
         # mode="clip" only spares numpy a second pass for bounds: 65,536 entries cover uint16.
         rgba[..., band] = np.take(lut, numbers, mode="clip")
-    rgba[..., ALPHA] = ((dn[0] | dn[1] | dn[2]) != 0) * np.uint8(255)
+    rgba[..., ALPHA] = ((dn[0] | dn[1] | dn[2]) != NODATA_DN) * np.uint8(255)
     if darkest and not rgba.all():
         rgb = rgba[..., :ALPHA]
         np.maximum(rgb, valid(rgba)[..., np.newaxis] * np.uint8(darkest), out=rgb)

@@ -71,12 +71,12 @@ class Renderer:
         self._border = border
         self._sources: dict[int, Source] = {}
         self._memory = Memory()
-        self._calibrations = [
-            [band.calibration for band in member.product.bands] for member in plan.scene.members
-        ]
         self._luts = [
-            [make_lut(each, plan.job.stretch, darkest=plan.job.darkest) for each in calibrations]
-            for calibrations in self._calibrations
+            [
+                make_lut(band.calibration, plan.job.stretch, darkest=plan.job.darkest)
+                for band in member.product.bands
+            ]
+            for member in plan.scene.members
         ]
         self._awaited: defaultdict[tuple[int, Window], set[int]] = defaultdict(set)
         self._rendered = 0
@@ -186,7 +186,7 @@ class Renderer:
         part = [band[inside] for band in dn]
         rgba = np.empty((shown.height, shown.width, RGBA), dtype=np.uint8)
         colour(part, self._luts[member], rgba, darkest=self._plan.job.darkest)
-        return Part(rgba, offsets.count(part, self._calibrations[member]))
+        return Part(rgba, offsets.count(part))
 
 
 def _paint(rendered: Rendered, member: int, part: Part, target: NDArray[np.uint8]) -> None:

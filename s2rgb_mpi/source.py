@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
-from s2rgb_mpi.product import cause, open_raster, warped
-from s2rgb_mpi.radiometry import DN_COUNT
+from s2rgb_mpi.product import cause, is_shared_mask, open_raster, warped
+from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,8 +42,7 @@ class Source:
         # Bands of one file are read in one call: pixel by pixel, they share its blocks.
         groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
         self._files = [
-            _File.open(product, list(bands), memory, place)
-            for place, (_, bands) in enumerate(groups)
+            _File(product, list(bands), memory, place) for place, (_, bands) in enumerate(groups)
         ]
 
     def read(self, window: Window) -> list[NDArray[np.uint16]]:
@@ -57,9 +56,8 @@ class Source:
         Returns
         -------
         list of three ndarray, shape (height, width), uint16
-            Digital numbers: red, green, blue. Values that lie in the file as other types than
-            uint16 are moved to DN, with 0 for "no data". The arrays are reused: the next call
-            overwrites them.
+            Digital numbers: red, green, blue; 0 is "no data", and nothing else is. The arrays
+            are reused: the next call overwrites them.
 
         Raises
         ------
@@ -73,53 +71,113 @@ class Memory:
     """Memory for the pixels of one window, which grows to the largest one."""
 
     def __init__(self) -> None:
-        self._values: dict[tuple[int, str], NDArray[Any]] = {}
+        self._values: dict[tuple[int, str, str], NDArray[Any]] = {}
 
-    def array(self, place: int, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Return an array in memory of its own for each place and type, as it was left."""
+    def array(self, place: int, use: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return an array in memory of its own for each place, use and type, as it was left."""
         size = math.prod(shape)
-        values = self._values.get((place, dtype))
+        values = self._values.get((place, use, dtype))
         if values is None or values.size < size:
-            values = self._values[place, dtype] = np.empty(size, dtype=dtype)
+            values = self._values[place, use, dtype] = np.empty(size, dtype=dtype)
         return values[:size].reshape(shape)
 
 
-class _File(NamedTuple):
-    """An open file, and which of its bands are read."""
+class _File:
+    """An open file, and which of its bands are read.
 
-    dataset: Any
-    bands: Sequence[Band]
-    memory: Memory
-    place: int
-    """Among the files of the product: each has memory of its own."""
+    Parameters
+    ----------
+    product : Product
+        Whose file it is.
+    bands : sequence of Band
+        Of this file, of one type.
+    memory : Memory
+        Where the pixels are put.
+    place : int
+        Among the files of the product: each has memory of its own.
+    """
 
-    @classmethod
-    def open(cls, product: Product, bands: Sequence[Band], memory: Memory, place: int) -> _File:
-        """Open the file of some bands, on the grid of their product."""
+    def __init__(self, product: Product, bands: Sequence[Band], memory: Memory, place: int) -> None:
+        self._bands = bands
+        self._memory = memory
+        self._place = place
+        has_mask = any(band.stored.has_mask for band in bands)
         try:
-            dataset = open_raster(bands[0].path)
+            dataset = open_raster(bands[0].path, with_mask_file=has_mask)
         except InputError as error:
             raise ReadError(str(error)) from error
         if product.resampling:
+            # The warper heeds masks by itself, and gives "no data" there.
             dataset = warped(dataset, product.grid, product.resampling, bands[0].nodata)
-        return cls(dataset, bands, memory, place)
+        self._dataset: Any = dataset
+        self._has_mask = has_mask and not product.resampling
+        self._alpha = None if product.resampling else bands[0].stored.alpha
 
     def read(self, window: Window) -> NDArray[np.uint16]:
-        """Read a window: shape (bands, height, width), uint16."""
-        shape = len(self.bands), window.height, window.width
-        values = self.memory.array(self.place, self.bands[0].stored.dtype, shape)
-        numbers = [band.number for band in self.bands]
+        """Read a window: shape (bands, height, width), uint16, 0 where there is no data."""
         try:
-            self.dataset.ReadRaster(*window, buf_obj=values.data, band_list=numbers)
+            return self._read(window)
         except RuntimeError as error:
-            path = self.bands[0].path
+            path = self._bands[0].path
             raise ReadError(f"{tuple(window)} of {path}: {cause(error, path)}") from error
-        if values.dtype == np.uint16:
+
+    def _read(self, window: Window) -> NDArray[np.uint16]:
+        dtype, count = self._bands[0].stored.dtype, len(self._bands)
+        numbers = [band.number for band in self._bands]
+        if self._alpha is not None and self._alpha.dtype == dtype:
+            numbers.append(self._alpha.number)  # pixel by pixel it shares the others' blocks
+        values = self._values(window, "bands", dtype, numbers)
+        if all(band.stored.is_dn for band in self._bands):
             return values
-        dn = self.memory.array(self.place, "uint16", shape)
-        for band, one, out in zip(self.bands, values, dn, strict=True):
+        dn = values[:count]
+        if dtype != "uint16":
+            dn = self._memory.array(self._place, "dn", "uint16", dn.shape)
+        for band, one, out in zip(self._bands, values[:count], dn, strict=True):
             to_dn(one, band.stored, out)
+        if self._alpha is not None:
+            _hide(dn, values[count] if len(numbers) > count else self._alpha_alone(window))
+        if self._has_mask:
+            for bands, mask in self._masks(window):
+                _hide(dn[bands], mask)
         return dn
+
+    def _values(self, window: Window, use: str, dtype: str, numbers: Sequence[int]) -> NDArray[Any]:
+        """Read bands as they lie in the file: shape (bands, height, width)."""
+        shape = len(numbers), window.height, window.width
+        values = self._memory.array(self._place, use, dtype, shape)
+        # Without it GDAL takes the type of the file's first band, whichever are read.
+        kind = self._dataset.GetRasterBand(numbers[0]).DataType
+        self._dataset.ReadRaster(
+            *window, buf_obj=values.data, buf_type=kind, band_list=list(numbers)
+        )
+        return values
+
+    def _alpha_alone(self, window: Window) -> NDArray[Any]:
+        """Read an alpha band that is of another type than the bands."""
+        assert self._alpha is not None  # noqa: S101  it is asked for where there is one
+        return self._values(window, "alpha", self._alpha.dtype, [self._alpha.number])[0]
+
+    def _masks(self, window: Window) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+        """Read the file's masks: which bands they are for, and 0 where these have no data."""
+        mask = self._memory.array(self._place, "mask", "uint8", (window.height, window.width))
+        for index, band in enumerate(self._bands):
+            if not band.stored.has_mask:
+                continue
+            raster = self._dataset.GetRasterBand(band.number)
+            raster.GetMaskBand().ReadRaster(*window, buf_obj=mask.data)
+            if is_shared_mask(raster):
+                yield slice(None), mask
+                return
+            yield slice(index, index + 1), mask
+
+
+def _hide(dn: NDArray[np.uint16], mask: NDArray[Any]) -> None:
+    """Make "no data" of the pixels where a mask is 0, or no number."""
+    hidden = mask == 0
+    if mask.dtype.kind == "f":
+        hidden |= np.isnan(mask)
+    for band in dn:
+        np.copyto(band, NODATA_DN, where=hidden)
 
 
 def to_dn(values: NDArray[Any], stored: Stored, dn: NDArray[np.uint16]) -> None:
@@ -128,19 +186,32 @@ def to_dn(values: NDArray[Any], stored: Stored, dn: NDArray[np.uint16]) -> None:
     Parameters
     ----------
     values : ndarray, shape (height, width), any integer or float type
-        As they lie in the file.
+        As they lie in the file. They are overwritten, those of uint16 excepted.
     stored : Stored
         Which of them mean "no data", and how many DN a unit has.
     dn : ndarray, shape (height, width), uint16
-        Filled here: rounded to the nearest, what lies beyond the ends clipped to them.
+        Filled here: rounded to the nearest, what lies beyond the ends clipped to them. Values of
+        uint16 may be in this memory already.
     """
-    valid = np.isfinite(values)
-    with np.errstate(over="ignore"):  # what is too large for the type is clipped all the same
-        if stored.nodata is not None:
-            # In the type of the values: -3.4e38 as float64 is not what a float32 band holds.
-            valid &= values != np.asarray(stored.nodata).astype(values.dtype)
-        if stored.gain != 1:
-            values = values * values.dtype.type(stored.gain)
+    # In the type of the values: -3.4e38 as float64 is not what a float32 band holds.
+    with np.errstate(over="ignore"):
+        nodata = [np.asarray(value).astype(values.dtype) for value in stored.nodata]
+    if values.dtype == np.uint16:
+        if not np.shares_memory(dn, values):
+            np.copyto(dn, values)
+        for value in nodata:
+            if value != NODATA_DN:
+                np.copyto(dn, NODATA_DN, where=dn == value)
+        return
+    hidden = ~np.isfinite(values)
+    for value in nodata:
+        hidden |= values == value
     if values.dtype.kind == "f":
-        values = np.rint(values)
-    dn[:] = np.where(valid, np.clip(values, 1, DN_COUNT - 1), 0)
+        with np.errstate(over="ignore"):  # what is too large for the type is clipped all the same
+            np.multiply(values, values.dtype.type(stored.gain), out=values)
+        np.rint(values, out=values)
+    np.maximum(values, 1, out=values)
+    if values.dtype.kind == "f" or np.iinfo(values.dtype).max >= DN_COUNT:
+        np.minimum(values, DN_COUNT - 1, out=values)
+    np.copyto(values, NODATA_DN, where=hidden)
+    np.copyto(dn, values, casting="unsafe")

@@ -57,7 +57,7 @@ def make_band(name: str, mean: int) -> BandAccount:
 
 def make_account(**changes: Any) -> Account:
     """Return the account of 6 windows, 2.4 Mpx, in 11 s by 4 ranks."""
-    calibration = {"offset": -1000, "quantification": 10_000.0, "nodata": 0}
+    calibration = {"offset": -1000, "quantification": 10_000.0, "nodata": [0], "masks": []}
     names = ("B04", "B03", "B02")
     values: dict[str, Any] = {
         "command": ["S2A <odd> & name.SAFE", "-o", "rgb.tif"],

@@ -1,5 +1,6 @@
 """Rasters of any type for tests, and scenes to put into them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,12 @@ gdal.UseExceptions()
 osr.UseExceptions()
 
 TRANSFORM = (399960.0, 10.0, 0.0, 5300040.0, 0.0, -10.0)
-COLOURS = {"red": gdal.GCI_RedBand, "green": gdal.GCI_GreenBand, "blue": gdal.GCI_BlueBand}
+COLOURS = {
+    "red": gdal.GCI_RedBand,
+    "green": gdal.GCI_GreenBand,
+    "blue": gdal.GCI_BlueBand,
+    "alpha": gdal.GCI_AlphaBand,
+}
 
 
 def write_raster(
@@ -55,6 +61,35 @@ def write_raster(
         if metadata:
             band.SetMetadata(dict(metadata))
         band.WriteArray(layers[:, :, number - 1])
+    return str(path)
+
+
+def add_mask(path: str, valid: NDArray[np.bool_], *, inside: bool = True) -> None:
+    """Give a raster one mask for all of its bands: inside the file, or in a file beside it."""
+    before = gdal.GetConfigOption("GDAL_TIFF_INTERNAL_MASK")
+    gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", "YES" if inside else "NO")
+    try:
+        dataset = gdal.OpenEx(path, gdal.OF_UPDATE)
+        dataset.CreateMaskBand(gdal.GMF_PER_DATASET)
+        dataset.GetRasterBand(1).GetMaskBand().WriteArray(np.where(valid, 255, 0).astype(np.uint8))
+        dataset = None
+    finally:
+        gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", before)
+
+
+def write_item(folder: Path, assets: Mapping[str, Any]) -> str:
+    """Write a STAC item with these assets."""
+    item: dict[str, object] = {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "id": "i",
+        "geometry": None,
+        "links": [],
+    }
+    properties = {"datetime": "2022-06-13T10:30:41Z"}
+    path = folder / "item.json"
+    rest = {"geometry": None, "links": [], "properties": properties, "assets": assets}
+    path.write_text(json.dumps(item | rest))
     return str(path)
 
 

@@ -51,19 +51,19 @@ def test_three_files_on_one_grid_are_a_product(band_file):
     assert [Path(band.path).stem for band in product.bands] == ["red", "green", "blue"]
     assert (product.grid.width, product.grid.height) == (30, 20)
     assert product.grid.transform == TRANSFORM
-    assert {band.calibration for band in product.bands} == {Calibration(0, 10_000, 0)}
+    assert {band.calibration for band in product.bands} == {Calibration(0, 10_000)}
 
 
 def test_each_file_has_its_own_no_data(band_file):
     paths = [band_file("red"), band_file("green", nodata=65535), band_file("blue", nodata=0)]
-    assert [band.calibration.nodata for band in open_bands(paths).bands] == [0, 65535, 0]
+    assert [band.stored.nodata for band in open_bands(paths).bands] == [(0,), (65535, 0), (0,)]
 
 
 @pytest.mark.parametrize("nodata", [-9999, 70_000, math.nan])
 def test_a_no_data_value_that_no_dn_can_have_is_left_aside(band_file, nodata):
     # GDAL writes such a value into the tag of a uint16 file without complaint.
     paths = [band_file(name, nodata=nodata) for name in ("red", "green", "blue")]
-    assert {band.calibration.nodata for band in open_bands(paths).bands} == {0}
+    assert {band.stored.nodata for band in open_bands(paths).bands} == {(0,)}
 
 
 def test_the_block_holds_whole_blocks_of_all_three(band_file):
@@ -117,6 +117,7 @@ def test_a_file_that_is_not_there_is_refused_in_one_line(band_file, tmp_path):
 @pytest.mark.skipif(not ICOR.is_dir(), reason="no real band files beside the project")
 def test_real_band_files_in_strips_with_no_data_65535():
     product = open_bands([str(ICOR / f"ref_input_S2_{name}.tif") for name in ("B04", "B03", "B02")])
-    assert {band.calibration for band in product.bands} == {Calibration(0, 10_000, 65535)}
+    assert {band.calibration for band in product.bands} == {Calibration(0, 10_000)}
+    assert {band.stored.nodata for band in product.bands} == {(65535, 0)}
     assert (product.grid.width, product.grid.height) == (512, 1024)
     assert product.block[0] == 512

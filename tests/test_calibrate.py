@@ -17,8 +17,8 @@ TAGS = Stated("the tags", -1000, 10_000.0)
 NOTHING = Stated()
 
 
-def settled(user, metadata, tags, *, holds_reflectance=False, nodata=0):
-    return settle(user, metadata, tags, holds_reflectance=holds_reflectance, nodata=nodata)
+def settled(user, metadata, tags, *, holds_reflectance=False):
+    return settle(user, metadata, tags, holds_reflectance=holds_reflectance)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def settled(user, metadata, tags, *, holds_reflectance=False, nodata=0):
     ],
 )
 def test_the_first_statement_counts(said, offset, quantification, source):
-    result = settled(*said, nodata=65535)
-    assert result == (Calibration(offset, quantification, 65535), 1.0, source)
+    result = settled(*said)
+    assert result == (Calibration(offset, quantification), 1.0, source)
 
 
 offsets = st.none() | st.integers(-5000, 5000)
@@ -62,14 +62,14 @@ def test_the_offset_is_one_of_those_stated_never_a_sum(stated):
 )
 def test_floats_become_dn_of_a_ten_thousandth(said, offset, gain):
     result = settled(*said, holds_reflectance=True)
-    assert result.calibration == Calibration(offset, 10_000, 0)
+    assert result.calibration == Calibration(offset, 10_000)
     assert result.gain == pytest.approx(gain)
 
 
 def test_scale_and_offset_are_turned_into_dn():
     # -0.1 / 0.0001 is not -1000 in float64.
     stated = from_scale("tags", scale=0.0001, offset=-0.1)
-    assert settled(NOTHING, stated, NOTHING).calibration == Calibration(-1000, 10_000, 0)
+    assert settled(NOTHING, stated, NOTHING).calibration == Calibration(-1000, 10_000)
 
 
 @pytest.mark.parametrize(

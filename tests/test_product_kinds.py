@@ -181,7 +181,7 @@ def test_the_layout_of_2017_is_read(copy, safe):
     )
     product = open_product(str(copy))
     assert product.name == safe.stem
-    assert {band.calibration for band in product.bands} == {Calibration(0, 10_000, 0)}
+    assert {band.calibration for band in product.bands} == {Calibration(0, 10_000)}
     assert all(Path(band.path).name.startswith("L2A_T32TMT_") for band in product.bands)
     np.testing.assert_array_equal(pixels(product), read_dn(safe))
 
@@ -206,7 +206,7 @@ def test_the_layout_of_2016_is_read(copy, safe):
     for path in (copy, metadata):
         product = open_product(str(path))
         assert product.name == safe.stem
-        assert {band.calibration for band in product.bands} == {Calibration(0, 1_000, 0)}
+        assert {band.calibration for band in product.bands} == {Calibration(0, 1_000)}
         np.testing.assert_array_equal(pixels(product), read_dn(safe))
 
 
@@ -255,7 +255,7 @@ def test_a_real_level_1c_zip_is_refused_or_read():
     product = open_product(str(archive), Choice(allow_l1c=True))
     assert product.name == archive.stem
     assert product.baseline == "02.06"
-    assert {band.calibration for band in product.bands} == {Calibration(0, 10_000, 0)}
+    assert {band.calibration for band in product.bands} == {Calibration(0, 10_000)}
     dn = pixels(product)
     assert dn.shape == (172, 172, 3)
     assert dn.any()

@@ -109,14 +109,14 @@ def test_an_empty_file_is_refused(tmp_path):
 def test_tags_are_a_statement(tmp_path):
     path = stack(tmp_path, descriptions=("B04", "B03", "B02"), scale=0.0001, offset=-0.1)
     product = open_multiband(path)
-    assert {band.calibration for band in product.bands} == {Calibration(-1000, 10_000, 0)}
+    assert {band.calibration for band in product.bands} == {Calibration(-1000, 10_000)}
     assert product.offset_source == "scale and offset tags of the file"
 
 
 def test_the_users_statement_is_worth_more_than_tags(tmp_path):
     path = stack(tmp_path, 1, scale=0.0001, offset=-0.1)
     product = open_bands([path] * 3, Choice(offset=0))
-    assert {band.calibration for band in product.bands} == {Calibration(0, 10_000, 0)}
+    assert {band.calibration for band in product.bands} == {Calibration(0, 10_000)}
     assert product.offset_source == "--offset"
 
 

@@ -48,21 +48,25 @@ def test_windows_of_all_sizes_come_from_the_same_memory(safe):
     np.testing.assert_array_equal(larger, read_dn(safe)[..., 0])
 
 
-def test_dn_go_straight_into_the_array_and_keep_their_no_data(tmp_path):
-    product = three(tmp_path, np.array([0, 1, 65535], np.uint16), nodata=65535)
-    assert {band.calibration.nodata for band in product.bands} == {65535}
+def test_dn_that_need_nothing_go_straight_into_the_array(tmp_path, monkeypatch):
+    monkeypatch.setattr("s2rgb_mpi.source.to_dn", None)  # what is not called may be anything
+    product = three(tmp_path, np.array([0, 1, 65535], np.uint16), nodata=0)
     assert read(product)[0, :, 0].tolist() == [0, 1, 65535]
 
 
 @pytest.mark.parametrize(
     ("dtype", "nodata", "values", "expected"),
     [
-        # ESA's own: 0 is no data unless the file says otherwise.
+        # ESA's own: 0 is no data, whatever else is.
+        ("uint16", None, [0, 1, 65535], [0, 1, 65535]),
+        ("uint16", 65535, [0, 1, 65535], [0, 1, 0]),
+        ("uint16", 9999, [0, 9999, 10_000], [0, 0, 10_000]),
+        # Of signed integers only where the file says nothing else.
         ("int16", None, [-5, 0, 1, 32767], [1, 0, 1, 32767]),
         ("int16", -9999, [-9999, -5, 0, 1, 2000], [0, 1, 1, 1, 2000]),
         ("int16", 0, [-9999, 0, 1], [1, 0, 1]),
         ("int32", -9999, [-9999, 0, 65535, 65536, 10**9], [0, 1, 65535, 65535, 65535]),
-        ("uint32", 4294967295, [4294967295, 0, 70_000], [0, 1, 65535]),
+        ("uint32", 4294967295, [4294967295, 0, 70_000], [0, 0, 65535]),
         ("uint32", None, [0, 1, 70_000], [0, 1, 65535]),
         # A no-data value that no pixel can have says nothing.
         ("int16", 70_000, [0, 1], [0, 1]),
@@ -78,7 +82,6 @@ def test_dn_go_straight_into_the_array_and_keep_their_no_data(tmp_path):
 )
 def test_values_become_dn(tmp_path, dtype, nodata, values, expected):
     product = three(tmp_path, np.array(values, dtype), nodata=nodata)
-    assert {band.calibration.nodata for band in product.bands} == {0}
     assert read(product)[0, :, 2].tolist() == expected
 
 

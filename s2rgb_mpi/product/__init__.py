@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.product.bands import cause, open_bands, open_raster, same_crs
 from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Product, Stored
+from s2rgb_mpi.product.nodata import is_shared_mask
 from s2rgb_mpi.product.places import metadata_kind
 from s2rgb_mpi.product.raster import open_multiband
 from s2rgb_mpi.product.remote import forget, is_remote
@@ -31,6 +32,7 @@ __all__ = [
     "Stored",
     "cause",
     "forget",
+    "is_shared_mask",
     "open_bands",
     "open_multiband",
     "open_product",

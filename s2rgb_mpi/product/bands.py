@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,11 @@ from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
 from s2rgb_mpi.product.costs import block_costs
 from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
-from s2rgb_mpi.product.remote import gdal_name, stamp
+from s2rgb_mpi.product.nodata import alpha_of, can_hold, find_alpha, has_mask, stored_values
+from s2rgb_mpi.product.remote import gdal_name, is_far, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 gdal.UseExceptions()
 osr.UseExceptions()
@@ -52,8 +53,15 @@ def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
     return join(Path(paths[0]).stem, listed, choice or Choice(), needs_crs=False)
 
 
-def open_raster(path: str) -> gdal.Dataset:
+def open_raster(path: str, *, with_mask_file: bool = False) -> gdal.Dataset:
     """Open a raster for reading.
+
+    Parameters
+    ----------
+    path : str
+        Under which GDAL opens it.
+    with_mask_file : bool
+        Whether to look for a mask in a file beside it, too.
 
     Raises
     ------
@@ -64,10 +72,29 @@ def open_raster(path: str) -> gdal.Dataset:
     grok = gdal.GetDriverByName("JP2Grok")
     if grok is not None:
         grok.Deregister()
+    before = gdal.GetThreadLocalConfigOption(_LOOK_BESIDE)
+    if with_mask_file:
+        gdal.SetThreadLocalConfigOption(_LOOK_BESIDE, "TRUE")
     try:
         return gdal.OpenEx(path, gdal.OF_RASTER)
     except RuntimeError as error:
         raise InputError(f"{path}: {cause(error, path)}") from error
+    finally:
+        gdal.SetThreadLocalConfigOption(_LOOK_BESIDE, before)
+
+
+_LOOK_BESIDE = "GDAL_DISABLE_READDIR_ON_OPEN"
+"""GDAL's option for files beside a raster: TRUE, each is asked for; EMPTY_DIR, as the program has
+it, none is, which spares servers many requests."""
+
+
+def mask_file(path: str) -> str:
+    """Return the name of the mask beside a raster, as GDAL has it; empty if there is none.
+
+    Servers are not asked: each would be for every band.
+    """
+    name = f"{path}.msk"
+    return name if not is_far(path) and gdal.VSIStatL(name) is not None else ""
 
 
 def cause(error: Exception, path: str) -> str:
@@ -105,7 +132,7 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
     InputError
         Names the file that cannot be read, or is unlike the first.
     """
-    rasters = [_inspect(band, choice) for band in listed]
+    rasters = [_inspect(band, choice, listed) for band in listed]
     first = rasters[0]
     for raster in rasters[1:]:
         difference = _difference(first.grid, raster.grid)
@@ -118,28 +145,43 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
         math.lcm(*(raster.block[0] for raster in rasters)),
         math.lcm(*(raster.block[1] for raster in rasters)),
     )
+    warnings = () if first.grid.crs else (f"{no_crs}; the image will have none either",)
     return Product(
         name=name,
         bands=tuple(raster.band for raster in rasters),
         grid=first.grid,
         block=block,
-        warnings=() if first.grid.crs else (f"{no_crs}; the image will have none either",),
+        warnings=(*warnings, *_impossible([raster.band for raster in rasters], choice)),
         # Of one band for all three: what is hard in one is hard in the others (r > 0.99).
         costs=_costs(first.band) if first.block == block else (),
     )
 
 
-def _inspect(listed: Listed, choice: Choice) -> _Raster:
+def _impossible(bands: Sequence[Band], choice: Choice) -> Iterator[str]:
+    """Warn of the user's values that no pixel of a product can have."""
+    types = {band.stored.dtype for band in bands}
+    for value in choice.nodata:
+        if not any(can_hold(dtype, value) for dtype in types):
+            yield f"{bands[0].path}: --nodata {value}: no pixel of {' or '.join(types)} has it"
+
+
+def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raster:
     """Open a band's file for its header; say where it lies, and what its values mean."""
-    dataset = open_raster(listed.path)
-    if listed.number is None and dataset.RasterCount != 1:
-        raise InputError(f"{listed.path}: {dataset.RasterCount} bands, where one is needed")
-    raster = dataset.GetRasterBand(listed.number or 1)
+    mask = mask_file(listed.path) if listed.masks else ""
+    dataset = open_raster(listed.path, with_mask_file=bool(mask))
+    used = [band.number or _only_band(dataset, band) for band in beside if band.path == listed.path]
+    number = listed.number or used[0]
+    raster = dataset.GetRasterBand(number)
+    stored = Stored(
+        _dtype(listed.path, raster),
+        has_mask=listed.masks and has_mask(raster),
+        alpha=alpha_of(dataset, used) if listed.masks else None,
+    )
     crs = dataset.GetSpatialRef()
     width, height = dataset.RasterXSize, dataset.RasterYSize
     block_width, block_height = raster.GetBlockSize()
     return _Raster(
-        band=_settled(listed, raster, choice),
+        band=_settled(replace(listed, number=number), raster, choice, stored),
         grid=Grid(
             "" if crs is None else crs.ExportToWkt(), dataset.GetGeoTransform(), width, height
         ),
@@ -152,30 +194,35 @@ def _costs(band: Band) -> tuple[int, ...]:
     return block_costs(open_raster(band.path), band.number)
 
 
-def _settled(listed: Listed, raster: gdal.Band, choice: Choice) -> Band:
+def _only_band(dataset: gdal.Dataset, listed: Listed) -> int:
+    """Return the number of the one band of a file; an alpha band may lie beside it."""
+    alpha = find_alpha(dataset) if listed.masks else None
+    numbers = [number for number in range(1, dataset.RasterCount + 1) if number != alpha]
+    if len(numbers) != 1:
+        raise InputError(f"{listed.path}: {dataset.RasterCount} bands, where one is needed")
+    return numbers[0]
+
+
+def _settled(listed: Listed, raster: gdal.Band, choice: Choice, stored: Stored) -> Band:
     """Settle how the values in a file become DN, and these reflectance."""
-    dtype = _dtype(listed.path, raster)
-    value = _nodata(raster, dtype)
-    is_real = dtype.startswith("float")
-    if value is None and not is_real:
-        value = listed.nodata
-    # Values of uint16 are read as they are, "no data" too; all others are moved, and it to DN 0.
-    moved = dtype != "uint16"
+    values = stored_values(stored.dtype, (raster.GetNoDataValue(), listed.nodata), choice.nodata)
     calibration, gain, source = settle(
         choice.stated,
         listed.metadata,
         _tags(listed.path, raster),
-        holds_reflectance=is_real,
-        nodata=0 if moved or value is None else int(value),
+        holds_reflectance=stored.dtype.startswith("float"),
     )
+    stamps = [stamp(listed.path)]
+    if stored.has_mask:
+        stamps += [stamp(mask_file(listed.path))]
     return Band(
         name=listed.name,
         path=listed.path,
         calibration=calibration,
         number=listed.number or 1,
-        stored=Stored(dtype, value if moved else None, gain),
+        stored=replace(stored, nodata=values, gain=gain),
         offset_source=source,
-        stamp=stamp(listed.path),
+        stamp=", mask ".join(filter(None, stamps)),
     )
 
 
@@ -187,17 +234,6 @@ def _dtype(path: str, raster: gdal.Band) -> str:
     if gdal.GetDataTypeSize(raster.DataType) < LEAST_BITS:
         raise InputError(f"{path}: pixels are {kind}, 8 bit: an image, where reflectance is needed")
     return str(kind.lower())
-
-
-def _nodata(raster: gdal.Band, dtype: str) -> float | None:
-    """Return the file's "no data" value, or None if it has none, or one no pixel can have."""
-    value: float | None = raster.GetNoDataValue()
-    if value is None or dtype.startswith("float"):
-        return value
-    bits, signed = gdal.GetDataTypeSize(raster.DataType), dtype.startswith("int")
-    least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if signed else (0, 2**bits)
-    # GDAL writes 70,000, -9999 or NaN into the tag of a uint16 file without complaint.
-    return int(value) if least <= value < most and value == int(value) else None
 
 
 def _tags(path: str, raster: gdal.Band) -> Stated:

@@ -80,9 +80,7 @@ class Settled(NamedTuple):
     source: str
 
 
-def settle(
-    user: Stated, metadata: Stated, tags: Stated, *, holds_reflectance: bool, nodata: int
-) -> Settled:
+def settle(user: Stated, metadata: Stated, tags: Stated, *, holds_reflectance: bool) -> Settled:
     """Choose one offset and one quantification: the first that is stated wins, the rest is unread.
 
     ========================  =============================================================
@@ -106,8 +104,6 @@ def settle(
     holds_reflectance : bool
         The stored values are floats: they become DN of 1/10,000 by a gain. The user's offset is
         in DN all the same, but the user's quantification says what a stored unit is.
-    nodata : int
-        The DN of "no data".
 
     Returns
     -------
@@ -117,12 +113,12 @@ def settle(
     offset, source = _first((user, metadata, tags))
     quantification = _quantification((user, metadata, tags))
     if not holds_reflectance:
-        calibration = Calibration(round(offset), quantification or DN_PER_UNIT, nodata)
+        calibration = Calibration(round(offset), quantification or DN_PER_UNIT)
         return Settled(calibration, 1.0, source)
     gain = DN_PER_UNIT / (quantification or 1.0)
     stored_in_dn = source == user.source and user.quantification is None
     dn = round(offset if stored_in_dn else offset * gain)
-    return Settled(Calibration(dn, DN_PER_UNIT, nodata), gain, source)
+    return Settled(Calibration(dn, DN_PER_UNIT), gain, source)
 
 
 def _first(sources: Sequence[Stated]) -> tuple[float, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product.calibrate import Stated
@@ -37,6 +37,8 @@ class Choice:
         Whether top-of-atmosphere products may be read.
     offset, quantification : float, optional
         In place of what metadata state, DN.
+    nodata : tuple of float
+        Stored values that are no data, beside what files and metadata state.
     """
 
     resolution: int = RESOLUTIONS[0]
@@ -44,6 +46,7 @@ class Choice:
     allow_l1c: bool = False
     offset: float | None = None
     quantification: float | None = None
+    nodata: tuple[float, ...] = ()
 
     @property
     def stated(self) -> Stated:
@@ -51,29 +54,69 @@ class Choice:
         return Stated("--offset", self.offset, self.quantification)
 
 
+class Alpha(NamedTuple):
+    """The band of a file that says which of its pixels have data: those where it is not 0."""
+
+    number: int
+    dtype: str
+    """numpy's name of its type."""
+
+
 @dataclass(frozen=True)
 class Stored:
-    """How the values of a band lie in its file, and how they become DN.
+    """How the values of a band lie in its file, and how they become DN, 0 for "no data".
 
     Parameters
     ----------
     dtype : str
         numpy's name of their type. Values of uint16 are DN as they are.
-    nodata : int or float, optional
-        The stored value that means "no data"; besides it, what is not finite does.
+    nodata : tuple of int or float
+        The stored values that mean "no data"; besides them, what is not finite does.
     gain : float
         DN per stored unit: 1 for integers, 10,000 for reflectance.
+    has_mask : bool
+        Whether the file has a mask of its own, inside or beside it: where that is 0 there is no
+        data.
+    alpha : Alpha, optional
+        Another band of the file that says the same.
     """
 
     dtype: str = "uint16"
-    nodata: float | None = None
+    nodata: tuple[float, ...] = (0,)
     gain: float = 1.0
+    has_mask: bool = False
+    alpha: Alpha | None = None
+
+    @property
+    def is_dn(self) -> bool:
+        """Whether the values are DN as they lie there, "no data" too."""
+        plain = self.dtype == "uint16" and self.nodata == (0,)
+        return plain and not self.has_mask and self.alpha is None
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """What marks "no data" besides values, in words for the user."""
+        mask = ("mask",) if self.has_mask else ()
+        return mask if self.alpha is None else (*mask, f"alpha band {self.alpha.number}")
 
     @property
     def nbytes_per_pixel(self) -> int:
-        """Memory for one pixel while it is read: as DN, and as it is stored if that is not DN."""
-        nbytes = int("".join(filter(str.isdigit, self.dtype))) // 8
-        return 2 if self.dtype == "uint16" else 2 + nbytes
+        """Memory for one pixel while it is read: as DN, as it is stored, and what marks no data.
+
+        Where values are looked at, one byte has the answer for each, and another one's partial
+        answer.
+        """
+        nbytes = 2 if self.dtype == "uint16" else 2 + _nbytes(self.dtype)
+        if not self.is_dn:
+            nbytes += 2
+        if self.alpha is not None:
+            nbytes += _nbytes(self.alpha.dtype)
+        return nbytes + self.has_mask
+
+
+def _nbytes(dtype: str) -> int:
+    """Return the bytes of a value by the name of its type."""
+    return int("".join(filter(str.isdigit, dtype))) // 8
 
 
 @dataclass(frozen=True)
@@ -108,12 +151,8 @@ class Band:
 
     @property
     def nodata(self) -> float:
-        """The value in the file that means "no data"; one that no valid pixel has."""
-        if self.stored.dtype == "uint16":
-            return self.calibration.nodata
-        if self.stored.nodata is not None:
-            return self.stored.nodata
-        return math.nan if self.stored.dtype.startswith("float") else 0
+        """One value in the file that means "no data", the first that is stated."""
+        return self.stored.nodata[0] if self.stored.nodata else math.nan
 
 
 @dataclass(frozen=True)
@@ -206,12 +245,15 @@ class Listed:
         Of the band in the file; None for the only one.
     metadata : Stated
         What SAFE or STAC metadata state of its values.
-    nodata : int
-        The DN of "no data" where the file does not say.
+    nodata : float, optional
+        The stored value that means "no data", as metadata state it.
+    masks : bool
+        Whether a mask or an alpha band of the file counts.
     """
 
     name: str
     path: str
     number: int | None = None
     metadata: Stated = field(default_factory=Stated)
-    nodata: int = 0
+    nodata: float | None = None
+    masks: bool = True

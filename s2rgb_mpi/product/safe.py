@@ -12,7 +12,7 @@ from s2rgb_mpi.product.calibrate import Stated
 from s2rgb_mpi.product.metadata import Tree, parse
 from s2rgb_mpi.product.model import RGB_BANDS, Choice, Listed, Product
 from s2rgb_mpi.product.places import L1C_METADATA, L2A_METADATA, Archive, Folder, metadata_kind
-from s2rgb_mpi.radiometry import Calibration
+from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,7 @@ def open_safe(path: str, choice: Choice | None = None) -> Product:
             _band_file(place, metadata, tree, f"_{band}{suffix}"),
             metadata=stated[band],
             nodata=_nodata(said, tree),
+            masks=False,
         )
         for band in RGB_BANDS
     ]
@@ -157,10 +158,14 @@ def _nodata(said: str, tree: Tree) -> int:
     """Read which DN means "no data"."""
     texts, indices = tree.texts("SPECIAL_VALUE_TEXT"), tree.texts("SPECIAL_VALUE_INDEX")
     try:
-        values = dict(zip(texts, map(int, indices), strict=True))
-        return Calibration(nodata=values.get("NODATA", 0)).nodata
-    except (ValueError, UsageError) as error:
+        value = dict(zip(texts, map(int, indices), strict=True)).get("NODATA", NODATA_DN)
+    except ValueError as error:
         raise InputError(f"{said}: no readable calibration: {error}") from error
+    if not 0 <= value < DN_COUNT:
+        raise InputError(
+            f"{said}: no readable calibration: no data must be a DN, 0..65535, not {value}"
+        )
+    return value
 
 
 def _spectral_ids(tree: Tree) -> Iterator[tuple[str, str]]:

@@ -66,7 +66,9 @@ def open_stac(href: str, choice: Choice | None = None) -> Product:
         for band in RGB_BANDS:
             asset = _asset(href, item, band, choice.resolution)
             stated = stated_by(item.properties, asset.extra_fields)
-            listed.append(Listed(band, gdal_name(_absolute(asset.href, href)), metadata=stated))
+            nodata = nodata_of(asset.extra_fields)
+            path = gdal_name(_absolute(asset.href, href))
+            listed.append(Listed(band, path, metadata=stated, nodata=nodata))
     except (UsageError, *MALFORMED) as error:
         raise InputError(f"{href}: {error}") from error
     return replace(
@@ -138,6 +140,16 @@ def _scale_and_offset(asset: Mapping[str, Any]) -> tuple[float | None, float | N
         if scale is not None or offset is not None:
             return scale, offset
     return None, None
+
+
+def nodata_of(asset: Mapping[str, Any]) -> float | None:
+    """Return the stored value that an asset states to be "no data"; STAC allows "nan", too."""
+    lists = (asset.get("raster:bands"), asset.get("bands"))
+    for fields in (*((bands or [{}])[0] for bands in lists), asset):
+        value = fields.get("nodata")
+        if value is not None:
+            return value if isinstance(value, int) else float(value)
+    return None
 
 
 def _baseline(properties: Mapping[str, Any]) -> str:

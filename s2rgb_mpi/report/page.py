@@ -108,9 +108,15 @@ def _bands(account: Account) -> str:
 def _inputs(account: Account) -> str:
     """Return every band file with the numbers that its digital numbers were read by."""
     return _table(
-        ("band", "offset, DN", "quantification, DN", "no data, DN", "file"),
+        ("band", "offset, DN", "quantification, DN", "no data", "file"),
         (
-            (band["name"], band["offset"], band["quantification"], band["nodata"], band["path"])
+            (
+                band["name"],
+                band["offset"],
+                band["quantification"],
+                ", ".join(map(str, (*band["nodata"], *band["masks"]))) or "–",
+                band["path"],
+            )
             for product in account.inputs
             for band in product["bands"]
         ),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.report.account import Account, BandAccount
     from s2rgb_mpi.report.tally import Tally
 
-VERSION = 1
+VERSION = 2
 """Of the schema. It grows when a key goes or changes its meaning; new keys do not change it."""
 
 
