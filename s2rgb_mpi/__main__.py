@@ -16,6 +16,15 @@ from typing import TYPE_CHECKING, Any
 os.environ.update(
     GDAL_NUM_THREADS="1", OPJ_NUM_THREADS="1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"
 )
+# Where one of these was closed, a file of ours would take its number, and all that libraries say.
+for _number in range(3):
+    try:
+        os.fstat(_number)
+    except OSError:
+        os.open(os.devnull, os.O_RDWR)
+sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115  for as long as we run
+sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+
 # Every source block is read once, so a cache gains nothing; it only has to hold a few blocks.
 os.environ.setdefault("GDAL_CACHEMAX", "16")
 os.environ.setdefault("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
@@ -27,18 +36,25 @@ signals.listen()  # what follows takes seconds on a busy machine, and a signal m
 if "--survive" in sys.argv:  # Open MPI reads it when it starts; what it is for: see survival
     os.environ.setdefault("OMPI_MCA_btl_tcp_eager_limit", str(4 * 2**20))
 
-from mpi4py import MPI
+try:
+    from mpi4py import MPI
 
-from s2rgb_mpi import advice, cli, coordinator, survival, waiting, worker, writer
-from s2rgb_mpi.claim import claim, clear
-from s2rgb_mpi.conclusion import About, conclude
-from s2rgb_mpi.errors import LostError, RankError, S2RGBError, StopError
-from s2rgb_mpi.helpers import lend_a_hand
-from s2rgb_mpi.lock import SlurmStart
-from s2rgb_mpi.news import Orders, hand_in, tell
-from s2rgb_mpi.output import Output
-from s2rgb_mpi.protocol import Tag
-from s2rgb_mpi.report import Report, Tally
+    from s2rgb_mpi import advice, cli, coordinator, survival, waiting, worker, writer
+    from s2rgb_mpi.claim import claim, clear
+    from s2rgb_mpi.conclusion import About, conclude
+    from s2rgb_mpi.errors import LostError, RankError, S2RGBError, StopError
+    from s2rgb_mpi.helpers import lend_a_hand
+    from s2rgb_mpi.lock import SlurmStart
+    from s2rgb_mpi.news import Orders, hand_in, tell
+    from s2rgb_mpi.output import Output
+    from s2rgb_mpi.protocol import Tag
+    from s2rgb_mpi.report import Report, Tally
+except (ImportError, MemoryError) as _error:
+    # As where too little memory is allowed: a traceback of every rank would hide it.
+    if os.environ.get("PMIX_RANK", os.environ.get("PMI_RANK", "0")) == "0":
+        _cause = " ".join(str(_error).rpartition("Original error was: ")[2].split())  # numpy's
+        sys.stderr.write(f"s2rgb_mpi: error: a library cannot be loaded: {_cause}\n")
+    sys.exit(2)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -271,7 +287,7 @@ def stop_all(comm: Any, plan: Plan | None, error: BaseException, report: Report)
             if not is_known:
                 survival.end_all(comm)
         elif comm.size > 1:
-            comm.Abort(code)
+            MPI.COMM_WORLD.Abort(code)  # on a duplicate MPICH and Intel MPI lose the code
     return code
 
 
@@ -286,7 +302,7 @@ def say_why(
         Whether another rank says it, and sees to the end of all.
     """
     stopped = code == StopError.exit_code
-    words = str(error) if isinstance(error, S2RGBError) else traceback.format_exc().strip()
+    words = _words(error)
     if comm.size > 1 and not stopped and not isinstance(error, RankError | LostError):
         words = f"rank {comm.rank}: {words}"
     if isinstance(comm, survival.Comm):
@@ -311,6 +327,15 @@ def say_why(
         if kept:
             report.told(kept)
     return False
+
+
+def _words(error: BaseException) -> str:
+    """Return what is said of a failure: one line, or a traceback where it is a fault of ours."""
+    if isinstance(error, S2RGBError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"out of memory: {error or 'no more is allowed'}; --dry-run says what a rank needs"
+    return traceback.format_exc().strip()
 
 
 if __name__ == "__main__":

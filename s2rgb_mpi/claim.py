@@ -115,9 +115,13 @@ def _refuse_what_is_there(plan: Plan, begun: dict[str, str] | None) -> None:
             f"{part}: {_kept(plan)} of {len(plan.windows)} windows of a stopped run;"
             " --resume goes on, --overwrite starts anew"
         )
-    for path in (output, part):
-        if path.exists():
-            raise UsageError(f"{path}: exists already; --overwrite replaces it")
+    if output.exists():
+        raise UsageError(f"{output}: exists already; --overwrite replaces it")
+    if part.exists() and part.stat().st_size:  # an empty one is what a run that was killed leaves
+        raise UsageError(
+            f"{part}: left by a stopped run, but without its journal nothing of it can be used;"
+            " --overwrite starts anew"
+        )
 
 
 def _begin(plan: Plan) -> None:

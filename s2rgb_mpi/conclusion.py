@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 from osgeo import gdal
 
 from s2rgb_mpi import __version__
+from s2rgb_mpi.errors import OutputError
 from s2rgb_mpi.geotiff import quicklook
 from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.radiometry import make_lut, statistics
@@ -27,7 +29,7 @@ from s2rgb_mpi.report import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -81,8 +83,8 @@ def conclude(
     Raises
     ------
     OutputError
-        A file could not be written. The image is there all the same, and so are the files
-        before it.
+        A file, or the log, could not be written: names each. The image and the other files are
+        there.
     """
     warnings = [*report.warnings, *written.warnings]
     account = draw_up(
@@ -91,17 +93,28 @@ def conclude(
     report.done(summary(account))
     for text in written.warnings:  # last of all, where they are seen
         report.warning(text)
-    if wanted.report is not None:
-        write(wanted.report, record(account))
-    if wanted.trace is not None:
-        write(wanted.trace, trace(account))
-    if wanted.quicklook is None and wanted.html is None:
-        return
-    picture = quicklook(str(plan.job.output))
-    if wanted.quicklook is not None:
-        write(wanted.quicklook, picture)
-    if wanted.html is not None:
-        write(wanted.html, page(account, picture))
+    problems = [report.log_error] if report.log_error else []
+    for path, content in _files(plan, wanted, account):
+        try:
+            write(path, content())
+        except OutputError as error:
+            problems.append(str(error))
+    if problems:
+        raise OutputError("; ".join(problems))
+
+
+def _files(
+    plan: Plan, wanted: Wanted, account: Account
+) -> Iterator[tuple[Path, Callable[[], bytes]]]:
+    """Yield the files to be written, and what makes the content of each."""
+    picture = cache(partial(quicklook, str(plan.job.output)))
+    makers: list[tuple[Path | None, Callable[[], bytes]]] = [
+        (wanted.report, lambda: record(account)),
+        (wanted.trace, lambda: trace(account)),
+        (wanted.quicklook, picture),
+        (wanted.html, lambda: page(account, picture())),
+    ]
+    yield from ((path, maker) for path, maker in makers if path is not None)
 
 
 def draw_up(

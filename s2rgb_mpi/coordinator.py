@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import signals
@@ -14,6 +15,7 @@ from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import Choice, open_bands, open_product
 from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.report import followed
 from s2rgb_mpi.scene import lay_out, warp_out
 from s2rgb_mpi.waiting import until
 from s2rgb_mpi.watch import Watch
@@ -89,6 +91,7 @@ def prepare(job: Job) -> Plan:
         Whatever can be known before the start.
     """
     check_codec(job.profile)
+    job = replace(job, output=followed(job.output))
     _check_output(job)
     return make_plan(job, _scene(job))
 
@@ -116,6 +119,9 @@ def _check_output(job: Job) -> None:
         raise UsageError(f"{folder}: no such folder to write into")
     if job.output.is_dir():
         raise UsageError(f"{job.output}: is a folder, not a file")
+    if job.output.exists() and not job.output.is_file():
+        # It would be replaced by a file: a device that others use, or one end of a pipe.
+        raise UsageError(f"{job.output}: is not a regular file; name a file for the image")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{folder}: this folder cannot be written to")
     if job.output.exists() and not job.overwrite and not job.resume:

@@ -10,13 +10,16 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from s2rgb_mpi.errors import TakenError, UsageError, named
+from s2rgb_mpi.errors import OutputError, TakenError, UsageError, named
 
 REFRESH_SECONDS = 10.0
 """How often the owner of a lock says that it is still there."""
 
 STALE_SECONDS = 120.0
 """A lock of another machine that was not refreshed for so long is a dead run's."""
+
+WATCH_SECONDS = 1.5 * REFRESH_SECONDS
+"""A lock whose time lies in the future has no age: a live owner refreshes it within this."""
 
 
 class SlurmStart(NamedTuple):
@@ -62,7 +65,7 @@ class Lock:
             This run was suspended, or cut off from the disk, for so long that another one has
             taken its lock for a dead run's.
         OutputError
-            The file cannot be read or written.
+            The file cannot be read or written, or its folder was removed.
         """
         if time.monotonic() - self._refreshed <= REFRESH_SECONDS:
             return
@@ -71,6 +74,8 @@ class Lock:
             try:
                 ours = self.path.read_bytes() == self._owner
             except FileNotFoundError:
+                if not self.path.parent.is_dir():
+                    raise OutputError(f"{self.path.parent}: the folder was removed") from None
                 ours = False
             if not ours:
                 raise TakenError(f"{self.path}: another run has taken this output meanwhile")
@@ -81,22 +86,24 @@ class Lock:
         self.path.unlink(missing_ok=True)
 
     def _create(self) -> bool:
-        """Make the file; False if there is one."""
+        """Make the file, whole from its first moment; return False if there is one."""
+        new = self._beside()
         try:
-            file = self.path.open("xb")
+            new.write_bytes(self._owner)
+            os.link(new, self.path)
         except FileExistsError:
             return False
-        try:
-            with file:
-                file.write(self._owner)
-        except OSError:  # the disk is full
-            self.path.unlink()
-            raise
+        finally:
+            new.unlink(missing_ok=True)
         return True
+
+    def _beside(self) -> Path:
+        """Return an unused name beside the lock file."""
+        return self.path.with_name(f"{self.path.name}-{secrets.token_hex(4)}")
 
     def _take_away(self) -> None:
         """Remove the lock of a dead run; refuse to touch that of one that may live."""
-        aside = self.path.with_name(f"{self.path.name}-{secrets.token_hex(4)}")
+        aside = self._beside()
         try:
             seen = self.path.read_bytes()
             owner = _read(seen)
@@ -115,7 +122,9 @@ class Lock:
         aside.unlink()
 
     def _is_dead(self, owner: dict[str, Any]) -> bool:
-        """Tell whether the owner of a lock is known to be gone."""
+        """Return whether the owner of a lock is known to be gone."""
+        if "host" not in owner:  # no lock is ever half-written: nobody can hold this one
+            return True
         match owner.get("slurm"):
             case [str(job_id), int(restarts)] if self._start is not None:
                 if job_id == self._start.job_id and restarts < self._start.restarts:
@@ -124,7 +133,8 @@ class Lock:
         if all(owner.get(name) == here[name] for name in ("host", "pid_namespace")):
             pid = owner.get("pid")
             return not isinstance(pid, int) or _started(pid) != owner.get("started")
-        return _age(self.path) > STALE_SECONDS
+        age = _age(self.path)
+        return age > STALE_SECONDS or (age < -1 and not _is_refreshed(self.path))
 
 
 def _this_process() -> dict[str, Any]:
@@ -165,6 +175,17 @@ def _age(path: Path) -> float:
         return probe.stat().st_mtime - path.stat().st_mtime
     finally:
         probe.unlink()
+
+
+def _is_refreshed(path: Path) -> bool:
+    """Wait for the owner of a lock to refresh it; return whether it has done so."""
+    before = path.stat().st_mtime_ns
+    end = time.monotonic() + WATCH_SECONDS
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        if path.stat().st_mtime_ns != before:
+            return True
+    return False
 
 
 def _say(owner: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from s2rgb_mpi import journal, signals
 from s2rgb_mpi.encode import Encoder
-from s2rgb_mpi.errors import ProtocolError, StrictError, named
+from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError, named
 from s2rgb_mpi.geotiff import Copies, Layer, TileLog, seal
 from s2rgb_mpi.journal import Journal
 from s2rgb_mpi.news import Written
@@ -155,6 +155,8 @@ class Output:
                 copy=copy,
             )
             with named(job.output):
+                if job.output.exists() and not job.output.is_file():
+                    raise OutputError(f"{job.output}: is not a regular file any more")
                 plan.sealed_path.replace(job.output)
                 _flush_folder(job.output.parent)
             # In this order: a journal without its image would have it all made again.

@@ -144,8 +144,8 @@ def names(module):
     [
         ("MPI.COMM_WORLD", {"__main__"}),
         ("print", set()),
-        ("sys.stdout", {"report"}),
-        ("sys.stderr", {"report"}),
+        ("sys.stdout", {"report", "__main__"}),  # which opens them where they are closed
+        ("sys.stderr", {"report", "__main__"}),
         ("sys.exit", {"__main__"}),
         ("os.environ", {"__main__"}),
     ],

@@ -69,10 +69,26 @@ def test_what_a_stopped_run_has_left_is_not_overwritten(plan, made):
 
 
 @pytest.mark.parametrize("resume", [False, True])
-def test_a_part_file_without_a_journal_is_not_overwritten(plan, resume):
+@pytest.mark.parametrize("journal", [None, b"", b'{"journal": 2, "fie'])
+def test_a_part_file_without_a_journal_is_not_overwritten(plan, resume, journal):
     plan.part_path.write_bytes(b"precious")
-    words = f"{plan.part_path}: exists already; --overwrite replaces it"
+    if journal is not None:
+        plan.journal_path.write_bytes(journal)
+    words = (
+        f"{plan.part_path}: left by a stopped run, but without its journal nothing of it can be"
+        " used; --overwrite starts anew"
+    )
     assert_refused(asked(plan, resume=resume), words)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("journal", [None, b"", b'{"journal": 2, "fie'])
+def test_files_without_a_byte_of_use_do_not_keep_a_run_from_beginning(plan, resume, journal):
+    plan.part_path.write_bytes(b"")
+    if journal is not None:
+        plan.journal_path.write_bytes(journal)
+    assert claim(asked(plan, resume=resume)).plan.done == frozenset()
+    assert left(plan) == BEGUN
 
 
 def test_overwrite_starts_anew(plan, made):

@@ -117,12 +117,45 @@ def test_another_job_or_start_of_slurm_has_its_lock(path, owner, there, here):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"pid": "x"}', b"null"])
-def test_a_lock_that_cannot_be_read_may_be_half_written(path, content):
+def test_a_lock_that_cannot_be_read_is_nobodys(path, content):
+    """A lock is whole from its first moment, so no run can hold such a one."""
     path.write_bytes(content)
-    assert_refused(path, "on an unknown machine is writing")
-    then = time.time() - STALE_SECONDS - 20
-    os.utime(path, (then, then))
     assert_taken_over(path)
+
+
+def test_a_lock_is_whole_from_its_first_moment(path, monkeypatch):
+    seen = []
+    link = os.link
+
+    def watched(new, place):
+        seen.append((path.exists(), json.loads(Path(new).read_bytes())["pid"]))
+        link(new, place)
+
+    monkeypatch.setattr(os, "link", watched)
+    Lock(path)
+    assert seen == [(False, os.getpid())]
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("ahead", [20, 10 * STALE_SECONDS])
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_lock_of_the_future_lives_if_it_is_refreshed(path, owner, monkeypatch, ahead, alive):
+    """As where somebody set the clock back: its age says nothing."""
+    leave(path, owner | {"host": "elsewhere"}, age=-ahead)
+    slept = [0.0]
+
+    def sleep(seconds):
+        slept[0] += seconds
+        if alive and slept[0] > REFRESH_SECONDS:
+            os.utime(path)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: slept[0])
+    if alive:
+        assert_refused(path, "on elsewhere is writing")
+    else:
+        assert_taken_over(path)
+    assert slept[0] < STALE_SECONDS / 4
 
 
 def test_of_two_that_find_a_dead_lock_one_has_it(path, owner, monkeypatch):
@@ -181,6 +214,15 @@ def test_a_run_whose_lock_was_taken_ends(path, later, theirs):
         taken.refresh()
     if theirs:
         assert path.stat().st_mtime == 0
+
+
+def test_a_folder_that_was_removed_is_named(path, later):
+    taken = Lock(path)
+    path.unlink()
+    path.parent.rmdir()
+    later(REFRESH_SECONDS + 1)
+    with pytest.raises(OutputError, match=f"{path.parent}: the folder was removed"):
+        taken.refresh()
 
 
 def test_a_full_disk_leaves_no_lock(path):

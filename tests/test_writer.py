@@ -122,7 +122,7 @@ def test_a_missing_window_is_refused_and_no_file_appears(make):
 def test_an_output_that_became_a_folder_is_an_output_error(make):
     plan, made = make("rgb.tif")
     plan.job.output.mkdir()
-    with pytest.raises(OutputError, match=f"{plan.job.output}: Is a directory"):
+    with pytest.raises(OutputError, match=f"{plan.job.output}: is not a regular file any more"):
         finish(plan, made)
 
 

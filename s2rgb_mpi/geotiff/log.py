@@ -47,6 +47,8 @@ class TileLog:
     """
 
     def __init__(self, path: Path, grid: Grid, profile: Profile, levels: int) -> None:
+        import tifffile  # noqa: F401, PLC0415  here, not only when all pixels have been made
+
         self.path = path
         masks = (False, True) if profile.mask == "internal" else (False,)
         self.index = {
@@ -95,9 +97,17 @@ class TileLog:
         return any(self.has(layer, row, col) for layer in self.index if layer.level == level)
 
     def flush(self) -> None:
-        """Return only when all that was appended is on the disk."""
+        """Return only when all that was appended is on the disk.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written, or was removed: what is appended to it then is lost.
+        """
         with named(self.path):
             os.fdatasync(self._file)
+            if not _is_at(self.path, self._file):
+                raise OutputError(f"{self.path}: was removed or replaced while it was written")
 
     def read(self, offset: int, nbytes: int, crc32: int | None = None) -> bytes:
         """Return bytes that were appended; refuse them if they do not have the CRC-32 they had."""
@@ -109,6 +119,14 @@ class TileLog:
     def close(self) -> None:
         """Close the part file."""
         os.close(self._file)
+
+
+def _is_at(path: Path, file: int) -> bool:
+    """Return whether a path still leads to an open file."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
 def reduced_tiles(edge: int, level: int, tile: int) -> int:

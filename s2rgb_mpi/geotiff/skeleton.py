@@ -6,6 +6,7 @@ import io
 import os
 import struct
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -42,13 +43,16 @@ def made_by() -> str:
 
 
 def check_codec(profile: Profile) -> None:
-    """Refuse a codec or level that the GDAL at hand does not have.
+    """Refuse what the libraries at hand cannot write.
 
     Raises
     ------
     UsageError
-        With the list of what it has.
+        A codec or level that GDAL does not have, with the list of what it has; or tifffile, which
+        is needed only at the end, is not installed.
     """
+    if find_spec("tifffile") is None:
+        raise UsageError("tifffile is not installed, and no GeoTIFF can be written without it")
     options = ET.fromstring(  # noqa: S314  GDAL wrote it
         gdal.GetDriverByName("GTiff").GetMetadataItem("DMD_CREATIONOPTIONLIST")
     )

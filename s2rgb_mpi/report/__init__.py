@@ -16,7 +16,7 @@ all of them on one clock (`settle`), and with them, and plain values that say wh
 """
 
 from s2rgb_mpi.report.account import Account, BandAccount
-from s2rgb_mpi.report.files import write
+from s2rgb_mpi.report.files import followed, write
 from s2rgb_mpi.report.page import page
 from s2rgb_mpi.report.record import record
 from s2rgb_mpi.report.summary import summary
@@ -32,6 +32,7 @@ __all__ = [
     "Report",
     "Tally",
     "Wanted",
+    "followed",
     "page",
     "record",
     "settle",

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from s2rgb_mpi.errors import OutputError, UsageError
+
+
+def followed(path: Path) -> Path:
+    """Return where a file is to be written: the target of a symbolic link, not the link.
+
+    Raises
+    ------
+    UsageError
+        The link leads in a circle.
+    """
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise UsageError(f"{path}: a symbolic link that leads in a circle")
+    return target
 
 
 def check(option: str, path: Path) -> None:
@@ -27,8 +44,9 @@ def check(option: str, path: Path) -> None:
     """
     if path.exists() and not path.is_file():
         raise UsageError(f"{option} {path}: is not a regular file")
+    target = followed(path)
     try:
-        handle, proof = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, proof = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         os.close(handle)
         Path(proof).unlink()
     except OSError as error:
@@ -43,10 +61,12 @@ def write(path: Path, data: bytes) -> None:
     OutputError
         It could not be written; what was there before still is.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    target = followed(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         beside.write_bytes(data)
-        beside.replace(path)
+        beside.replace(target)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be gone, or not be written to any more
+            beside.unlink(missing_ok=True)
         raise OutputError(f"{path}: {error.strerror}; the image is whole") from error

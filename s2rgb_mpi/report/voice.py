@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.errors import OutputError, UsageError
 from s2rgb_mpi.report.progress import Lines, make_bar, terminal
 from s2rgb_mpi.report.wanted import Wanted
 
@@ -40,6 +42,7 @@ class Report:
         self._places: Sequence[tuple[int, int, int, int]] = ()
         self._ranks: Sequence[int] = ()
         self._pixels = 0
+        self._log: _Log | None = None
         self.bar: tqdm | None = None
         self.warnings: list[str] = []
         self.quiet = quiet
@@ -67,11 +70,11 @@ class Report:
         if wanted.log_file is None:
             return
         try:
-            handler = logging.FileHandler(wanted.log_file, encoding="utf-8")
+            self._log = _Log(wanted.log_file, encoding="utf-8")
         except OSError as error:
             raise UsageError(f"--log-file {wanted.log_file}: {error.strerror}") from error
-        handler.setFormatter(logging.Formatter(LOG_FORMAT, LOG_TIME))
-        self._logger.addHandler(handler)
+        self._log.setFormatter(logging.Formatter(LOG_FORMAT, LOG_TIME))
+        self._logger.addHandler(self._log)
 
     def start(
         self,
@@ -98,8 +101,10 @@ class Report:
         if self.quiet or self._wanted.progress == "none":
             return
         if columns is not None or self._wanted.progress == "bar":
-            self.bar = make_bar(pixels, columns, self._pixels)
-        else:
+            # Without tqdm, or a terminal that takes it, lines have to do.
+            with suppress(ImportError, OSError, ValueError):
+                self.bar = make_bar(pixels, columns, self._pixels)
+        if self.bar is None:
             self._lines = Lines(len(places), pixels, self._pixels)
 
     def dealt(self, rank: int, windows: Sequence[int]) -> None:
@@ -123,7 +128,8 @@ class Report:
             words = f"{size / 1e6:.2f} MB" if size else "no data"
             self._say(logging.DEBUG, f"window {number} {tuple(place)}: {words}", number)
         if self.bar is not None:
-            self.bar.update(self._pixels - self.bar.n)
+            with suppress(OSError, ValueError):
+                self.bar.update(self._pixels - self.bar.n)
         elif self._lines is not None:
             line = self._lines.advance(windows, self._pixels, nbytes)
             if line is not None:
@@ -136,8 +142,22 @@ class Report:
             self._say(logging.INFO, line)
 
     def text(self, text: str) -> None:
-        """Put what was asked for (a plan) on standard output."""
-        sys.stdout.write(text + "\n")
+        """Put what was asked for (a plan) on standard output.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written.
+        """
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except (OSError, ValueError) as error:
+            # What is left in the buffer must not fail again when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if isinstance(error, BrokenPipeError):  # whoever reads it has seen enough
+                return
+            raise OutputError(f"standard output: {error}") from error
 
     def warning(self, text: str) -> None:
         """Say what the user should look at, and keep it for the files."""
@@ -162,7 +182,13 @@ class Report:
         """Take the bar away and close the log."""
         self._close_bar()
         for handler in self._logger.handlers:
-            handler.close()
+            with suppress(OSError):
+                handler.close()
+
+    @property
+    def log_error(self) -> str:
+        """Why the log is not whole; empty if it is."""
+        return "" if self._log is None else self._log.error
 
     def _say(self, level: int, text: str, window: int | None = None) -> None:
         """Say a line, in the name of the rank that it is about."""
@@ -171,7 +197,8 @@ class Report:
 
     def _close_bar(self) -> None:
         if self.bar is not None:
-            self.bar.close()
+            with suppress(OSError, ValueError):
+                self.bar.close()
             self.bar = None
 
 
@@ -185,12 +212,33 @@ class _Terminal(logging.Handler):
         self._report = report
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one whole line at once, so that it cannot be torn."""
+        """Write one whole line at once, so that it cannot be torn.
+
+        A terminal that is gone, a closed pipe or a full disk does not end the work.
+        """
         bar = self._report.bar
-        if bar is not None:
-            bar.clear()
         prefix = self._PREFIXES.get(record.levelno, "")
-        sys.stderr.write(f"{PROGRAM}: {prefix}{record.getMessage()}\n")
-        sys.stderr.flush()
-        if bar is not None:
-            bar.refresh()
+        with suppress(OSError, ValueError):
+            if bar is not None:
+                bar.clear()
+            sys.stderr.write(f"{PROGRAM}: {prefix}{record.getMessage()}\n")
+            sys.stderr.flush()
+            if bar is not None:
+                bar.refresh()
+
+
+class _Log(logging.FileHandler):
+    """A log that ends with the first line that cannot be written, and remembers why."""
+
+    error = ""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  logging's own
+        """Keep the cause; the image does not depend on the log."""
+        cause = sys.exc_info()[1]
+        words = getattr(cause, "strerror", None) or cause
+        self.error = f"--log-file {self.baseFilename}: {words}; the image is whole"
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, unless one before it could not be written."""
+        if not self.error:
+            super().emit(record)

@@ -6,6 +6,7 @@ The journal is committed after every block: what is left does not depend on the 
 import errno
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -68,6 +69,7 @@ DEEDS = {
     "empty-files": empty_bands,
     "missing-part": Path.unlink,
     "cut-part": lambda out: os.truncate(out._plan.part_path, out.nbytes // 2),  # noqa: SLF001
+    "remove-folder": lambda out: shutil.rmtree(out._plan.part_path.parent),  # noqa: SLF001
     "disk-full": lambda out: limit_files(out.nbytes + 100),
     "no-room": lambda _: limit_files(1000),
     "suspend": suspend,
