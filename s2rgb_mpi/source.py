@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
-from s2rgb_mpi.product import cause, open_raster, warped
+from s2rgb_mpi.product import Warper, cause, open_raster
 from s2rgb_mpi.radiometry import DN_COUNT
 
 if TYPE_CHECKING:
@@ -38,11 +38,13 @@ class Source:
     """
 
     def __init__(self, product: Product, memory: Memory | None = None) -> None:
-        memory = Memory() if memory is None else memory
+        self._memory = Memory() if memory is None else memory
+        self._warper = None if product.warp is None else Warper(product.warp, product.grid)
         # Bands of one file are read in one call: pixel by pixel, they share its blocks.
         groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
         self._files = [
-            _File.open(product, list(bands), memory, place)
+            # What is warped is read file by file, into the same memory.
+            _File.open(list(bands), self._memory, place if self._warper is None else 0)
             for place, (_, bands) in enumerate(groups)
         ]
 
@@ -52,7 +54,7 @@ class Source:
         Parameters
         ----------
         window : Window
-            In pixels of the product's own grid, and inside it.
+            In pixels of the product's grid, and inside it.
 
         Returns
         -------
@@ -66,7 +68,29 @@ class Source:
         ReadError
             Names the window and the file.
         """
-        return [array for file in self._files for array in file.read(window)]
+        if self._warper is None:
+            return [array for file in self._files for array in file.read(window)]
+        return self._warped(self._warper, window)
+
+    def _warped(self, warper: Warper, window: Window) -> list[NDArray[np.uint16]]:
+        """Read a window of all bands, resampled onto another grid than that of the files."""
+        pieces = list(warper.pieces(window))
+        arrays: list[NDArray[np.uint16]] = []
+        # File by file, so that GDAL's block cache holds the blocks of one until all have used them.
+        for place, file in enumerate(self._files, 1):
+            shape = len(file.bands), window.height, window.width
+            out = self._memory.array(place, "uint16", shape)
+            out[:] = 0
+            for piece in pieces:
+                inside = piece.target.moved(-window.col_off, -window.row_off).slices
+                for dn, target in zip(file.read(piece.source), out, strict=True):
+                    try:
+                        warper.warp(dn, piece, target[inside])
+                    except RuntimeError as error:
+                        words = f"{tuple(piece.source)} of {file.bands[0].path}: {error}"
+                        raise ReadError(words) from error
+            arrays.extend(out)
+        return arrays
 
 
 class Memory:
@@ -94,14 +118,12 @@ class _File(NamedTuple):
     """Among the files of the product: each has memory of its own."""
 
     @classmethod
-    def open(cls, product: Product, bands: Sequence[Band], memory: Memory, place: int) -> _File:
-        """Open the file of some bands, on the grid of their product."""
+    def open(cls, bands: Sequence[Band], memory: Memory, place: int) -> _File:
+        """Open the file of some bands."""
         try:
             dataset = open_raster(bands[0].path)
         except InputError as error:
             raise ReadError(str(error)) from error
-        if product.resampling:
-            dataset = warped(dataset, product.grid, product.resampling, bands[0].nodata)
         return cls(dataset, bands, memory, place)
 
     def read(self, window: Window) -> NDArray[np.uint16]:
