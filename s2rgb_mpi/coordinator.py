@@ -10,7 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import signals
-from s2rgb_mpi.errors import LaunchError, LostError, ProtocolError, RankError, UsageError
+from s2rgb_mpi.errors import (
+    LaunchError,
+    LostError,
+    ProtocolError,
+    RankError,
+    StrictError,
+    UsageError,
+)
 from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import Choice, open_bands, open_product
@@ -93,7 +100,10 @@ def prepare(job: Job) -> Plan:
     check_codec(job.profile)
     job = replace(job, output=followed(job.output))
     _check_output(job)
-    return make_plan(job, _scene(job))
+    scene = _scene(job)
+    if job.strict and scene.warnings:
+        raise StrictError(scene.warnings[0])
+    return make_plan(job, scene)
 
 
 def _scene(job: Job) -> Scene:

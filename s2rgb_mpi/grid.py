@@ -90,6 +90,11 @@ class Grid:
     width: int
     height: int
 
+    @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return self.width * self.height
+
     def windows(self, width: int, height: int) -> list[Window]:
         """Cut the grid into windows of at most ``width`` x ``height`` pixels, row by row."""
         return [

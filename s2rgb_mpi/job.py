@@ -48,7 +48,7 @@ class Job:
     profile : Profile
         How the pixels are stored.
     bounds : tuple of float, optional
-        West, south, east, north of the part to keep.
+        West, south, east, north of the part to keep; west exceeds east across the antimeridian.
     bounds_crs : str
         The CRS of `bounds`.
     crs : str, optional
@@ -125,8 +125,9 @@ class Job:
             raise UsageError("--resampling means nothing without --crs or --resolution")
         if self.resolution is not None and not 0 < self.resolution < math.inf:
             raise UsageError(f"--resolution {self.resolution:g} must be above 0")
-        if self.bounds and not (
-            self.bounds[0] < self.bounds[2] and self.bounds[1] < self.bounds[3]
-        ):
-            bounds = " ".join(map(str, self.bounds))
-            raise UsageError(f"--bounds {bounds} must be west, south, east, north")
+        if self.bounds is not None:
+            west, south, east, north = self.bounds
+            # West may lie east of east, across the antimeridian: that is for the CRS to say.
+            if not (all(map(math.isfinite, self.bounds)) and west != east and south < north):
+                bounds = " ".join(map(str, self.bounds))
+                raise UsageError(f"--bounds {bounds} must be west, south, east, north")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi.product import WARP_CACHE_NBYTES, most_source_pixels
 from s2rgb_mpi.protocol import header_nbytes
 from s2rgb_mpi.radiometry import RGBA
 from s2rgb_mpi.shares import in_common
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.product import Product
 
 LIBRARIES_NBYTES = 90_000_000
 """Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""
@@ -22,6 +25,11 @@ CACHE_NBYTES = 16_000_000
 
 DECODER_NBYTES_PER_PIXEL = 12
 """What OpenJPEG holds besides the pixels while it decodes a tile, bytes (measured)."""
+
+DN_NBYTES = 2
+WARPER_NBYTES_PER_PIXEL = 3
+"""What the warper holds of each pixel of the source that it works on: its DN, and whether it is
+valid, bytes."""
 
 RECEIVE_NBYTES = 64_000_000
 """Payloads that the writer lets be under way at once, bytes; always at least one."""
@@ -53,17 +61,31 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
         how many cells and open tiles it has to keep depends on them.
     """
     pixels = plan.edge[0] * plan.edge[1]
-    stored = max(
-        sum(band.stored.nbytes_per_pixel for band in member.product.bands)
-        for member in plan.scene.members
-    )
-    arrays = pixels * (stored + 4 * RGBA + DECODER_NBYTES_PER_PIXEL)
+    read = max(_read_nbytes(member.product, pixels) for member in plan.scene.members)
+    arrays = read + pixels * 4 * RGBA
     kept = max(
         plan.kept_nbytes(share) + passed + _tile_nbytes(plan, _open_tiles(plan, share))
         for share, passed in zip(shares, passed_nbytes(plan, shares), strict=True)
     )
     sent = BLOCKS_IN_FLIGHT * plan.payload_nbytes
-    return LIBRARIES_NBYTES + CACHE_NBYTES + arrays + kept + sent
+    return LIBRARIES_NBYTES + arrays + kept + sent
+
+
+def _read_nbytes(product: Product, pixels: int) -> int:
+    """Return what it takes to read a window of so many pixels, GDAL's block cache too, bytes."""
+    stored = sum(band.stored.nbytes_per_pixel for band in product.bands)
+    if product.warp is None:
+        return CACHE_NBYTES + pixels * (stored + DECODER_NBYTES_PER_PIXEL)
+    # A piece of the source, the warper's copy of it, a block that is decoded, and what comes out.
+    piece = most_source_pixels(product.warp)
+    block = max(math.prod(product.warp.source.block), pixels)
+    out = pixels * 3 * DN_NBYTES
+    return (
+        WARP_CACHE_NBYTES
+        + piece * (stored + WARPER_NBYTES_PER_PIXEL)
+        + out
+        + block * (DECODER_NBYTES_PER_PIXEL)
+    )
 
 
 def writer_nbytes(plan: Plan, workers: int) -> int:

@@ -19,7 +19,7 @@ from s2rgb_mpi.grid import Window, interleave, reduced
 from s2rgb_mpi.overviews import whole_tiles
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD
 from s2rgb_mpi.radiometry import RGBA
-from s2rgb_mpi.scene import cells
+from s2rgb_mpi.scene import cells, check_size
 from s2rgb_mpi.shares import arrange, crossings, cut, in_common
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.job import Job
+    from s2rgb_mpi.product import Warp
     from s2rgb_mpi.scene import Cell, Scene
     from s2rgb_mpi.shares import Crossing
 
@@ -112,7 +113,9 @@ class Plan:
             **asdict(job.profile),
         }
         for number, product in enumerate((member.product for member in self.scene.members), 1):
-            fields[f"product {number}"] = f"{product.name} {product.resampling}"
+            fields[f"product {number}"] = product.name
+            if product.warp is not None:
+                fields[f"resampling of product {number}"] = _describe(product.warp)
             for band in product.bands:
                 name = f"{band.name} of product {number}"
                 fields[name] = f"{PurePosixPath(band.path).name}, {band.number}, {band.stamp}"
@@ -127,7 +130,8 @@ class Plan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should look at before the start."""
-        return tuple(text for member in self.scene.members for text in member.product.warnings)
+        products = (text for member in self.scene.members for text in member.product.warnings)
+        return (*products, *self.scene.warnings, *self.scene.notes)
 
     @property
     def joined_levels(self) -> range:
@@ -282,6 +286,12 @@ class Plan:
         return 1 + round(cost)
 
 
+def _describe(warp: Warp) -> str:
+    """Return all that decides how a product is resampled."""
+    operation = None if warp.operation is None else warp.operation.definition
+    return f"{warp.resampling}, {warp.scale}, {operation}, from {warp.source.grid.transform}"
+
+
 def _most_across(length: int, tile: int) -> int:
     """Return the most tiles that a stretch of an edge can lie in, beginning at its multiples."""
     return -(-length // tile) + (length % tile > 0 and tile % length > 0)
@@ -304,9 +314,10 @@ def make_plan(job: Job, scene: Scene) -> Plan:
     Raises
     ------
     PlanError
-        A window's pixels do not halve evenly down to the last level, or its block is too
-        large for one message.
+        The image is out of all proportion to its input, a window's pixels do not halve evenly down
+        to the last level, or its block is too large for one message.
     """
+    check_size(scene)
     grid, tile = scene.grid, job.profile.tile
     profile = job.profile
     has_levels = profile.layout == "cog" and profile.overviews == "auto"
@@ -314,6 +325,10 @@ def make_plan(job: Job, scene: Scene) -> Plan:
     # Windows follow the blocks of the first product, as if they were those of the whole scene.
     edge = window_edge(job, scene.members[0].product.block, grid)
     sizes = (grid.width, grid.height)
+    for length, size in zip(edge, sizes, strict=True):
+        if length < size and length.bit_count() == 1:
+            # Such an edge halves down to one pixel: of a very large image the overviews end there.
+            levels = min(levels, length.bit_length() - 1)
     for length, size in zip(edge, sizes, strict=True):
         if length < size and length % 2**levels:
             raise PlanError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
-from s2rgb_mpi.product import cause, is_shared_mask, open_raster, warped
+from s2rgb_mpi.product import Warper, cause, is_shared_mask, open_raster
 from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
 
 if TYPE_CHECKING:
@@ -38,11 +38,14 @@ class Source:
     """
 
     def __init__(self, product: Product, memory: Memory | None = None) -> None:
-        memory = Memory() if memory is None else memory
+        self._memory = Memory() if memory is None else memory
+        self._warper = None if product.warp is None else Warper(product.warp, product.grid)
         # Bands of one file are read in one call: pixel by pixel, they share its blocks.
         groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
         self._files = [
-            _File(product, list(bands), memory, place) for place, (_, bands) in enumerate(groups)
+            # What is warped is read file by file, into the same memory.
+            _File(list(bands), self._memory, place if self._warper is None else 0)
+            for place, (_, bands) in enumerate(groups)
         ]
 
     def read(self, window: Window) -> list[NDArray[np.uint16]]:
@@ -51,7 +54,7 @@ class Source:
         Parameters
         ----------
         window : Window
-            In pixels of the product's own grid, and inside it.
+            In pixels of the product's grid, and inside it.
 
         Returns
         -------
@@ -64,7 +67,29 @@ class Source:
         ReadError
             Names the window and the file.
         """
-        return [array for file in self._files for array in file.read(window)]
+        if self._warper is None:
+            return [array for file in self._files for array in file.read(window)]
+        return self._warped(self._warper, window)
+
+    def _warped(self, warper: Warper, window: Window) -> list[NDArray[np.uint16]]:
+        """Read a window of all bands, resampled onto another grid than that of the files."""
+        pieces = list(warper.pieces(window))
+        arrays: list[NDArray[np.uint16]] = []
+        # File by file, so that GDAL's block cache holds the blocks of one until all have used them.
+        for place, file in enumerate(self._files, 1):
+            shape = len(file.bands), window.height, window.width
+            out = self._memory.array(place, "warped", "uint16", shape)
+            out[:] = 0
+            for piece in pieces:
+                inside = piece.target.moved(-window.col_off, -window.row_off).slices
+                for dn, target in zip(file.read(piece.source), out, strict=True):
+                    try:
+                        warper.warp(dn, piece, target[inside])
+                    except RuntimeError as error:
+                        words = f"{tuple(piece.source)} of {file.bands[0].path}: {error}"
+                        raise ReadError(words) from error
+            arrays.extend(out)
+        return arrays
 
 
 class Memory:
@@ -87,8 +112,6 @@ class _File:
 
     Parameters
     ----------
-    product : Product
-        Whose file it is.
     bands : sequence of Band
         Of this file, of one type.
     memory : Memory
@@ -97,8 +120,8 @@ class _File:
         Among the files of the product: each has memory of its own.
     """
 
-    def __init__(self, product: Product, bands: Sequence[Band], memory: Memory, place: int) -> None:
-        self._bands = bands
+    def __init__(self, bands: Sequence[Band], memory: Memory, place: int) -> None:
+        self.bands = bands
         self._memory = memory
         self._place = place
         has_mask = any(band.stored.has_mask for band in bands)
@@ -106,33 +129,30 @@ class _File:
             dataset = open_raster(bands[0].path, with_mask_file=has_mask)
         except InputError as error:
             raise ReadError(str(error)) from error
-        if product.resampling:
-            # The warper heeds masks by itself, and gives "no data" there.
-            dataset = warped(dataset, product.grid, product.resampling, bands[0].nodata)
         self._dataset: Any = dataset
-        self._has_mask = has_mask and not product.resampling
-        self._alpha = None if product.resampling else bands[0].stored.alpha
+        self._has_mask = has_mask
+        self._alpha = bands[0].stored.alpha
 
     def read(self, window: Window) -> NDArray[np.uint16]:
         """Read a window: shape (bands, height, width), uint16, 0 where there is no data."""
         try:
             return self._read(window)
         except RuntimeError as error:
-            path = self._bands[0].path
+            path = self.bands[0].path
             raise ReadError(f"{tuple(window)} of {path}: {cause(error, path)}") from error
 
     def _read(self, window: Window) -> NDArray[np.uint16]:
-        dtype, count = self._bands[0].stored.dtype, len(self._bands)
-        numbers = [band.number for band in self._bands]
+        dtype, count = self.bands[0].stored.dtype, len(self.bands)
+        numbers = [band.number for band in self.bands]
         if self._alpha is not None and self._alpha.dtype == dtype:
             numbers.append(self._alpha.number)  # pixel by pixel it shares the others' blocks
         values = self._values(window, "bands", dtype, numbers)
-        if all(band.stored.is_dn for band in self._bands):
+        if all(band.stored.is_dn for band in self.bands):
             return values
         dn = values[:count]
         if dtype != "uint16":
             dn = self._memory.array(self._place, "dn", "uint16", dn.shape)
-        for band, one, out in zip(self._bands, values[:count], dn, strict=True):
+        for band, one, out in zip(self.bands, values[:count], dn, strict=True):
             to_dn(one, band.stored, out)
         if self._alpha is not None:
             _hide(dn, values[count] if len(numbers) > count else self._alpha_alone(window))
@@ -160,7 +180,7 @@ class _File:
     def _masks(self, window: Window) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
         """Read the file's masks: which bands they are for, and 0 where these have no data."""
         mask = self._memory.array(self._place, "mask", "uint8", (window.height, window.width))
-        for index, band in enumerate(self._bands):
+        for index, band in enumerate(self.bands):
             if not band.stored.has_mask:
                 continue
             raster = self._dataset.GetRasterBand(band.number)

@@ -4,7 +4,7 @@
 their XML), `stac` what items of catalogues say, `raster` finds three bands in one file. All of
 them list bands with what is stated of their values; `bands` looks at the files and joins them to a
 product (`model`), where `calibrate` settles which statement counts. `remote` is the way to files
-elsewhere.
+elsewhere. `transform` moves points between grids, `warped` the pixels that `source` has read.
 """
 
 from __future__ import annotations
@@ -15,24 +15,32 @@ from urllib.parse import urlsplit
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.product.bands import cause, open_bands, open_raster, same_crs
-from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Product, Stored
+from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Operation, Product, Stored, Warp
 from s2rgb_mpi.product.nodata import is_shared_mask
 from s2rgb_mpi.product.places import metadata_kind
 from s2rgb_mpi.product.raster import open_multiband
 from s2rgb_mpi.product.remote import forget, is_remote
 from s2rgb_mpi.product.safe import open_safe
 from s2rgb_mpi.product.stac import open_stac
-from s2rgb_mpi.product.warped import warped
+from s2rgb_mpi.product.transform import Transform, lattice
+from s2rgb_mpi.product.warped import WARP_CACHE_NBYTES, Warper, most_source_pixels
 
 __all__ = [
     "RESOLUTIONS",
+    "WARP_CACHE_NBYTES",
     "Band",
     "Choice",
+    "Operation",
     "Product",
     "Stored",
+    "Transform",
+    "Warp",
+    "Warper",
     "cause",
     "forget",
     "is_shared_mask",
+    "lattice",
+    "most_source_pixels",
     "open_bands",
     "open_multiband",
     "open_product",
@@ -40,7 +48,6 @@ __all__ = [
     "open_safe",
     "open_stac",
     "same_crs",
-    "warped",
 ]
 
 _GDAL_PREFIX = re.compile(r"[A-Z][A-Z0-9_]+:")

@@ -156,6 +156,55 @@ class Band:
 
 
 @dataclass(frozen=True)
+class Operation:
+    """A coordinate operation: how positions in one CRS become positions in another.
+
+    Parameters
+    ----------
+    name : str
+        As PROJ names it.
+    definition : str
+        A PROJ pipeline, with the axes in the order that the two CRS define.
+    accuracy : float, optional
+        As PROJ states it, metres; 0 where nothing but the projection differs, None where unknown.
+    is_ballpark : bool
+        The relation of the two datums is unknown: positions may be off by hundreds of metres.
+    """
+
+    name: str
+    definition: str
+    accuracy: float | None = None
+    is_ballpark: bool = False
+
+    def __str__(self) -> str:
+        stated = "unknown accuracy" if self.accuracy is None else f"accurate to {self.accuracy:g} m"
+        return f"{self.name}, {stated}"
+
+
+@dataclass(frozen=True)
+class Warp:
+    """How a product is resampled onto another grid.
+
+    Parameters
+    ----------
+    source : Product
+        The product on its own grid.
+    resampling : str
+        nearest, bilinear or cubic.
+    scale : tuple of float
+        Pixels of the other grid per pixel of the source, along its rows and its columns; at most
+        1. GDAL's warper widens its kernel by the inverse (XSCALE, YSCALE).
+    operation : Operation, optional
+        Between the two CRS; None where they are the same.
+    """
+
+    source: Product
+    resampling: str
+    scale: tuple[float, float] = (1.0, 1.0)
+    operation: Operation | None = None
+
+
+@dataclass(frozen=True)
 class Product:
     """Three bands on one grid.
 
@@ -177,8 +226,8 @@ class Product:
         Whether the metadata say that it comes from Sentinel-2.
     warnings : tuple of str
         What the user should look at; each begins with a path.
-    resampling : str
-        Empty if `grid` is that of the files; else how they are to be resampled onto it.
+    warp : Warp, optional
+        How the files are resampled onto `grid`; None where that is their own.
     costs : tuple of int
         How long each block of a band should take to decode, ns, row by row; empty where unknown.
     """
@@ -191,7 +240,7 @@ class Product:
     baseline: str = ""
     is_sentinel_2: bool = False
     warnings: tuple[str, ...] = ()
-    resampling: str = ""
+    warp: Warp | None = None
     costs: tuple[int, ...] = field(default=(), repr=False)  # no part of what decides the pixels
 
     def cost(self, window: Window) -> float:

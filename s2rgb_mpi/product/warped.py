@@ -1,86 +1,176 @@
-"""A band on another grid: GDAL's warper behind a virtual dataset."""
+"""A product on another grid: GDAL's warper on pieces in memory, as on the whole at once."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from osgeo import gdal, osr
+import numpy as np
+from osgeo import gdal, gdal_array
+
+from s2rgb_mpi.grid import Window
+from s2rgb_mpi.product.transform import Transform, lattice
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
     from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.product.model import Warp
 
 gdal.UseExceptions()
-osr.UseExceptions()
 
 WARP_CACHE_NBYTES = 96_000_000
-"""GDAL's block cache of a rank that warps, bytes: a turned window shows in up to nine source tiles,
-and the warper comes back to each of them with every strip of its own."""
+"""GDAL's block cache of a rank that warps, bytes: a turned window shows in up to nine source tiles
+of each band, and its neighbours in some of the same."""
+
+MOST_SOURCE_PIXELS = 4 * 2**20
+"""Pixels of a band that are warped at once, unless a single pixel of the output needs more."""
+
+RADII = {"nearest": 0, "bilinear": 1, "cubic": 2}
+"""How far the kernels reach at scale 1, pixels of the source."""
+
+_NAMES = {"nearest": "near"}
+"""What GDAL calls them, where that is something else."""
 
 
-def warped(
-    dataset: gdal.Dataset, grid: Grid, resampling: str, nodata: float | None
-) -> gdal.Dataset:
-    """Show a dataset on another grid.
+class Piece(NamedTuple):
+    """A part of a window, and what of the source its pixels need."""
 
-    The warper works in blocks that begin at the corner of the grid, with the exact transformation
-    and one scale for all of them: so a pixel does not depend on the window that it is read by, and
-    equals that of one `gdalwarp -et 0` of the whole.
+    target: Window
+    """In pixels of the other grid."""
+    source: Window
+    """In pixels of the product's own grid."""
+
+
+class Warper:
+    """Resamples a product onto another grid, piece by piece.
+
+    A pixel does not depend on the piece that it is part of: one coordinate operation, one scale
+    and an exact transformation hold for all of them, and a piece has all source pixels that the
+    kernel reaches. So the result equals that of one call of ``gdalwarp -et 0 -ovr NONE`` with the
+    same ``-ct``, ``-wo XSCALE`` and ``-wo YSCALE``.
 
     Parameters
     ----------
-    dataset : gdal.Dataset
-        Open for reading.
+    warp : Warp
+        From where, and how.
     grid : Grid
-        The grid to show it on.
-    resampling : str
-        nearest, bilinear or cubic.
-    nodata : float, optional
-        The value that takes no part in resampling, and stands where the dataset has nothing.
-
-    Returns
-    -------
-    gdal.Dataset
-        Virtual, of the size of the grid.
+        The other grid.
     """
-    gdal.SetCacheMax(max(gdal.GetCacheMax(), WARP_CACHE_NBYTES))
-    x, dx, _, y, _, dy = grid.transform
-    scale = _scale(dataset, grid)
-    return gdal.Warp(
-        "",
-        dataset,
-        format="VRT",
-        dstSRS=grid.crs,
-        outputBounds=(x, y + grid.height * dy, x + grid.width * dx, y),
-        width=grid.width,
-        height=grid.height,
-        resampleAlg={"nearest": "near"}.get(resampling, resampling),
-        srcNodata=nodata,
-        dstNodata=nodata,
-        errorThreshold=0,
-        warpOptions=[f"XSCALE={scale:.17g}", f"YSCALE={scale:.17g}"],
-    )
+
+    def __init__(self, warp: Warp, grid: Grid) -> None:
+        gdal.SetCacheMax(max(gdal.GetCacheMax(), WARP_CACHE_NBYTES))
+        self._warp = warp
+        self._grid = grid
+        self._transform = Transform(warp.source.grid, grid, warp.operation)
+        self._options = gdal.WarpOptions(
+            srcNodata=0,
+            dstNodata=0,
+            resampleAlg=_NAMES.get(warp.resampling, warp.resampling),
+            errorThreshold=0,
+            coordinateOperation=warp.operation and warp.operation.definition,
+            # By itself the warper guesses the scale from what a piece happens to show.
+            warpOptions=[
+                f"{axis}SCALE={scale:.17g}" for axis, scale in zip("XY", warp.scale, strict=True)
+            ],
+        )
+
+    def pieces(self, window: Window) -> Iterator[Piece]:
+        """Cut a window into pieces whose source pixels fit in memory.
+
+        Parameters
+        ----------
+        window : Window
+            In pixels of the other grid.
+
+        Yields
+        ------
+        Piece
+            Neighbours follow each other. Parts that the source does not reach are left out.
+        """
+        points = self._transform.backward(lattice(window))
+        inside = np.isfinite(points).all(axis=-1)
+        is_pixel = window.width * window.height == 1
+        if not inside.all() and is_pixel:  # then its middle counts, as for the warper
+            points = self._transform.backward(np.array([[window[:2]]]) + 0.5)
+            inside = np.isfinite(points).all(axis=-1)
+        if not inside.any():
+            return
+        if inside.all():
+            source = self._reached(points)
+            if source is None:
+                return
+            if is_pixel or source.width * source.height <= MOST_SOURCE_PIXELS:
+                yield Piece(window, source)
+                return
+        for half in _halves(window):
+            yield from self.pieces(half)
+
+    def warp(self, dn: NDArray[np.uint16], piece: Piece, out: NDArray[np.uint16]) -> None:
+        """Resample one band of a piece.
+
+        Parameters
+        ----------
+        dn : ndarray, shape (height, width), uint16
+            Of the piece's source; 0 is "no data".
+        piece : Piece
+            From :meth:`pieces`.
+        out : ndarray, shape (height, width), uint16
+            0 where the piece's target begins; filled here where the source has data.
+
+        Raises
+        ------
+        RuntimeError
+            With GDAL's words.
+        """
+        if not dn.any():
+            return
+        # One band at a time: together, a pixel without data in one would be none in the others.
+        gdal.Warp(
+            _dataset(out, self._grid.part(piece.target)),
+            _dataset(dn, self._warp.source.grid.part(piece.source)),
+            options=self._options,
+        )
+
+    def _reached(self, points: NDArray[np.float64]) -> Window | None:
+        """Return the source pixels that kernels at these points reach; None if there are none."""
+        radius = RADII[self._warp.resampling]
+        margins = [math.ceil(radius / scale) + 2 for scale in self._warp.scale]
+        grid = self._warp.source.grid
+        left, top = np.floor(points.min(axis=(0, 1))).astype(int) - margins
+        right, bottom = np.ceil(points.max(axis=(0, 1))).astype(int) + margins
+        reached = Window(int(left), int(top), int(right - left), int(bottom - top))
+        return reached.overlap(Window(0, 0, grid.width, grid.height))
 
 
-def _scale(dataset: gdal.Dataset, grid: Grid) -> float:
-    """Return how many pixels of the grid a pixel of the dataset has along an edge, 1 at the most.
+def most_source_pixels(warp: Warp) -> int:
+    """Return how many pixels of a band a piece can need at most.
 
-    By itself the warper guesses it for every block, from what the block happens to show of the
-    source: blocks would then be smoothed differently.
+    Where one pixel of the output needs more than :data:`MOST_SOURCE_PIXELS`, it is those.
     """
-    source = dataset.GetSpatialRef()
-    target = osr.SpatialReference(grid.crs)
-    for reference in (source, target):
-        reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
-    x, dx, _, y, _, dy = dataset.GetGeoTransform()
-    middle = x + dx * dataset.RasterXSize / 2, y + dy * dataset.RasterYSize / 2
-    to_target = osr.CoordinateTransformation(source, target)
-    here, there = (to_target.TransformPoint(middle[0] + step, middle[1]) for step in (0, dx))
-    edge = math.hypot(there[0] - here[0], there[1] - here[1])
-    # Metres apart by a hundredth are the same pixel: nothing is to be smoothed then.
-    ratio = edge / grid.transform[1]
-    return 1.0 if ratio > _SAME_SIZE else ratio
+    radius = RADII[warp.resampling]
+    edges = [1 / scale + 2 * (math.ceil(radius / scale) + 3) for scale in warp.scale]
+    grid = warp.source.grid
+    # A pixel may be turned: then what it needs is up to twice as much.
+    least = min(2 * math.prod(edges), grid.width * grid.height)
+    return max(MOST_SOURCE_PIXELS, math.ceil(least))
 
 
-_SAME_SIZE = 0.95
-"""The ratio above which GDAL's own kernels take source and target pixels for equally large."""
+def _halves(window: Window) -> tuple[Window, Window]:
+    """Cut a window in two, across its longer edge."""
+    left, top, width, height = window
+    if width >= height:
+        half = width // 2
+        return Window(left, top, half, height), Window(left + half, top, width - half, height)
+    half = height // 2
+    return Window(left, top, width, half), Window(left, top + half, width, height - half)
+
+
+def _dataset(values: NDArray[np.uint16], grid: Grid) -> gdal.Dataset:
+    """Show an array as a dataset that lies on a grid; the pixels are the array's own."""
+    dataset = gdal_array.OpenArray(values)
+    dataset.SetProjection(grid.crs)
+    dataset.SetGeoTransform(grid.transform)
+    return dataset

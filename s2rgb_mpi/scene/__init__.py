@@ -4,7 +4,7 @@
 each show in a window; `warp` brings products of any grids onto another one.
 """
 
-from s2rgb_mpi.scene.layout import Cell, Member, Scene, cells, lay_out
+from s2rgb_mpi.scene.layout import Cell, Member, Scene, cells, check_size, lay_out
 from s2rgb_mpi.scene.warp import warp_out
 
-__all__ = ["Cell", "Member", "Scene", "cells", "lay_out", "warp_out"]
+__all__ = ["Cell", "Member", "Scene", "cells", "check_size", "lay_out", "warp_out"]

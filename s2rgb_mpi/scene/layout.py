@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from osgeo import osr
-
-from s2rgb_mpi.errors import InputError, UsageError
+from s2rgb_mpi.errors import InputError, PlanError, UsageError
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product import same_crs
+from s2rgb_mpi.scene.bounds import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,10 +16,14 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.product import Product
 
-osr.UseExceptions()
-
 OFF_GRID = 1e-3
 """Pixels that a product may lie beside the grid of the first: what geotransforms are rounded by."""
+
+LARGE_PIXELS = 10**9
+"""A smaller image is nobody's mistake: a mosaic of nine granules has as many pixels."""
+
+MOST_ENLARGED = 1000
+"""How many times the pixels of its input a large image may have."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,16 @@ class Scene:
         Of the image.
     members : tuple of Member
         In the order given: per pixel the first valid one wins.
+    warnings : tuple of str
+        What makes the positions of the pixels doubtful.
+    notes : tuple of str
+        What is unusual about them, but does not.
     """
 
     grid: Grid
     members: tuple[Member, ...]
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Cell(NamedTuple):
@@ -117,7 +126,8 @@ def lay_out(
     products : sequence of Product
         At least one.
     bounds : tuple of float, optional
-        West, south, east, north of the part to keep, snapped outward to whole pixels.
+        West, south, east, north of the part to keep, snapped outward to whole pixels; in a
+        geographic CRS west may exceed east: the part then crosses the antimeridian.
     bounds_crs : str
         In which CRS the bounds are, as PROJ or GDAL name it.
 
@@ -139,7 +149,12 @@ def lay_out(
         whole = whole.union(Window(*place, product.grid.width, product.grid.height))
     if bounds is not None:
         need_crs(first, "--bounds")
-        whole = cropped(whole, first.grid, bounds, bounds_crs)
+        asked = Bounds(bounds, bounds_crs)
+        found = (whole.overlap(window) for window in asked.windows(first.grid))
+        shown = next((window for window in found if window), None)
+        if shown is None:
+            raise asked.nothing()
+        whole = shown
     return Scene(
         first.grid.part(whole),
         tuple(
@@ -172,67 +187,28 @@ def _place(first: Product, product: Product) -> tuple[int, int]:
     return round(col), round(row)
 
 
-def cropped(
-    whole: Window, grid: Grid, bounds: tuple[float, float, float, float], bounds_crs: str
-) -> Window:
-    """Cut a window of a grid down to bounds; refuse bounds that leave nothing of it."""
-    shown = whole.overlap(window_of(grid, bounds, known_crs("--bounds-crs", bounds_crs)))
-    if shown is None:
-        raise UsageError(f"--bounds {' '.join(map(str, bounds))} show nothing of the input")
-    return shown
-
-
 def need_crs(product: Product, option: str) -> None:
-    """Refuse what needs to know where on earth a product lies, where it does not say."""
+    """Raise an error if a product does not say where on earth it lies."""
     if not product.grid.crs:
         raise UsageError(f"{option}: {product.name} has no coordinate reference system")
 
 
-def known_crs(option: str, name: str) -> osr.SpatialReference:
-    """Look up a CRS by any name that PROJ or GDAL knows; say which option is wrong."""
-    reference = osr.SpatialReference()
-    try:
-        reference.SetFromUserInput(name)
-    except RuntimeError as error:
-        raise UsageError(f"{option} {name}: {' '.join(str(error).split())}") from error
-    return reference
+def check_size(scene: Scene) -> None:
+    """Refuse an image that is out of all proportion to its input.
 
-
-def window_of(
-    grid: Grid, bounds: tuple[float, float, float, float], crs: osr.SpatialReference
-) -> Window:
-    """Return the smallest window of whole pixels that holds bounds in another CRS.
-
-    Parameters
-    ----------
-    grid : Grid
-        Its size does not matter: the window may lie anywhere.
-    bounds : tuple of float
-        West, south, east, north.
-    crs : osr.SpatialReference
-        Of the bounds.
-
-    Returns
-    -------
-    Window
+    Raises
+    ------
+    PlanError
+        With its size.
     """
-    source, target = crs.Clone(), osr.SpatialReference(grid.crs)
-    for reference in (source, target):
-        # West before south whatever the CRS itself says of the order of its axes.
-        reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
-    try:
-        # The straight edges of the bounds are curves in the other CRS: 21 points on each.
-        west, south, east, north = osr.CoordinateTransformation(source, target).TransformBounds(
-            *bounds, 21
+    grid = scene.grid
+    read = sum(
+        (product.warp.source if product.warp else product).grid.pixels
+        for product in (member.product for member in scene.members)
+    )
+    if grid.pixels > LARGE_PIXELS and grid.pixels > MOST_ENLARGED * read:
+        raise PlanError(
+            f"the image would have {grid.width} x {grid.height} pixels, {grid.pixels / read:.0f}"
+            " times as many as its input; look at --crs, --resolution and where the products lie,"
+            " or crop it with --bounds"
         )
-    except RuntimeError as error:
-        raise UsageError(f"--bounds: {' '.join(str(error).split())}") from error
-    x, dx, _, y, _, dy = grid.transform
-    left, right = _outward(*sorted(((west - x) / dx, (east - x) / dx)))
-    top, bottom = _outward(*sorted(((north - y) / dy, (south - y) / dy)))
-    return Window(left, top, right - left, bottom - top)
-
-
-def _outward(low: float, high: float) -> tuple[int, int]:
-    """Round down and up, but not over what is an edge but for rounding."""
-    return int((low + OFF_GRID) // 1), -int((-high + OFF_GRID) // 1)

@@ -21,7 +21,8 @@ def gdalwarp(bands, image, *options):
     width, height = dataset.RasterXSize, dataset.RasterYSize
     extent = [x, y + height * dy, x + width * dx, y]
     place = ["-te", *map(str, extent), "-ts", str(width), str(height)]
-    line = ["-of", "MEM", "-et", "0", "-srcnodata", "0", "-dstnodata", "0", *place, *options]
+    line = ["-of", "MEM", "-et", "0", "-ovr", "NONE", "-srcnodata", "0", "-dstnodata", "0"]
+    line += ["-to", "AREA_OF_INTEREST=7.65,47.80,7.75,47.86", *place, *options]
     return np.stack(
         [gdal.Warp("", str(band), options=line).ReadAsArray() for band in bands], axis=-1
     )
