@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.redact import redact
 from s2rgb_mpi.report.progress import Lines, make_bar, terminal
 from s2rgb_mpi.report.wanted import Wanted
 
@@ -137,11 +138,11 @@ class Report:
 
     def text(self, text: str) -> None:
         """Put what was asked for (a plan) on standard output."""
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(redact(text) + "\n")
 
     def warning(self, text: str) -> None:
         """Say what the user should look at, and keep it for the files."""
-        self.warnings.append(text)
+        self.warnings.append(redact(text))
         self._say(logging.WARNING, text)
 
     def told(self, text: str) -> None:
@@ -165,9 +166,9 @@ class Report:
             handler.close()
 
     def _say(self, level: int, text: str, window: int | None = None) -> None:
-        """Say a line, in the name of the rank that it is about."""
+        """Write a line without secrets, in the name of the rank that it is about."""
         rank = 0 if window is None else self._ranks[window]
-        self._logger.log(level, "%s", text, extra={"rank": rank})
+        self._logger.log(level, "%s", redact(text), extra={"rank": rank})
 
     def _close_bar(self) -> None:
         if self.bar is not None:
