@@ -8,7 +8,6 @@ import json
 import math
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi import __version__, offsets, seams
@@ -18,6 +17,7 @@ from s2rgb_mpi.geotiff import made_by
 from s2rgb_mpi.grid import Window, interleave, reduced
 from s2rgb_mpi.overviews import whole_tiles
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD
+from s2rgb_mpi.redact import file_name, redact
 from s2rgb_mpi.scene import cells
 from s2rgb_mpi.shares import arrange, crossings, cut, in_common
 
@@ -97,7 +97,8 @@ class Plan:
         """All that decides the bytes of the file, by name: the same for any number of ranks.
 
         Files count by their names, sizes and times, not by the folder they lie in: inputs may be
-        copied to another disk between two runs, if their times are kept.
+        copied to another disk between two runs, if their times are kept. The query string of a
+        URL does not count, for signatures expire and are renewed; and no value has one.
         """
         job, grid = self.job, self.grid
         fields = {
@@ -114,9 +115,11 @@ class Plan:
             fields[f"product {number}"] = f"{product.name} {product.resampling}"
             for band in product.bands:
                 name = f"{band.name} of product {number}"
-                fields[name] = f"{PurePosixPath(band.path).name}, {band.number}, {band.stamp}"
+                fields[name] = f"{file_name(band.path)}, {band.number}, {band.stamp}"
+                if band.crs:  # without resampling it is that of the image
+                    fields[f"place of {name}"] = f"{band.crs} {band.transform}"
                 fields[f"offset of {name}"] = f"{band.calibration}, {band.stored}"
-        return {name: str(value) for name, value in fields.items()}
+        return {name: redact(str(value)) for name, value in fields.items()}
 
     @property
     def digest(self) -> str:
@@ -126,7 +129,8 @@ class Plan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should look at before the start."""
-        return tuple(text for member in self.scene.members for text in member.product.warnings)
+        texts = (text for member in self.scene.members for text in member.product.warnings)
+        return tuple(dict.fromkeys(texts))  # what holds for several products, once
 
     @property
     def joined_levels(self) -> range:

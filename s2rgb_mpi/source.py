@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
-from s2rgb_mpi.product import cause, open_raster, warped
+from s2rgb_mpi.product import cause, completed, open_raster, warped
 from s2rgb_mpi.radiometry import DN_COUNT
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class _File(NamedTuple):
         except InputError as error:
             raise ReadError(str(error)) from error
         if product.resampling:
+            dataset = completed(dataset, bands[0])
             dataset = warped(dataset, product.grid, product.resampling, bands[0].nodata)
         return cls(dataset, bands, memory, place)
 

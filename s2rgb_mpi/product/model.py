@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product.calibrate import Stated
+from s2rgb_mpi.product.georeference import Georeference
 
 if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.product.georeference import Transform
     from s2rgb_mpi.radiometry import Calibration
 
 RGB_BANDS = ("B04", "B03", "B02")
@@ -96,6 +98,10 @@ class Band:
         Who states the offset, in words for the user.
     stamp : str
         What would be another for another file of that name: its size, and when it was changed.
+    crs : str
+        WKT, where the file itself has none and a STAC item states it.
+    transform : tuple of float, optional
+        GDAL's geotransform, likewise.
     """
 
     name: str
@@ -105,6 +111,8 @@ class Band:
     stored: Stored = field(default_factory=Stored)
     offset_source: str = ""
     stamp: str = ""
+    crs: str = ""
+    transform: Transform | None = None
 
     @property
     def nodata(self) -> float:
@@ -205,6 +213,10 @@ class Listed:
         What SAFE or STAC metadata state of its values.
     nodata : int
         The DN of "no data" where the file does not say.
+    count : int
+        How many bands the file should have; 0 where that does not matter.
+    georeference : Georeference
+        Where the file lies, if it does not say it itself.
     """
 
     name: str
@@ -212,3 +224,5 @@ class Listed:
     number: int | None = None
     metadata: Stated = field(default_factory=Stated)
     nodata: int = 0
+    count: int = 0
+    georeference: Georeference = field(default_factory=Georeference)
