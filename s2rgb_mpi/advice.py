@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
+from s2rgb_mpi.redact import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ def _describe_member(member: Member) -> str:
         f"    offset stated by {product.offset_source}",
     ]
     lines += [
-        f"    {band.name} {band.path}, offset {band.calibration.offset},"
+        f"    {band.name} {shown(band.path)}, offset {band.calibration.offset},"
         f" quantification {band.calibration.quantification:g}, no data"
         f" {', '.join(map(str, (*band.stored.nodata, *band.stored.masks))) or 'what is not finite'}"
         for band in product.bands
@@ -105,11 +106,13 @@ def advise(plan: Plan, argv: Sequence[str], *, python: str) -> str:
     Returns
     -------
     str
-        Lines; those that start the job can be pasted into a shell.
+        Lines; those that start the job can be pasted into a shell. Where URLs lose their query
+        strings, which may be secrets, a line says so.
     """
     workers = workers_for(plan)
     here = min(workers, os.cpu_count() or 1)
-    arguments = [each for each in argv if each not in ("--dry-run", "--advise")]
+    given = [each for each in argv if each not in ("--dry-run", "--advise")]
+    arguments = list(map(shown, given))
     program = shlex.join([python, "-m", "s2rgb_mpi", *arguments])
     memory = rank_nbytes(plan, workers)
     step = f"srun --mpi=pmix {program}"
@@ -122,4 +125,6 @@ def advise(plan: Plan, argv: Sequence[str], *, python: str) -> str:
         "Slurm": f"sbatch --ntasks={workers + 2} --mem-per-cpu={memory // 10**6}M"
         f" --wrap {shlex.quote(step)}",
     }
+    if arguments != given:
+        lines["URLs"] = "without what follows their ?, and passwords: put these back in the lines"
     return "\n".join(f"{name:8} {text}" for name, text in lines.items())

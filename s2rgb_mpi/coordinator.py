@@ -20,7 +20,7 @@ from s2rgb_mpi.errors import (
 )
 from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import Choice, open_bands, open_product
+from s2rgb_mpi.product import Choice, open_bands, open_products
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.report import followed
 from s2rgb_mpi.scene import lay_out, warp_out
@@ -163,7 +163,7 @@ def _open(job: Job) -> list[Product]:
     )
     if job.rgb:
         return [open_bands(paths, choice) for paths in job.rgb]
-    return [open_product(name, choice) for name in job.products]
+    return [product for name in job.products for product in open_products(name, choice)]
 
 
 class Coordinator:

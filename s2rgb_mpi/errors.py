@@ -23,15 +23,24 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi.redact import redact
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
 class S2RGBError(Exception):
-    """What the user is told in one line; ``str(error)`` is that line."""
+    """What the user is told in one line; ``str(error)`` is that line.
+
+    Its text has no secrets, whatever it was made of: it goes to the terminal, and also into
+    messages between ranks, the partial file and the report.
+    """
 
     exit_code = 5
+
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(redact(word) if isinstance(word, str) else word for word in words))
 
 
 class UsageError(S2RGBError):

@@ -265,7 +265,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--overviews",
         choices=OVERVIEWS,
         default=default.overviews,
-        help="reduced levels of --layout cog: down to one tile, or none (default: %(default)s)",
+        help="reduced levels of a COG, down to one tile, or none of them (default: %(default)s)",
     )
     group.add_argument(
         "--tile",

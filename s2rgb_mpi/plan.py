@@ -8,7 +8,6 @@ import json
 import math
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi import __version__, offsets, seams
@@ -19,6 +18,7 @@ from s2rgb_mpi.grid import Window, interleave, reduced
 from s2rgb_mpi.overviews import whole_tiles
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD
 from s2rgb_mpi.radiometry import RGBA
+from s2rgb_mpi.redact import file_name, redact
 from s2rgb_mpi.scene import cells, check_size
 from s2rgb_mpi.shares import arrange, crossings, cut, in_common
 
@@ -99,7 +99,8 @@ class Plan:
         """All that decides the bytes of the file, by name: the same for any number of ranks.
 
         Files count by their names, sizes and times, not by the folder they lie in: inputs may be
-        copied to another disk between two runs, if their times are kept.
+        copied to another disk between two runs, if their times are kept. The query string of a
+        URL does not count, for signatures expire and are renewed; and no value has one.
         """
         job, grid = self.job, self.grid
         fields = {
@@ -118,9 +119,9 @@ class Plan:
                 fields[f"resampling of product {number}"] = _describe(product.warp)
             for band in product.bands:
                 name = f"{band.name} of product {number}"
-                fields[name] = f"{PurePosixPath(band.path).name}, {band.number}, {band.stamp}"
+                fields[name] = f"{file_name(band.path)}, {band.number}, {band.stamp}"
                 fields[f"offset of {name}"] = f"{band.calibration}, {band.stored}"
-        return {name: str(value) for name, value in fields.items()}
+        return {name: redact(str(value)) for name, value in fields.items()}
 
     @property
     def digest(self) -> str:
@@ -131,7 +132,8 @@ class Plan:
     def warnings(self) -> tuple[str, ...]:
         """What the user should look at before the start."""
         products = (text for member in self.scene.members for text in member.product.warnings)
-        return (*products, *self.scene.warnings, *self.scene.notes)
+        # What holds for several products, once.
+        return tuple(dict.fromkeys((*products, *self.scene.warnings, *self.scene.notes)))
 
     @property
     def joined_levels(self) -> range:
@@ -289,7 +291,9 @@ class Plan:
 def _describe(warp: Warp) -> str:
     """Return all that decides how a product is resampled."""
     operation = None if warp.operation is None else warp.operation.definition
-    return f"{warp.resampling}, {warp.scale}, {operation}, from {warp.source.grid.transform}"
+    source = warp.source.grid
+    place = f"from {source.crs}, {source.transform}"
+    return f"{warp.resampling}, {warp.scale}, {operation}, {place}"
 
 
 def _most_across(length: int, tile: int) -> int:

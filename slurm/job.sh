@@ -4,10 +4,16 @@
 # Sourced; S2RGB_HOME is the folder above this one.
 : "${S2RGB_HOME:?is not set}"
 
-say() { printf 's2rgb-slurm: %s\n' "$*" >&2; }
+say() { printf 's2rgb-slurm: %s\n' "$*" | without_secrets >&2; }
 fail() {
     say "error: $*"
     exit 2
+}
+
+# Removes query strings, with the signatures in them, and passwords from the URLs in a text, as the program does.
+without_secrets() {
+    sed -E -e 's#/vsicurl\?[^[:space:]]*#/vsicurl/...#g' -e 's#(://[^?[:space:]]*)\?[^[:space:]]*#\1#g' \
+        -e 's#://[^/[:space:]]*@#://#g'
 }
 
 # Reads the site, by its name or its file.
@@ -174,8 +180,9 @@ stage() {
 # Usage: image_of PRODUCT FOLDER
 # The name of a product's image.
 image_of() {
-    local name
-    name=$(basename "$1")
+    local name=$1
+    [[ $name != *://* ]] || name=${name%%\?*} # a signature is no part of a name
+    name=$(basename "$name")
     name=${name%.zip}
     name=${name%.json}
     printf '%s/%s.tif\n' "${2%/}" "${name%.SAFE}"

@@ -10,7 +10,8 @@ HOUSE = Path(__file__).parents[1] / "s2rgb_mpi"
 MODULES = sorted(HOUSE.rglob("*.py"))
 
 SHELVES = (
-    {"__init__", "errors"},
+    {"__init__", "redact"},
+    {"errors"},
     {"grid", "lock", "profile", "radiometry", "report", "signals"},
     {
         "geotiff",

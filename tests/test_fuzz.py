@@ -15,6 +15,7 @@ from rasters import scene, write_raster
 from s2rgb_mpi import journal
 from s2rgb_mpi.errors import S2RGBError, UsageError
 from s2rgb_mpi.product import Product, open_safe, open_stac
+from stac_items import BANDS, KEYS, make_item, write_bands
 from stopped import make_blocks, make_plan, stop
 
 bounded = settings(
@@ -43,7 +44,9 @@ def assert_product_or_words(opened, path):
     """The product is opened, or one line says why not."""
     words = "opened"
     try:
-        assert isinstance(opened(str(path)), Product)
+        found = opened(str(path))
+        for product in found if isinstance(found, list) else [found]:
+            assert isinstance(product, Product)
     except S2RGBError as error:
         words = str(error)
     assert words
@@ -77,32 +80,47 @@ def test_metadata_with_other_bytes(safe, copied, data):
     assert_product_or_words(open_safe, copied)
 
 
-@pytest.fixture(scope="module")
-def item(tmp_path_factory):
-    """A STAC item with its bands beside it."""
-    folder = tmp_path_factory.mktemp("stac")
-    pixels = scene(40, 60)
-    assets = {}
-    for number, (key, band) in enumerate({"red": "B04", "green": "B03", "blue": "B02"}.items()):
-        write_raster(folder / f"{band}.tif", pixels[..., number])
-        assets[key] = {
+def stac_1_0(folder):
+    """An item of three files, as Earth Search has them."""
+    write_bands(folder, scene(40, 60))
+    assets = {
+        key: {
             "href": f"{band}.tif",
             "type": "image/tiff",
             "roles": ["data"],
+            "gsd": 10,
             "eo:bands": [{"name": band, "common_name": key}],
             "raster:bands": [{"scale": 0.0001, "offset": -0.1, "nodata": 0}],
         }
-    properties = {"datetime": "2022-06-13T10:30:41Z", "s2:processing_baseline": "05.09"}
-    return folder / "item.json", {
-        "type": "Feature",
-        "stac_version": "1.0.0",
-        "id": "S2A_32TMT",
-        "collection": "sentinel-2-l2a",
-        "geometry": None,
-        "properties": properties,
-        "links": [],
-        "assets": assets,
+        for key, band in zip(KEYS["colours"], BANDS, strict=True)
     }
+    return make_item(assets, {"s2:processing_baseline": "05.09"}) | {"collection": "s2-l2a"}
+
+
+def stac_1_1(folder):
+    """A saved search: one item of one file with three bands, which does not say where it lies."""
+    write_raster(folder / "all.tif", scene(40, 60), epsg=None)
+    asset = {
+        "href": "all.tif",
+        "raster:offset": -0.1,
+        "data_type": "uint16",
+        "proj:transform": [10, 0, 399960, 0, -10, 5300040],
+        "proj:shape": [40, 60],
+        "bands": [
+            {"name": name, "eo:common_name": name, "raster:scale": 0.0001}
+            for name in ("blue", "green", "red")
+        ],
+    }
+    properties = {"processing:version": "05.11", "proj:code": "EPSG:32632"}
+    item = make_item({"data": asset}, properties)
+    return {"type": "FeatureCollection", "features": [item], "links": [], "numberMatched": 1}
+
+
+@pytest.fixture(scope="module", params=[stac_1_0, stac_1_1])
+def item(request, tmp_path_factory):
+    """A STAC item with its bands beside it."""
+    folder = tmp_path_factory.mktemp("stac")
+    return folder / "item.json", request.param(folder)
 
 
 def paths(value, before=()):
@@ -117,7 +135,8 @@ def paths(value, before=()):
 def test_the_item_as_it_is_opens(item):
     path, content = item
     path.write_text(json.dumps(content))
-    assert isinstance(open_stac(str(path)), Product)
+    (product,) = open_stac(str(path))
+    assert isinstance(product, Product)
 
 
 @bounded

@@ -238,7 +238,7 @@ def test_masks_of_an_items_assets_are_heeded(tmp_path, dn, valid, add, name):
         assets[band] = {"href": path}
         if add:
             add_mask(path, valid)
-    product = open_stac(write_item(tmp_path, assets))
+    (product,) = open_stac(write_item(tmp_path, assets))
     assert product.bands[0].stored.masks[0].startswith(name)
     np.testing.assert_array_equal(read(product), masked(dn, valid))
 

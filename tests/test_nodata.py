@@ -9,7 +9,7 @@ from rasters import scene, write_item, write_raster
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_safe, open_stac
 from s2rgb_mpi.product.nodata import can_hold, stored_values
-from s2rgb_mpi.product.stac import nodata_of
+from s2rgb_mpi.product.stac_fields import nodata_of
 from s2rgb_mpi.source import Source
 
 BANDS = ("B04", "B03", "B02")
@@ -57,8 +57,8 @@ def test_the_users_values_count_too(tmp_path, dtype, nodata, chosen, values_and_
     "asset",
     [
         {"raster:bands": [{"nodata": -9999, "scale": 1}], "nodata": -1},
-        {"bands": [{"name": "B04", "nodata": -9999}], "nodata": -1},
-        {"bands": [{"name": "B04"}], "nodata": -9999},
+        {"bands": [{"nodata": -9999}], "nodata": -1},
+        {"bands": [{"gsd": 10}], "nodata": -9999},
         {"raster:bands": [{"nodata": "-9999"}]},
         {"raster:bands": [], "nodata": -9999.0},
     ],
@@ -71,7 +71,7 @@ def test_an_item_states_what_is_no_data(tmp_path, asset, dtype):
         write_raster(tmp_path / f"{name}.tif", values, nodata=-7)
     assets = {name: {"href": f"./{name}.tif", **asset} for name in BANDS}
     one = 10_000 if dtype == "float32" else 1
-    product = open_stac(write_item(tmp_path, assets))
+    (product,) = open_stac(write_item(tmp_path, assets))
     assert read(product)[0, :, 0].tolist() == [0, 0, 1, one]
 
 
@@ -85,8 +85,8 @@ def test_an_item_states_what_is_no_data(tmp_path, asset, dtype):
     ],
 )
 def test_the_value_that_an_asset_states(asset, expected):
-    assert nodata_of(asset) == expected
-    assert math.isnan(nodata_of({"nodata": "nan"}) or 0)
+    assert nodata_of({}, asset) == expected
+    assert math.isnan(nodata_of({}, {"nodata": "nan"}) or 0)
 
 
 def test_a_value_that_no_pixel_can_have_is_told(tmp_path, dn):

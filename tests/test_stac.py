@@ -6,20 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product import Choice, open_product, open_stac, remote
-from s2rgb_mpi.product.stac import stated_by
-from web import Web
+from s2rgb_mpi.product import Choice, open_products, open_stac
+from stac_items import BANDS, KEYS, make_item, named, write_bands, write_json
 
 STAC = Path(__file__).parents[2] / "shared" / "data" / "stac"
 needs_data = pytest.mark.skipif(not STAC.is_dir(), reason="no real items beside the project")
 
-KEYS = {
-    "colours": ("red", "green", "blue"),
-    "names": ("B04", "B03", "B02"),
-    "sizes": ("B04_10m", "B03_10m", "B02_10m"),
-}
 MINUS = [{"scale": 0.0001, "offset": -0.1}]
 ZERO = [{"scale": 0.0001, "offset": 0}]
 
@@ -92,32 +85,20 @@ CATALOGUES = {
 }
 
 
-def item(hrefs, properties=None, raster_bands=None):
-    """Make an item with the assets that are given by key."""
-    fields = {} if raster_bands is None else {"raster:bands": raster_bands}
-    return {
-        "type": "Feature",
-        "stac_version": "1.0.0",
-        "id": "S2A_32TMT",
-        "geometry": None,
-        "properties": {"datetime": "2022-06-13T10:30:41Z", **(properties or {})},
-        "links": [{"rel": "self", "href": "https://example.com/elsewhere/item.json"}],
-        "assets": {key: {"href": href, **fields} for key, href in hrefs.items()},
-    }
-
-
-def write_item(folder, content):
-    path = folder / "item.json"
-    path.write_text(json.dumps(content))
-    return str(path)
-
-
 @pytest.fixture
 def bands(tmp_path):
     """Three band files beside an item, with the tags of the newest COGs of Earth Search."""
-    for number, name in enumerate(("B04", "B03", "B02")):
-        write_raster(tmp_path / f"{name}.tif", scene()[..., number], scale=0.0001, offset=-0.1)
-    return tmp_path
+    return write_bands(tmp_path, scale=0.0001, offset=-0.1)
+
+
+def write_item(folder, content):
+    return write_json(folder / "item.json", content)
+
+
+def opened(href, choice=None):
+    """Open an item."""
+    (product,) = open_stac(href, choice)
+    return product
 
 
 def offsets(product):
@@ -135,7 +116,8 @@ def refusal(href, *arguments):
 def test_the_offset_is_applied_once(bands, catalogue):
     keys, properties, raster_bands, offset, source = CATALOGUES[catalogue]
     hrefs = dict(zip(KEYS[keys], ("B04.tif", "./B03.tif", "B02.tif"), strict=True))
-    product = open_product(write_item(bands, item(hrefs, properties, raster_bands)))
+    fields = {} if raster_bands is None else {"raster:bands": raster_bands}
+    (product,) = open_products(write_item(bands, make_item(hrefs, properties, fields)))
     assert offsets(product) == {offset}
     assert {band.calibration.quantification for band in product.bands} == {10_000}
     assert source in product.offset_source
@@ -145,33 +127,17 @@ def test_the_offset_is_applied_once(bands, catalogue):
 
 
 def test_an_item_that_says_nothing_leaves_it_to_the_tags(bands):
-    hrefs = {name: f"{name}.tif" for name in KEYS["names"]}
-    product = open_stac(write_item(bands, item(hrefs)))
+    product = opened(write_item(bands, make_item(named())))
     assert offsets(product) == {-1000}
     assert product.offset_source == "scale and offset tags of the file"
 
 
 def test_the_users_offset_is_worth_more_than_a_wrong_flag(bands):
-    hrefs = {name: f"{name}.tif" for name in KEYS["names"]}
     flag = {"earthsearch:boa_offset_applied": True}
-    path = write_item(bands, item(hrefs, flag, MINUS))
-    product = open_stac(path, Choice(offset=-1000))
+    path = write_item(bands, make_item(named(), flag, {"raster:bands": MINUS}))
+    product = opened(path, Choice(offset=-1000))
     assert offsets(product) == {-1000}
     assert product.offset_source == "--offset"
-
-
-@pytest.mark.parametrize(
-    "asset",
-    [
-        {"raster:bands": MINUS},
-        {"bands": [{"name": "B04", "raster:scale": 0.0001, "raster:offset": -0.1}]},
-        {"bands": [{"name": "B04"}], "raster:scale": 0.0001, "raster:offset": -0.1},
-    ],
-)
-def test_scale_and_offset_are_found_where_stac_1_0_and_1_1_have_them(asset):
-    stated = stated_by({"processing:version": "02.14"}, asset)
-    assert stated.offset == pytest.approx(-1000)
-    assert stated.quantification == 10_000
 
 
 def real_items():
@@ -190,9 +156,9 @@ def test_real_items_are_read_as_their_catalogues_mean_them(bands):
     for catalogue, content in real_items():
         for asset in content["assets"].values():
             if asset["href"].endswith((".tif", ".jp2")):
-                name = next((n for n in KEYS["names"] if n in Path(asset["href"]).name), "other")
+                name = next((n for n in BANDS if n in Path(asset["href"]).name), "other")
                 asset["href"] = f"{name}.tif"
-        product = open_stac(write_item(bands, content))
+        product = opened(write_item(bands, content))
         assert offsets(product) == expected[catalogue]
         assert [Path(band.path).stem for band in product.bands] == ["B04", "B03", "B02"]
         assert product.baseline == content["properties"]["s2:processing_baseline"]
@@ -219,47 +185,59 @@ def test_references_are_resolved_against_the_items_place(tmp_path, monkeypatch, 
         raise InputError("seen")
 
     monkeypatch.setattr("s2rgb_mpi.product.stac.join", join)
-    path = write_item(tmp_path, item(dict.fromkeys(KEYS["names"], href)))
+    path = write_item(tmp_path, make_item(dict.fromkeys(BANDS, href)))
     assert refusal(path) == "seen"
     assert asked == [expected.format(folder=tmp_path, parent=tmp_path.parent)] * 3
 
 
-def test_other_resolutions_have_their_own_assets(bands):
-    hrefs = {f"{name}_{size}m": f"{name}.tif" for name in KEYS["names"] for size in (10, 20)}
-    path = write_item(bands, item(hrefs))
-    assert open_stac(path, Choice(resolution=20)).bands
-    line = refusal(path, Choice(resolution=60))
-    assert line.startswith(f"{path}: none of the assets B04_60m in this item; it has B04_10m, ")
+@pytest.mark.parametrize(
+    ("properties", "fields"),
+    [
+        ({"s2:product_type": "S2MSI1C"}, {}),
+        ({"product:type": "S02MSIL1C"}, {}),
+        ({"processing:level": "L1C"}, {}),
+        ({}, {"collection": "sentinel-2-l1c"}),
+        ({}, {"collection": "sentinel-2-l1c-zarr3"}),
+    ],
+)
+def test_level_1c_is_refused_unless_it_is_asked_for(bands, properties, fields):
+    path = write_item(bands, make_item(named(), properties) | fields)
+    line = f"{path}: Level-1C (top of atmosphere); Level-2A is needed, or --allow-l1c"
+    assert refusal(path) == line
+    assert opened(path, Choice(allow_l1c=True)).bands
 
 
-def test_level_1c_is_refused_unless_it_is_asked_for(bands):
-    hrefs = {name: f"{name}.tif" for name in KEYS["names"]}
-    path = write_item(bands, item(hrefs, {"s2:product_type": "S2MSI1C"}))
-    assert "Level-1C" in refusal(path)
-    assert open_stac(path, Choice(allow_l1c=True)).bands
+AREA = {"type": "Feature", "geometry": None, "properties": {"name": "my field"}}
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("content", "words"),
     [
-        ("{", "not JSON"),
-        ("[]", "a STAC item (Feature) is needed, not list"),
-        ('{"type": "FeatureCollection", "features": []}', "not FeatureCollection"),
-        ('{"type": "Catalog"}', "not Catalog"),
-        ('{"type": "Feature"}', "not a STAC item"),
+        ("{", "not JSON: "),
+        ([], "a STAC item (Feature) is needed, not list"),
+        ({"type": "FeatureCollection", "features": []}, "a search that found nothing: "),
+        ({"type": "FeatureCollection"}, "a search that found nothing: "),
+        ({"type": "FeatureCollection", "features": [1, 2]}, "item 1 (None): not a STAC item"),
+        ({"type": "FeatureCollection", "features": [AREA]}, "it has no assets"),
+        ([AREA, AREA], "item 1 (None): not a STAC item with files: it has no assets"),
+        ({"type": "Catalog"}, "a STAC item (Feature) is needed, not Catalog"),
+        ({"type": "Collection", "links": []}, "not Collection; open one of its items, or a saved"),
+        ({"type": ["Feature"]}, "not ['Feature']"),
+        ({"type": "Feature"}, "not a STAC item with files: it has no assets"),
+        ({"code": "NotFoundError", "description": "no item\nX"}, "is needed: no item X"),
+        ({"detail": "Not authenticated"}, "is needed: Not authenticated"),
     ],
 )
-def test_what_is_no_item_is_refused(tmp_path, text, words):
+def test_what_is_no_item_is_refused(tmp_path, content, words):
     path = tmp_path / "item.json"
-    path.write_text(text)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
     line = refusal(str(path))
     assert line.startswith(f"{path}: ")
     assert words in line
 
 
 def test_a_scale_of_zero_is_refused(bands):
-    hrefs = {name: f"{name}.tif" for name in KEYS["names"]}
-    path = write_item(bands, item(hrefs, {}, [{"scale": 0, "offset": 0}]))
+    path = write_item(bands, make_item(named(), {}, {"raster:bands": [{"scale": 0, "offset": 0}]}))
     assert refusal(path) == f"{path}: scale must be above 0, not 0"
 
 
@@ -269,69 +247,5 @@ def test_an_item_that_is_not_there_is_refused(tmp_path):
 
 def test_without_pystac_it_is_said_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pystac", None)
-    path = write_item(tmp_path, item({}))
+    path = write_item(tmp_path, make_item(named()))
     assert refusal(path) == f"{path}: reading STAC items needs pystac: pip install pystac"
-
-
-@pytest.fixture
-def web(bands):
-    with Web(bands).running() as server:
-        yield server
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(remote, "READ_SECONDS", 0.2)
-    monkeypatch.setattr(remote, "RETRY_SECONDS", 0.01)
-
-
-def served(web):
-    """Put an item with relative references into the folder that is served; return its URL."""
-    write_item(web.folder, item({name: f"{name}.tif" for name in KEYS["names"]}))
-    return f"{web.url}/item.json"
-
-
-def test_an_item_and_its_bands_may_be_elsewhere(web):
-    product = open_product(served(web))
-    assert [band.path for band in product.bands] == [
-        f"/vsicurl/{web.url}/{name}.tif" for name in KEYS["names"]
-    ]
-    assert web.ranges("/B04.tif")
-    assert not web.ranges("/item.json")
-
-
-@pytest.mark.usefixtures("impatient")
-def test_a_server_that_is_busy_is_asked_again(web):
-    url = served(web)
-    web.faults["/item.json"] = [503, 429]
-    assert open_product(url).bands
-
-
-@pytest.mark.parametrize(
-    ("faults", "words"),
-    [
-        ([403], "HTTP 403 Forbidden"),
-        ([404], "HTTP 404 Not Found"),
-        ([503] * 4, "HTTP 503 Service Unavailable"),
-        ([0.5] * 4, "timed out"),
-    ],
-)
-@pytest.mark.usefixtures("impatient")
-def test_an_item_that_cannot_be_had_is_refused(web, faults, words):
-    url = served(web)
-    web.faults["/item.json"] = list(faults)
-    assert refusal(url) == f"{url}: {words}"
-    assert web.faults["/item.json"] == []
-
-
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_band_that_cannot_be_had_is_refused(web, status):
-    url = served(web)
-    web.faults["/B03.tif"] = [status] * 9
-    line = refusal(url)
-    assert line == f"/vsicurl/{web.url}/B03.tif: HTTP response code: {status}"
-
-
-@pytest.mark.usefixtures("impatient")
-def test_a_server_that_is_not_there_is_refused():
-    assert refusal("http://127.0.0.1:9/item.json").startswith("http://127.0.0.1:9/item.json: ")

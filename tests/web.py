@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import math
 import re
 import threading
 import time
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class Asked(NamedTuple):
@@ -24,12 +27,20 @@ class Web:
     """A folder under http://127.0.0.1, and how it is to misbehave.
 
     Faults map a path to what its first requests get: a status, or a number of seconds of silence.
+    With a signature, requests whose query string has another ``sig`` get 403, and so do all after
+    the signature has expired, which it does after so many answers. Aliases are paths of the same
+    file. Users and passwords are those
+    of HTTP's basic authentication, ``user:password``.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.asked: list[Asked] = []
         self.faults: dict[str, list[int | float]] = {}
+        self.aliases: dict[str, str] = {}
+        self.signature: str | None = None
+        self.expires_after: float = math.inf
+        self.user: str | None = None
         web = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -65,6 +76,7 @@ class Web:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
         path = request.path.partition("?")[0]
+        path = self.aliases.get(path, path)
         self.asked.append(Asked(request.command, path, request.headers.get("Range")))
         faults = self.faults.get(path)
         if faults:
@@ -75,7 +87,11 @@ class Web:
                 return
             self._send(request, fault, b"")
             return
-        file = self.folder / path.lstrip("/")
+        if not self._is_allowed(request):
+            # What storage services answer repeats what was sent.
+            self._send(request, 401 if self.user else 403, request.requestline.encode())
+            return
+        file = self.folder / unquote(path).lstrip("/")
         if not file.is_file():
             self._send(request, 404, b"")
             return
@@ -87,6 +103,17 @@ class Web:
         first, last = int(span[1]), min(int(span[2] or len(content)), len(content) - 1)
         where = f"bytes {first}-{last}/{len(content)}"
         self._send(request, 206, content[first : last + 1], {"Content-Range": where})
+
+    def _is_allowed(self, request: BaseHTTPRequestHandler) -> bool:
+        """Return whether a request is signed, or has the password."""
+        if self.user is not None:
+            token = base64.b64encode(self.user.encode()).decode()
+            return request.headers.get("Authorization") == f"Basic {token}"
+        if self.signature is None:
+            return True
+        self.expires_after -= 1
+        query = parse_qs(urlsplit(request.path).query)
+        return query.get("sig") == [self.signature] and self.expires_after >= 0
 
     @staticmethod
     def _send(

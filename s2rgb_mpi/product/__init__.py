@@ -1,17 +1,18 @@
 """What is on disk, or elsewhere: products, from their metadata; no pixel is read here.
 
 `safe` reads what ESA's SAFE products say of themselves (`places`: a folder or a zip; `metadata`:
-their XML), `stac` what items of catalogues say, `raster` finds three bands in one file. All of
-them list bands with what is stated of their values; `bands` looks at the files and joins them to a
-product (`model`), where `calibrate` settles which statement counts. `remote` is the way to files
-elsewhere. `transform` moves points between grids, `warped` the pixels that `source` has read.
+their XML), `stac` what items of catalogues say (`stac_assets`: which assets are the bands;
+`stac_fields`: what is stated of them), `raster` finds three bands in one file. All of them list
+bands with what is stated of their values; `bands` looks at the files and joins them to a product
+(`model`), where `calibrate` settles which statement counts, and `georeference` adds what a file
+lacks. `remote` is the way to files elsewhere. `transform` moves points between grids, `warped` the
+pixels that `source` has read.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.product.bands import cause, open_bands, open_raster, same_crs
@@ -21,7 +22,7 @@ from s2rgb_mpi.product.places import metadata_kind
 from s2rgb_mpi.product.raster import open_multiband
 from s2rgb_mpi.product.remote import forget, is_remote
 from s2rgb_mpi.product.safe import open_safe
-from s2rgb_mpi.product.stac import open_stac
+from s2rgb_mpi.product.stac import is_stac, open_stac
 from s2rgb_mpi.product.transform import Transform, lattice
 from s2rgb_mpi.product.warped import WARP_CACHE_NBYTES, Warper, most_source_pixels
 
@@ -44,6 +45,7 @@ __all__ = [
     "open_bands",
     "open_multiband",
     "open_product",
+    "open_products",
     "open_raster",
     "open_safe",
     "open_stac",
@@ -54,14 +56,41 @@ _GDAL_PREFIX = re.compile(r"[A-Z][A-Z0-9_]+:")
 """What names of parts of files begin with, such as ``NETCDF:`` or ``SENTINEL2_L2A:``."""
 
 
-def open_product(name: str, choice: Choice | None = None) -> Product:
+def open_products(name: str, choice: Choice | None = None) -> list[Product]:
     """Read what an input says of itself, whatever kind of input it is.
 
     Parameters
     ----------
     name : str
-        A SAFE folder, the metadata file in it, a SAFE zip, a STAC item (path or URL), or a raster
-        with several bands (path, URL, or a name of GDAL's own).
+        As for :func:`open_product`, or a STAC item or a saved search (path or URL).
+    choice : Choice, optional
+        What the user chooses and states.
+
+    Returns
+    -------
+    list of Product
+        Of a saved search one product an item, in its order; else one.
+
+    Raises
+    ------
+    InputError, UsageError
+        As :func:`open_product`.
+    """
+    choice = choice or Choice()
+    if not is_stac(name):
+        return [open_product(name, choice)]
+    _refuse_bidx(name, choice)
+    return open_stac(name, choice)
+
+
+def open_product(name: str, choice: Choice | None = None) -> Product:
+    """Read what a product in files says of itself, whatever kind of files it is.
+
+    Parameters
+    ----------
+    name : str
+        A SAFE folder, the metadata file in it, a SAFE zip, or a raster with several bands (path,
+        URL, or a name of GDAL's own).
     choice : Choice, optional
         What the user chooses and states.
 
@@ -77,9 +106,6 @@ def open_product(name: str, choice: Choice | None = None) -> Product:
         The choice has no meaning for this kind of input.
     """
     choice = choice or Choice()
-    if _is_item(name):
-        _refuse_bidx(name, choice)
-        return open_stac(name, choice)
     path = Path(name)
     is_gdals = is_remote(name) or (_GDAL_PREFIX.match(name) and not path.exists())
     if not is_gdals and (not path.is_file() or _is_safe(path)):
@@ -88,13 +114,6 @@ def open_product(name: str, choice: Choice | None = None) -> Product:
     if choice.resolution != RESOLUTIONS[0]:
         raise UsageError(f"{name}: --source-resolution is for SAFE products and STAC items")
     return open_multiband(name, choice)
-
-
-def _is_item(name: str) -> bool:
-    """Tell whether a name is that of a STAC item: it ends in .json, or a catalogue serves it."""
-    path = urlsplit(name).path if is_remote(name) else name
-    served = name.startswith(("http://", "https://")) and "/items/" in path
-    return served or path.lower().endswith((".json", ".geojson"))
 
 
 def _is_safe(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from osgeo import gdal, osr
@@ -13,9 +13,11 @@ from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
 from s2rgb_mpi.product.costs import block_costs
+from s2rgb_mpi.product.georeference import complete
 from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
 from s2rgb_mpi.product.nodata import alpha_of, can_hold, find_alpha, has_mask, stored_values
-from s2rgb_mpi.product.remote import gdal_name, is_far, stamp
+from s2rgb_mpi.product.remote import gdal_name, is_far, refused, stamp
+from s2rgb_mpi.redact import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,7 +52,8 @@ def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
         A file is not one band of 16 bit or more, or not on the grid of the first.
     """
     listed = [Listed(name, gdal_name(path)) for name, path in zip(RGB_BANDS, paths, strict=True)]
-    return join(Path(paths[0]).stem, listed, choice or Choice(), needs_crs=False)
+    name = PurePosixPath(file_name(paths[0])).stem
+    return join(name, listed, choice or Choice(), needs_crs=False)
 
 
 def open_raster(path: str, *, with_mask_file: bool = False) -> gdal.Dataset:
@@ -98,9 +101,9 @@ def mask_file(path: str) -> str:
 
 
 def cause(error: Exception, path: str) -> str:
-    """Return GDAL's words on one line, without the path that they begin with."""
+    """Return GDAL's words on one line, without the path that they begin with; and what to do."""
     words = " ".join(str(error).split())
-    return words.removeprefix(path).lstrip(":, ")
+    return refused(words.removeprefix(path).lstrip(":, "))
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,10 @@ def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raste
     """Open a band's file for its header; say where it lies, and what its values mean."""
     mask = mask_file(listed.path) if listed.masks else ""
     dataset = open_raster(listed.path, with_mask_file=bool(mask))
+    if listed.count not in (0, dataset.RasterCount):
+        raise InputError(
+            f"{listed.path}: {dataset.RasterCount} bands, where the STAC item lists {listed.count}"
+        )
     used = [band.number or _only_band(dataset, band) for band in beside if band.path == listed.path]
     number = listed.number or used[0]
     raster = dataset.GetRasterBand(number)
@@ -177,13 +184,20 @@ def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raste
         has_mask=listed.masks and has_mask(raster),
         alpha=alpha_of(dataset, used) if listed.masks else None,
     )
+    try:
+        stated_crs, stated_transform = complete(dataset, listed.georeference)
+    except UsageError as error:
+        raise InputError(f"{listed.path}: {error}") from error
     crs = dataset.GetSpatialRef()
     width, height = dataset.RasterXSize, dataset.RasterYSize
     block_width, block_height = raster.GetBlockSize()
     return _Raster(
         band=_settled(replace(listed, number=number), raster, choice, stored),
         grid=Grid(
-            "" if crs is None else crs.ExportToWkt(), dataset.GetGeoTransform(), width, height
+            stated_crs if crs is None else crs.ExportToWkt(),
+            stated_transform or dataset.GetGeoTransform(),
+            width,
+            height,
         ),
         block=(min(block_width, width), min(block_height, height)),
     )
@@ -241,7 +255,7 @@ def _tags(path: str, raster: gdal.Band) -> Stated:
     esa = raster.GetMetadataItem("BOA_ADD_OFFSET")
     try:
         if esa is not None:
-            return Stated("BOA_ADD_OFFSET of the band", float(esa))
+            return Stated("BOA_ADD_OFFSET of the band", float(esa), floats=Stated())
         scale, offset = raster.GetScale(), raster.GetOffset()
         if (scale, offset) in {(1.0, 0.0), (None, 0.0), (1.0, None)}:
             return Stated()  # what drivers give that know of no tags

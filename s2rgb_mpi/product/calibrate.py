@@ -31,6 +31,9 @@ class Stated:
         Added to the stored value first, in its units (DN).
     quantification : float, optional
         Stored units (DN) per unit of reflectance.
+    floats : Stated, optional
+        What is stated of pixels that are floats, where that is less: what ESA writes into products
+        is about integers.
 
     Raises
     ------
@@ -41,6 +44,7 @@ class Stated:
     source: str = NOBODY
     offset: float | None = None
     quantification: float | None = None
+    floats: Stated | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be divided by, and what is not a number."""
@@ -87,12 +91,16 @@ def settle(user: Stated, metadata: Stated, tags: Stated, *, holds_reflectance: b
     who, the first wins       what counts as a statement
     ========================  =============================================================
     1. the user               ``--offset``, ``--quantification``
-    2. a SAFE product's XML   its offset list; without a list the offset is 0
-    3. a STAC item            a flag that the offset has been applied (0); else the offset of
-                              ``raster:bands``; else, where it says nothing else, its baseline
+    2. a SAFE product's XML   its offset list; without a list the offset is 0; nothing of floats
+    3. a STAC item            a flag that the offset has been applied (0); else the offset of the
+                              asset or its band; else, of integers, its processing baseline
     4. GDAL's band tags       scale and offset in the TIFF
     5. nobody                 offset 0; 10,000 DN per unit, or 1 in a band of floats
     ========================  =============================================================
+
+    Where scale and offset are stated beside floats, they are applied to the floats as they are.
+    Only where the same source says that the pixels are integers, the floats are something else:
+    reflectance, to which nothing is applied. An offset below 1 without a scale is reflectance.
 
     A product has either 2 or 3. Offsets are never added up: files whose offset has been applied
     are published with a flag in the item, an offset in the item *and* one in the TIFF.
@@ -110,23 +118,20 @@ def settle(user: Stated, metadata: Stated, tags: Stated, *, holds_reflectance: b
     Settled
         The gain is 1 where stored values are DN.
     """
-    offset, source = _first((user, metadata, tags))
+    if holds_reflectance and user.quantification in (None, 1):  # else the user has said: DN
+        metadata, tags = (each.floats or each for each in (metadata, tags))
+    first = next((each for each in (user, metadata, tags) if each.offset is not None), Stated())
+    offset, source = first.offset or 0.0, first.source
     quantification = _quantification((user, metadata, tags))
     if not holds_reflectance:
-        calibration = Calibration(round(offset), quantification or DN_PER_UNIT)
-        return Settled(calibration, 1.0, source)
+        quantification = quantification or DN_PER_UNIT
+        if first.quantification is None and abs(offset) < 1:  # no DN: reflectance without a scale
+            offset *= quantification
+        return Settled(Calibration(round(offset), quantification), 1.0, source)
     gain = DN_PER_UNIT / (quantification or 1.0)
     stored_in_dn = source == user.source and user.quantification is None
     dn = round(offset if stored_in_dn else offset * gain)
     return Settled(Calibration(dn, DN_PER_UNIT), gain, source)
-
-
-def _first(sources: Sequence[Stated]) -> tuple[float, str]:
-    """Return the first offset that is stated, and who states it."""
-    for stated in sources:
-        if stated.offset is not None:
-            return stated.offset, stated.source
-    return 0.0, NOBODY
 
 
 def _quantification(sources: Sequence[Stated]) -> float | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product.calibrate import Stated
+from s2rgb_mpi.product.georeference import Georeference
 
 if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
@@ -298,6 +299,10 @@ class Listed:
         The stored value that means "no data", as metadata state it.
     masks : bool
         Whether a mask or an alpha band of the file counts.
+    count : int
+        How many bands the file should have; 0 where that does not matter.
+    georeference : Georeference
+        Where the file lies, if it does not say it itself.
     """
 
     name: str
@@ -306,3 +311,5 @@ class Listed:
     metadata: Stated = field(default_factory=Stated)
     nodata: float | None = None
     masks: bool = True
+    count: int = 0
+    georeference: Georeference = field(default_factory=Georeference)

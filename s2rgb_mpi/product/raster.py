@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from osgeo import gdal
@@ -12,6 +12,7 @@ from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.product.bands import join, open_raster
 from s2rgb_mpi.product.model import RGB_BANDS, Choice, Listed, Product
 from s2rgb_mpi.product.remote import gdal_name
+from s2rgb_mpi.redact import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ def open_multiband(name: str, choice: Choice | None = None) -> Product:
     if absent:
         raise InputError(f"{name}: no band {absent[0]}; bands: {_list(dataset)}")
     listed = [Listed(band, path, number) for band, number in zip(RGB_BANDS, numbers, strict=True)]
-    return join(Path(name).stem, listed, choice)
+    return join(PurePosixPath(file_name(name)).stem, listed, choice)
 
 
 def _find(
@@ -88,10 +89,15 @@ def _find(
     return tuple(one[0] for one in found) if all(len(one) == 1 for one in found) else None
 
 
+def names_band(text: str, band: str) -> bool:
+    """Return whether a description such as "Red (band 4)" is that of a band, by ESA's name."""
+    text = text.strip()
+    return bool(_DESCRIPTIONS[band].fullmatch(text)) and not _RED_EDGE.match(text)
+
+
 def _is_described(raster: gdal.Band, band: str) -> bool:
     """Tell whether a description names a band."""
-    text = raster.GetDescription().strip()
-    return bool(_DESCRIPTIONS[band].fullmatch(text)) and not _RED_EDGE.match(text)
+    return names_band(raster.GetDescription(), band)
 
 
 def _is_coloured(raster: gdal.Band, band: str) -> bool:

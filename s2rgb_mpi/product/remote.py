@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from osgeo import gdal
 
@@ -21,6 +24,17 @@ READ_SECONDS = 60
 RETRIES = 3
 RETRY_SECONDS = 0.5
 """Patience with servers, for small files and for pixels alike; each pause is twice the last."""
+
+REFUSED = (
+    "access is refused: a signature in the URL has expired or is wrong, or credentials are missing;"
+    " renew them and repeat the command with --resume"
+)
+"""What HTTP's 401 and 403 mean to the user."""
+
+_REFUSED = re.compile(r"\bHTTP\b.*\b40[13]\b", re.DOTALL)
+
+BEGINNING_NBYTES = 64
+"""How much of a file tells what it is."""
 
 LARGEST_SMALL_FILE = 32 * 2**20
 """Metadata beyond this size are refused, bytes: real ones have less than 1 MB."""
@@ -58,9 +72,15 @@ for _name, _value in _SETTINGS.items():
         gdal.SetConfigOption(_name, _value)
 
 
+def scheme(name: str) -> str:
+    """Return the scheme of a URL, in lower case; empty for what is none."""
+    before, separator, _ = name.partition("://")
+    return before.lower() if separator and before.isalnum() else ""
+
+
 def is_remote(name: str) -> bool:
     """Tell whether a name is a URL, or one of GDAL's virtual files."""
-    return name.startswith("/vsi") or urlsplit(name).scheme in _SCHEMES
+    return name.startswith("/vsi") or scheme(name) in _SCHEMES
 
 
 def is_far(name: str) -> bool:
@@ -76,8 +96,15 @@ def gdal_name(name: str) -> str:
     name : str
         A path, a URL (http, https, s3, gs, file), or a name of GDAL's own, which stays.
     """
-    scheme, separator, rest = name.partition("://")
-    return _SCHEMES[scheme] + rest if separator and scheme in _SCHEMES else name
+    if scheme(name) in _SCHEMES:
+        name = _SCHEMES[scheme(name)] + name.partition("://")[2]
+    # No URL has blanks; curl would refuse them.
+    return name.replace(" ", "%20") if name.startswith("/vsicurl") else name
+
+
+def refused(words: str) -> str:
+    """Return GDAL's words on a failure, with what to do where a server has refused access."""
+    return f"{words}: {REFUSED}" if _REFUSED.search(words) else words
 
 
 def fetch(name: str) -> bytes:
@@ -93,7 +120,7 @@ def fetch(name: str) -> bytes:
     InputError
         It is not there, not allowed, too large, or the server is silent.
     """
-    if urlsplit(name).scheme in {"http", "https"}:
+    if scheme(name) in {"http", "https"}:
         # Not through /vsicurl/: interfaces of catalogues know neither HEAD nor ranges.
         return _download(name)
     path = gdal_name(name)
@@ -104,7 +131,7 @@ def fetch(name: str) -> bytes:
         raise InputError(f"{name}: {status.size} bytes are too many for metadata")
     file = gdal.VSIFOpenL(path, "rb")
     if file is None:
-        raise InputError(f"{name}: {gdal.GetLastErrorMsg() or 'cannot be opened'}")
+        raise InputError(f"{name}: {refused(gdal.GetLastErrorMsg() or 'cannot be opened')}")
     try:
         return bytes(gdal.VSIFReadL(1, status.size, file) or b"")
     finally:
@@ -140,21 +167,41 @@ def forget(paths: Iterable[str]) -> None:
             gdal.VSICurlPartialClearCache(path)
 
 
-def _download(url: str) -> bytes:
-    """Get a small file by HTTP, patiently."""
+def beginning(name: str) -> bytes:
+    """Read the first bytes of a file or of what a server answers; none where that fails.
+
+    Parameters
+    ----------
+    name : str
+        A path or an http(s) URL.
+    """
+    try:
+        if scheme(name) in {"http", "https"}:
+            return _download(name, BEGINNING_NBYTES)
+        with Path(name).open("rb") as file:
+            return file.read(BEGINNING_NBYTES)
+    except (InputError, OSError, ValueError):  # the last: a name that no disk can have
+        return b""
+
+
+def _download(url: str, beginning: int | None = None) -> bytes:
+    """Get a small file by HTTP, patiently; of a large one its beginning, if that is enough."""
     # Not above: HTTP, TLS and mail headers would be a tenth of the start of every rank.
+    import http.client  # noqa: PLC0415
     import urllib.error  # noqa: PLC0415
     import urllib.request  # noqa: PLC0415
 
     for attempt in range(RETRIES + 1):
         try:
-            with urllib.request.urlopen(url, timeout=READ_SECONDS) as answer:  # noqa: S310  http(s)
-                text: bytes = answer.read(LARGEST_SMALL_FILE + 1)
+            request = _request(url)
+            with urllib.request.urlopen(request, timeout=READ_SECONDS) as answer:  # noqa: S310
+                text: bytes = answer.read(beginning or LARGEST_SMALL_FILE + 1)
         except urllib.error.HTTPError as error:
-            problem = f"HTTP {error.code} {error.reason}"
+            problem = refused(f"HTTP {error.code} {error.reason}")
             if error.code not in _AGAIN:
                 break
-        except (OSError, ValueError) as error:  # a refused connection, a timeout, no such host
+        # A refused connection, a timeout, no such host, no HTTP, no URL.
+        except (OSError, ValueError, http.client.HTTPException) as error:
             problem = str(getattr(error, "reason", error)) or type(error).__name__
         else:
             if len(text) > LARGEST_SMALL_FILE:
@@ -164,3 +211,16 @@ def _download(url: str) -> bytes:
         if attempt < RETRIES:
             time.sleep(RETRY_SECONDS * 2**attempt)
     raise InputError(f"{url}: {' '.join(problem.split())}")
+
+
+def _request(url: str) -> Any:
+    """Make a request of a URL: user and password become a header, which redirections do not get."""
+    import urllib.request  # noqa: PLC0415
+
+    parts = urlsplit(url.replace(" ", "%20"))
+    user, separator, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310  http(s)
+    if separator:
+        token = base64.b64encode(unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request

@@ -148,7 +148,8 @@ def _stated(said: str, tree: Tree, level: _Level) -> dict[str, Stated]:
         source = f"the product's metadata, which have no {level.offset}"
     try:
         return {
-            band: Stated(source, offsets.get(ids[band], 0), quantification) for band in RGB_BANDS
+            band: Stated(source, offsets.get(ids[band], 0), quantification, floats=Stated())
+            for band in RGB_BANDS
         }
     except UsageError as error:
         raise InputError(f"{said}: {error}") from error

@@ -1,220 +1,240 @@
-"""STAC items: which assets, which offsets, as the catalogues of Sentinel-2 state them."""
+"""STAC: items of catalogues and saved searches, each item a product."""
 
 from __future__ import annotations
 
 import json
 import posixpath
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.product.bands import join
-from s2rgb_mpi.product.calibrate import DN_PER_UNIT, Stated, from_scale
-from s2rgb_mpi.product.model import RESOLUTIONS, RGB_BANDS, Choice, Listed, Product
-from s2rgb_mpi.product.remote import fetch, gdal_name
+from s2rgb_mpi.product.model import Choice, Listed, Product
+from s2rgb_mpi.product.remote import beginning, fetch, gdal_name, is_remote, scheme
+from s2rgb_mpi.product.stac_assets import find_assets
+from s2rgb_mpi.product.stac_fields import baseline_of, georeference_of, nodata_of, stated_by
+from s2rgb_mpi.redact import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-COLOURS = {"B04": "red", "B03": "green", "B02": "blue"}
-"""What Earth Search v1 calls the bands."""
-
-FLAGS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
-"""True where the offset is in the pixels already (Earth Search v1 and v0)."""
-
-BASELINES = ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
-"""Where catalogues keep the processing baseline."""
-
-FIRST_BASELINE_WITH_OFFSET = (4, 0)
-BASELINE_WITHOUT_OFFSET = (99, 99)
-"""ESA's number for tests of reprocessing; its products have no offset list."""
-
-BASELINE_OFFSET = -1000.0
-"""BOA_ADD_OFFSET of all products so far that have one, DN."""
-
+    from s2rgb_mpi.product.stac_assets import Asset
 
 MALFORMED = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 """What comes of looking for values where an item has others, or none."""
 
+LONGEST_ANSWER = 200
+"""Characters of a server's explanation that an error repeats."""
 
-def open_stac(href: str, choice: Choice | None = None) -> Product:
-    """Read what a STAC item says of a Sentinel-2 product.
+_VSICURL = re.compile(r"(/vsicurl(?:_streaming)?/)(https?://.*)", re.DOTALL)
+_ENDINGS = re.compile(r"/(?:items|search)/*$|/items/")
+"""How the paths of STAC APIs end that serve an item, or items."""
+
+_L1C = re.compile(r"(?:^|.*[-_])l1c(?:[-_].*|$)", re.IGNORECASE)
+
+
+def is_stac(name: str) -> bool:
+    """Return whether an input is a STAC item or search: by its name, or else by its first bytes.
+
+    Parameters
+    ----------
+    name : str
+        A path, a URL, or a name of GDAL's own.
+    """
+    path = shown(name) if is_remote(name) else name
+    if path.lower().endswith((".json", ".geojson")):
+        return True
+    if not is_remote(name):
+        return not path.lower().endswith((".zip", ".xml")) and _begins_json(name)
+    if scheme(name) not in {"http", "https"}:
+        return False
+    # What a name without an ending serves is known by asking only.
+    return bool(_ENDINGS.search(path)) or (not posixpath.splitext(path)[1] and _begins_json(name))
+
+
+def open_stac(href: str, choice: Choice | None = None) -> list[Product]:
+    """Read what a STAC item, or each item of a saved search, says of a Sentinel-2 product.
 
     Parameters
     ----------
     href : str
-        Path or URL of the item.
+        Path or URL of an item, of a FeatureCollection or a list of items.
     choice : Choice, optional
         Resolution, level, and what the user states of the values.
 
     Returns
     -------
-    Product
-        Of the assets ``red``, ``green``, ``blue``, or ``B04`` ..., or ``B04_10m`` ...
+    list of Product
+        In the order given; at least one. See :func:`~s2rgb_mpi.product.stac_assets.find_assets`
+        for the assets that are taken.
 
     Raises
     ------
     InputError
-        The item cannot be had, is no item, or lacks an asset; or pystac is not installed.
+        It cannot be had, is no item, or lacks an asset; or pystac is not installed.
     """
     choice = choice or Choice()
-    item = _item(href)
-    listed = []
+    content = _content(href)
+    features = _features(href, content)
+    several = len(features) > 1
+    products = []
+    for number, feature in enumerate(features, 1):
+        said = href
+        if several:
+            identifier = feature.get("id") if isinstance(feature, dict) else None
+            said = f"{href}: item {number} ({identifier})"
+        products.append(_product(said, href, _item(said, feature), choice))
+    page = _page(href, content, len(features))
+    return [replace(each, warnings=(*each.warnings, *page)) for each in products]
+
+
+def _product(said: str, href: str, item: Any, choice: Choice) -> Product:
+    """Make a product of an item; `said` is what errors begin with."""
+    properties = item.properties
     try:
-        _refuse_l1c(href, item, choice)
-        for band in RGB_BANDS:
-            asset = _asset(href, item, band, choice.resolution)
-            stated = stated_by(item.properties, asset.extra_fields)
-            nodata = nodata_of(asset.extra_fields)
-            path = gdal_name(_absolute(asset.href, href))
-            listed.append(Listed(band, path, metadata=stated, nodata=nodata))
-    except (UsageError, *MALFORMED) as error:
-        raise InputError(f"{href}: {error}") from error
+        _refuse_l1c(item, choice)
+        assets = {key: asset.to_dict() for key, asset in item.assets.items()}
+        listed = [
+            _listed(asset, properties, href) for asset in find_assets(assets, choice.resolution)
+        ]
+    except (UsageError, InputError, *MALFORMED) as error:
+        raise InputError(f"{said}: {error}") from error
     return replace(
-        join(item.id, listed, choice),
-        sensing_time=str(item.properties.get("datetime") or ""),
-        baseline=_baseline(item.properties),
-        is_sentinel_2=_is_sentinel_2(item),
+        join(str(item.id), listed, choice),
+        sensing_time=str(properties.get("datetime") or properties.get("start_datetime") or ""),
+        baseline=baseline_of(properties),
+        is_sentinel_2=_is_sentinel_2(properties),
     )
 
 
-def stated_by(properties: Mapping[str, Any], asset: Mapping[str, Any]) -> Stated:
-    """Read what an item states of the values of one asset.
-
-    Parameters
-    ----------
-    properties : mapping
-        Of the item.
-    asset : mapping
-        Fields of the asset besides STAC's common ones.
-
-    Returns
-    -------
-    Stated
-        See the table of :func:`~s2rgb_mpi.product.calibrate.settle`.
-
-    Notes
-    -----
-    Earth Search v1 has a flag and an offset in ``raster:bands`` at once, and means the flag
-    (Element84/earth-search#23); c1 and CDSE mean the offset. Where the flag is wrong for an
-    item (Element84/earth-search#66 and #71), only ``--offset`` helps.
-    """
-    scale, offset = _scale_and_offset(asset)
-    stated = from_scale("raster:bands of the STAC item", scale=scale, offset=offset)
-    flag = next((name for name in FLAGS if properties.get(name) is True), None)
-    if flag is not None:
-        return Stated(f"{flag} of the STAC item", 0.0, stated.quantification)
-    if stated.offset is not None:
-        return stated
-    return _stated_by_baseline(properties, stated.quantification)
-
-
-def _stated_by_baseline(properties: Mapping[str, Any], quantification: float | None) -> Stated:
-    """Let the processing baseline decide, where the item has nothing better.
-
-    Elsewhere the baseline never decides, for there the product's own offset list is at hand. An
-    item of Planetary Computer has only this number, and untouched DN behind it.
-    """
-    baseline = _baseline(properties)
-    try:
-        major, minor = map(int, baseline.split("."))
-    except ValueError:
-        return Stated(quantification=quantification)
-    has_offset = FIRST_BASELINE_WITH_OFFSET <= (major, minor) != BASELINE_WITHOUT_OFFSET
-    return Stated(
-        f"processing baseline {baseline} of the STAC item",
-        BASELINE_OFFSET if has_offset else 0.0,
-        quantification or DN_PER_UNIT,
-    )
-
-
-def _scale_and_offset(asset: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Read scale and offset of an asset: STAC 1.0 has them in a list, 1.1 in either of two."""
-    for fields, prefix in (
-        *((band, "") for band in asset.get("raster:bands", [])[:1]),
-        *((band, "raster:") for band in asset.get("bands", [])[:1]),
-        (asset, "raster:"),
-    ):
-        scale, offset = fields.get(f"{prefix}scale"), fields.get(f"{prefix}offset")
-        if scale is not None or offset is not None:
-            return scale, offset
-    return None, None
-
-
-def nodata_of(asset: Mapping[str, Any]) -> float | None:
-    """Return the stored value that an asset states to be "no data"; STAC allows "nan", too."""
-    lists = (asset.get("raster:bands"), asset.get("bands"))
-    for fields in (*((bands or [{}])[0] for bands in lists), asset):
-        value = fields.get("nodata")
-        if value is not None:
-            return value if isinstance(value, int) else float(value)
-    return None
-
-
-def _baseline(properties: Mapping[str, Any]) -> str:
-    """Return the processing baseline, or nothing."""
-    return next((str(properties[name]) for name in BASELINES if properties.get(name)), "")
-
-
-def _is_sentinel_2(item: Any) -> bool:
+def _is_sentinel_2(properties: Mapping[str, Any]) -> bool:
     """Return whether an item says that it comes from Sentinel-2."""
     names = ("constellation", "platform", "eo:platform", "eo:constellation")
-    said = [str(item.properties.get(name) or "") for name in names]
-    return any("sentinel2" in name.lower().replace("-", "").replace("_", "") for name in said)
+    said = [str(properties.get(name) or "").lower() for name in names]
+    return any("sentinel2" in re.sub("[-_ ]", "", name) for name in said)
 
 
-def _item(href: str) -> Any:
-    """Read the item."""
+def _listed(asset: Asset, properties: Mapping[str, Any], href: str) -> Listed:
+    """List the band of an asset, with what the item states of it."""
+    path = _absolute(asset.fields["href"], href)
+    number, count = (asset.index + 1, asset.count) if asset.count > 1 else (None, 0)
+    if number and "zarr" in str(asset.fields.get("type")):  # a group of arrays, by their names
+        path, number, count = f"{path.rstrip('/')}/{asset.name}", None, 0
+    return Listed(
+        asset.band,
+        gdal_name(path),
+        number,
+        metadata=stated_by(properties, asset.fields, asset.key, asset.index),
+        nodata=nodata_of(properties, asset.fields, asset.index),
+        count=count,
+        georeference=georeference_of(properties, asset.fields),
+    )
+
+
+def _content(href: str) -> Any:
+    """Read JSON."""
+    try:
+        return json.loads(fetch(href))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{href}: not JSON: {error}") from error
+
+
+def _features(href: str, content: Any) -> list[Any]:
+    """Return the items in a document: itself, or those of a search."""
+    if isinstance(content, list) and content:  # how some save what a search gave
+        return content
+    if not isinstance(content, dict):
+        raise InputError(f"{href}: a STAC item (Feature) is needed, not {type(content).__name__}")
+    kind = content.get("type")
+    if kind == "Feature":
+        return [content]
+    if kind is None:
+        raise InputError(f"{href}: a STAC item (Feature) is needed{_answer(content)}")
+    if kind != "FeatureCollection":
+        hint = "; open one of its items, or a saved search" if "links" in content else ""
+        raise InputError(f"{href}: a STAC item (Feature) is needed, not {kind}{hint}")
+    features = content.get("features")
+    if not isinstance(features, list) or not features:
+        raise InputError(f"{href}: a search that found nothing: this FeatureCollection is empty")
+    return features
+
+
+def _answer(content: Mapping[str, Any]) -> str:
+    """Return what a server explains in place of sending an item."""
+    texts = (content.get(name) for name in ("description", "detail", "message", "error"))
+    text = next((text for text in texts if isinstance(text, str)), "")
+    return f": {' '.join(text.split())[:LONGEST_ANSWER]}" if text else ""
+
+
+def _page(href: str, content: Any, count: int) -> list[str]:
+    """Return a warning where a document holds only a part of what a search found."""
+    if not isinstance(content, dict) or content.get("type") != "FeatureCollection":
+        return []
+    context, links = content.get("context"), content.get("links")
+    matched = content.get("numberMatched")
+    if matched is None and isinstance(context, dict):
+        matched = context.get("matched")
+    if isinstance(matched, int):
+        of = f" of the {matched}" if matched > count else ""
+    else:
+        rels = [each.get("rel") for each in links or () if isinstance(each, dict)]
+        of = " and not all" if "next" in rels else ""
+    return [f"{href}: one page of a search: {count}{of} items that it found"] if of else []
+
+
+def _item(said: str, content: Any) -> Any:
+    """Read an item."""
     try:
         import pystac  # noqa: PLC0415  an extra, and slow to import
     except ImportError as error:
-        raise InputError(f"{href}: reading STAC items needs pystac: pip install pystac") from error
-    try:
-        content = json.loads(fetch(href))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{href}: not JSON: {error}") from error
-    kind = content.get("type") if isinstance(content, dict) else type(content).__name__
-    if kind != "Feature":
-        raise InputError(f"{href}: a STAC item (Feature) is needed, not {kind}")
+        raise InputError(f"{said}: reading STAC items needs pystac: pip install pystac") from error
+    if not isinstance(content, dict) or content.get("type") != "Feature":
+        raise InputError(f"{said}: not a STAC item: no Feature")
+    if not isinstance(content.get("assets"), dict) or not content["assets"]:
+        raise InputError(f"{said}: not a STAC item with files: it has no assets")
+    # Searches may leave out what they were not asked for.
+    content = {"stac_version": "1.0.0", "geometry": None, "links": [], **content}
     try:
         # As it is: moving it to the newest STAC would move the fields that are asked for here.
         return pystac.Item.from_dict(content, migrate=False)
     except (pystac.STACError, pystac.STACTypeError, *MALFORMED) as error:
-        raise InputError(f"{href}: not a STAC item: {error}") from error
+        raise InputError(f"{said}: not a STAC item: {error}") from error
 
 
-def _refuse_l1c(href: str, item: Any, choice: Choice) -> None:
+def _refuse_l1c(item: Any, choice: Choice) -> None:
     """Refuse top-of-atmosphere products that nobody asked for."""
     said = {
         str(item.properties.get("processing:level")).upper(),
-        str(item.properties.get("s2:product_type")).removeprefix("S2MSI").upper(),
-        str(item.collection_id).rpartition("-")[2].removeprefix("l").upper(),
+        str(item.properties.get("s2:product_type")).upper().removeprefix("S2MSI"),
+        str(item.properties.get("product:type")).upper().removeprefix("S02MSI"),
     }
-    if said & {"1C", "L1C"} and not choice.allow_l1c:
-        raise InputError(
-            f"{href}: Level-1C (top of atmosphere); Level-2A is needed, or --allow-l1c"
-        )
+    if (said & {"1C", "L1C"} or _L1C.fullmatch(str(item.collection_id))) and not choice.allow_l1c:
+        raise InputError("Level-1C (top of atmosphere); Level-2A is needed, or --allow-l1c")
 
 
-def _asset(href: str, item: Any, band: str, resolution: int) -> Any:
-    """Find the asset of a band."""
-    keys = [f"{band}_{resolution}m"]
-    if resolution == RESOLUTIONS[0]:  # names without a resolution mean the finest
-        keys = [COLOURS[band], band, *keys]
-    for key in keys:
-        if key in item.assets:
-            return item.assets[key]
-    raise InputError(
-        f"{href}: none of the assets {', '.join(keys)} in this item;"
-        f" it has {', '.join(item.assets) or 'none'}"
-    )
+def _begins_json(name: str) -> bool:
+    """Return whether a file or an answer begins as JSON does."""
+    return beginning(name).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
 
 def _absolute(href: str, base: str) -> str:
     """Resolve an asset's reference against the place of the item."""
     if urlsplit(href).scheme or href.startswith("/"):
         return href
-    if urlsplit(base).scheme in {"http", "https"}:
+    if scheme(base) in {"http", "https"}:
         return urljoin(base, href)
-    return posixpath.normpath(posixpath.join(posixpath.dirname(base), href))
+    base = gdal_name(base)
+    if base.startswith("/vsicurl?"):
+        base = shown(base)
+    remote = _VSICURL.fullmatch(base)
+    if remote:
+        return remote[1] + urljoin(remote[2], href)
+    folder = posixpath.dirname(base)
+    if not base.startswith("/vsi"):
+        return posixpath.normpath(posixpath.join(folder, href))
+    while href.startswith(("./", "../")):  # by hand: two slashes mean something in GDAL's names
+        step, _, href = href.partition("/")
+        folder = posixpath.dirname(folder) if step == ".." else folder
+    return posixpath.join(folder, href)

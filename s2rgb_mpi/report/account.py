@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from s2rgb_mpi.redact import redact, shown
 from s2rgb_mpi.report.verdict import Verdict, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from s2rgb_mpi.report.tally import Tally
 
@@ -39,7 +41,9 @@ class BandAccount:
 
 @dataclass(frozen=True)
 class Account:
-    """What a run has to say of itself, once it is over.
+    """What a run has to say of itself, once it is over; all files of the report are made of it.
+
+    Its values have no secrets, whatever it was made of: names lose query strings and passwords.
 
     Parameters
     ----------
@@ -89,6 +93,15 @@ class Account:
     damaged: Mapping[int, str] = field(default_factory=dict)
     resumed: int = 0
 
+    def __post_init__(self) -> None:
+        """Remove the secrets from names, and from texts in which names stand."""
+        for kind, names in (
+            (shown, ("command", "job", "inputs", "output")),
+            (redact, ("warnings", "damaged")),
+        ):
+            for name in names:
+                object.__setattr__(self, name, _without_secrets(getattr(self, name), kind))
+
     @property
     def start_seconds(self) -> float:
         """From the beginning of the slowest process to the moment that all ranks had met."""
@@ -117,3 +130,14 @@ class Account:
     def playing(self, role: str) -> list[Tally]:
         """Return the tallies of the ranks that played a role."""
         return [tally for tally in self.tallies if role in tally.role]
+
+
+def _without_secrets(value: Any, clean: Callable[[str], str]) -> Any:
+    """Clean all strings inside a value as JSON has them."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {key: _without_secrets(each, clean) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_without_secrets(each, clean) for each in value)
+    return value

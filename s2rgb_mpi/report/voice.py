@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import OutputError, UsageError
+from s2rgb_mpi.redact import redact
 from s2rgb_mpi.report.progress import Lines, make_bar, terminal
 from s2rgb_mpi.report.wanted import Wanted
 
@@ -150,7 +151,7 @@ class Report:
             It cannot be written.
         """
         try:
-            sys.stdout.write(text + "\n")
+            sys.stdout.write(redact(text) + "\n")
             sys.stdout.flush()
         except (OSError, ValueError) as error:
             # What is left in the buffer must not fail again when Python ends.
@@ -161,7 +162,7 @@ class Report:
 
     def warning(self, text: str) -> None:
         """Say what the user should look at, and keep it for the files."""
-        self.warnings.append(text)
+        self.warnings.append(redact(text))
         self._say(logging.WARNING, text)
 
     def told(self, text: str) -> None:
@@ -191,9 +192,9 @@ class Report:
         return "" if self._log is None else self._log.error
 
     def _say(self, level: int, text: str, window: int | None = None) -> None:
-        """Say a line, in the name of the rank that it is about."""
+        """Write a line without secrets, in the name of the rank that it is about."""
         rank = 0 if window is None else self._ranks[window]
-        self._logger.log(level, "%s", text, extra={"rank": rank})
+        self._logger.log(level, "%s", redact(text), extra={"rank": rank})
 
     def _close_bar(self) -> None:
         if self.bar is not None:

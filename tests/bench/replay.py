@@ -269,15 +269,15 @@ def play(record_path: Path, scene: Path, output: Path, report: Path, layout: str
     tape = _Tape(record_path)
     worker.blocks = tape.blocks
 
-    def costed(name: str, choice: Any) -> Any:
+    def costed(name: str, choice: Any) -> list[Any]:
         """Open the scene; each of its blocks costs what is slept for it."""
         product = open_multiband(name, choice)
         cols, rows = product.grid.width // EDGE, product.grid.height // EDGE
         ns = [round(1e9 * seconds) for seconds in tape.seconds]
         places = ((col, row) for row in range(rows) for col in range(cols))
-        return replace(product, costs=tuple(ns[_index(*at, cols, len(ns))] for at in places))
+        return [replace(product, costs=tuple(ns[_index(*at, cols, len(ns))] for at in places))]
 
-    vars(coordinator)["open_product"] = costed
+    vars(coordinator)["open_products"] = costed
     words = [str(scene), "-o", str(output), "--overwrite", "--layout", layout, "-q"]
     return program.main([*words, "--report", str(report)])
 

@@ -1,0 +1,92 @@
+"""Where a file lies, as others state it: for files that do not say it themselves."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+from osgeo import gdal, osr
+
+from s2rgb_mpi.errors import UsageError
+
+gdal.UseExceptions()
+osr.UseExceptions()
+
+Transform = tuple[float, float, float, float, float, float]
+
+LONGEST = 60
+"""Characters of a CRS that an error repeats."""
+
+_CODE = re.compile(r"[A-Za-z][\w.-]*:[\w.-]+")
+_WKT = re.compile(r"\s*[A-Z][A-Z0-9_]*\s*[\[(]")
+"""What a CRS looks like. GDAL would take other texts for files or for addresses to be read."""
+
+
+class Georeference(NamedTuple):
+    """What the projection extension of STAC states of an asset, as it is there."""
+
+    crs: Any = None
+    field: str = ""
+    """Which field states the CRS: proj:code, proj:epsg, proj:wkt2 or proj:projjson."""
+    transform: Any = None
+    shape: Any = None
+
+
+def complete(dataset: gdal.Dataset, stated: Georeference) -> tuple[str, Transform | None]:
+    """Return what a file without CRS is to have in its place.
+
+    Parameters
+    ----------
+    dataset : gdal.Dataset
+        The file.
+    stated : Georeference
+        Of its asset.
+
+    Returns
+    -------
+    tuple of str and tuple of float
+        The CRS as WKT, empty where the file has its own or none is stated; and a geotransform in
+        GDAL's order, where the file has none either.
+
+    Raises
+    ------
+    UsageError
+        What is stated is no CRS or no transform, or is that of another size of image.
+    """
+    if dataset.GetSpatialRef() is not None or stated.crs is None:
+        return "", None
+    wkt = _wkt(stated)
+    if dataset.GetGeoTransform(can_return_null=True) is not None:
+        return wkt, None
+    try:
+        a, b, c, d, e, f = (float(number) for number in list(stated.transform)[:6])
+        height, width = (int(number) for number in list(stated.shape)[:2])
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            "neither the file says where its pixels lie, nor proj:transform and proj:shape of the"
+            " STAC item"
+        ) from error
+    if (width, height) != (dataset.RasterXSize, dataset.RasterYSize):
+        raise UsageError(
+            f"{dataset.RasterXSize} x {dataset.RasterYSize} pixels, but proj:shape says"
+            f" {width} x {height}"
+        )
+    return wkt, (c, a, b, f, d, e)
+
+
+def _wkt(stated: Georeference) -> str:
+    """Return a stated CRS as WKT."""
+    text = json.dumps(stated.crs) if isinstance(stated.crs, dict) else str(stated.crs)
+    if stated.field == "proj:epsg":
+        text = f"EPSG:{text}"
+    words = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    unknown = UsageError(f"{stated.field} of the STAC item is no known CRS: {words}")
+    if not (_CODE.fullmatch(text) or _WKT.match(text) or isinstance(stated.crs, dict)):
+        raise unknown
+    crs = osr.SpatialReference()
+    try:
+        crs.SetFromUserInput(text)
+    except RuntimeError as error:
+        raise unknown from error
+    return str(crs.ExportToWkt())

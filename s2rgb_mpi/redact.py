@@ -1,0 +1,99 @@
+"""Names of files without their secrets: signatures, tokens and passwords are for servers only."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from urllib.parse import parse_qs
+
+_NETWORK = "curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs"
+"""GDAL's virtual file systems behind which there is a network."""
+
+_BEGIN = rf"(?:[A-Za-z][A-Za-z0-9+.-]*://|/vsi(?:{_NETWORK})(?:_streaming)?[/?])"
+
+_IN_BRACES = re.compile(rf"(?<=\{{){_BEGIN}[^}}\"<>]*(?=\}})")
+"""The archive in ``/vsizip/{/vsicurl/https://…}/file``: the only name that others follow."""
+
+_IN_TEXT = re.compile(rf"{_BEGIN}[^\s\"<>]*")
+_WHOLE = re.compile(rf"{_BEGIN}[^\"<>]*")
+"""A quotation mark cannot be part of a URL; it ends one in JSON, and in names of GDAL's drivers."""
+
+_CLOSING = re.compile(r"[]\[(){}'`:,;.!]*$")
+"""What may follow a name in a sentence."""
+
+_OPTIONS = re.compile(r"/vsi(?:curl|curl_streaming)\?(.*)", re.DOTALL)
+"""GDAL's form with options, one of which is the URL, encoded."""
+
+_USER = re.compile(r"://[^/?#\s\"<>]*@")
+_SECRET = re.compile(
+    r"(?<![\w-])((?:x-(?:amz|goog|ms)-[\w-]+|sig|signature|(?:access[_-]?|sas[_-]?)?token|secret"
+    r"|awsaccesskeyid|api[_-]?key|passw(?:or)?d)=)[^\s&\"<>]+|(?<=\bbearer )\S+",
+    re.IGNORECASE,
+)
+"""What is a secret wherever it stands: GDAL and libcurl may repeat a part of a URL."""
+
+
+def redact(text: str) -> str:
+    """Remove the secrets from all names of files in a text.
+
+    Parameters
+    ----------
+    text : str
+        Any text, such as an error message of GDAL's, which repeats URLs.
+
+    Returns
+    -------
+    str
+        URLs keep scheme, host and path: query string, fragment and user information go.
+    """
+    return _hide(_IN_TEXT.sub(_in_text, _IN_BRACES.sub(_in_text, text)))
+
+
+def shown(name: str) -> str:
+    """Return the name of one file as it may be shown and compared.
+
+    Parameters
+    ----------
+    name : str
+        A path, a URL, or a name of GDAL's own.
+
+    Returns
+    -------
+    str
+        As from :func:`redact`, and a query string with blanks in it goes as a whole. Names without
+        a network are returned as they are, but for passwords.
+    """
+    return _hide(_WHOLE.sub(_in_name, _IN_BRACES.sub(_in_name, name)))
+
+
+def file_name(name: str) -> str:
+    """Return the last part of a path or URL, by which files are compared in whatever folder."""
+    return PurePosixPath(shown(name)).name
+
+
+def _in_text(match: re.Match[str]) -> str:
+    """Return a name that stands in a text, with what closes the sentence."""
+    name = match[0]
+    closing = _CLOSING.search(name)
+    assert closing is not None  # noqa: S101  it matches nothing too
+    return _bare(name[: closing.start()]) + closing[0]
+
+
+def _in_name(match: re.Match[str]) -> str:
+    return _bare(match[0])
+
+
+def _bare(name: str) -> str:
+    """Return a name without query string, fragment and user information."""
+    options = _OPTIONS.match(name)
+    if options:
+        url = parse_qs(options[1]).get("url", [""])[-1]
+        return f"/vsicurl/{_bare(url)}"
+    if not name.startswith("vrt://"):  # its query string is GDAL's own: which bands, which part
+        name = re.split(r"[?#]", name, maxsplit=1)[0]
+    return _USER.sub("://", name)
+
+
+def _hide(text: str) -> str:
+    """Hide the values of parameters that are secrets by their names."""
+    return _SECRET.sub(lambda match: f"{match[1] or ''}***", text)
