@@ -88,7 +88,12 @@ def write_item(folder: Path, assets: Mapping[str, Any]) -> str:
     }
     properties = {"datetime": "2022-06-13T10:30:41Z"}
     path = folder / "item.json"
-    rest = {"geometry": None, "links": [], "properties": properties, "assets": assets}
+    rest: dict[str, object] = {
+        "geometry": None,
+        "links": [],
+        "properties": properties,
+        "assets": assets,
+    }
     path.write_text(json.dumps(item | rest))
     return str(path)
 

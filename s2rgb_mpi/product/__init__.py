@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.product.bands import cause, open_bands, open_raster, same_crs
+from s2rgb_mpi.product.dtypes import gdal_type
 from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Product, Stored
 from s2rgb_mpi.product.nodata import is_shared_mask
 from s2rgb_mpi.product.places import metadata_kind
@@ -32,6 +33,7 @@ __all__ = [
     "Stored",
     "cause",
     "forget",
+    "gdal_type",
     "is_shared_mask",
     "open_bands",
     "open_multiband",
