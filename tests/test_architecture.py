@@ -11,7 +11,7 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 
 SHELVES = (
     {"__init__", "errors"},
-    {"grid", "lock", "profile", "radiometry", "report", "signals"},
+    {"findings", "grid", "lock", "profile", "radiometry", "report", "signals"},
     {
         "geotiff",
         "job",
