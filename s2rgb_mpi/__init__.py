@@ -17,8 +17,8 @@ Read the rooms in the order a block travels::
     writer                  receives (protocol)
     output                  appends, journals (journal), and seals the file (geotiff, tags)
     helpers                 workers that are done copy tiles into place
-    offsets, seams          whether the pixels agree with the offset, and products with each other:
-                            counted by workers, judged by the writer
+    offsets, seams          whether the pixels agree with the calibration, and products with each
+                            other: counted by workers, judged by the writer (findings)
     waiting, signals        how a rank waits without burning a core, and what can end the wait
     watch                   which ranks are silent
     survival                how a run goes on without a lost worker, where the MPI can

@@ -70,7 +70,7 @@ class Job:
     survive : bool
         Whether the run goes on without a worker that was lost.
     strict : bool
-        Whether pixels that contradict the offset are an error.
+        Whether pixels that contradict offset or quantification, or none at all, are an error.
     """
 
     products: tuple[str, ...]

@@ -1,10 +1,14 @@
-"""The offset check: whether a product's pixels agree with the offset that is added to them.
+"""The offset check: whether a product's pixels agree with the calibration that is used.
 
 Since processing baseline 04.00 ESA writes DN that are 1000 higher, and says so in the metadata
 (BOA_ADD_OFFSET -1000). Copies of such products exist whose metadata lack the offset, and others
 whose pixels had it applied while the metadata still ask for it. Both are seen in the pixels:
 almost every scene has dark water, shade or forest, whose reflectance is near 0 and not near 0.1,
 and not far below 0.
+
+Values may also have another unit than they are taken for, such as floats that are DN, or be none
+at all: differences below 0 that wrapped around in uint16, an unnamed value of "no data". All of
+them have reflectance that no surface and no cloud has.
 
 Workers `count` the digital numbers of a sample, the writer adds them up in an `OffsetCheck`, and
 `judge` compares them with the calibration that was used. Sums of whole numbers do not depend on
@@ -13,12 +17,12 @@ who counted what.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from s2rgb_mpi.findings import FLOOR_SHARE, HIGHEST, NEGATIVE, Finding, Verdict
 from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
 
 if TYPE_CHECKING:
@@ -38,9 +42,15 @@ BIN_DN = 10
 """Width of a fine bin, DN: small beside the hundreds of DN that tell the cases apart."""
 
 FINE_DN = 4000
-"""DN from here on share the last bin: no floor of valid pixels lies there."""
+"""DN from here on share coarse bins: no floor of valid pixels lies there."""
 
-SHAPE = (3, FINE_DN // BIN_DN + 1)
+CODED_DN = 2**15
+"""ESA's codestreams have 15 bits: none of their DN is as high as this."""
+
+COARSE = (slice(FINE_DN, CODED_DN), slice(CODED_DN, DN_COUNT - 1), slice(DN_COUNT - 1, DN_COUNT))
+"""The coarse bins, DN: the last is of saturated pixels, and what is clipped when it is read."""
+
+SHAPE = (3, FINE_DN // BIN_DN + len(COARSE))
 """Counts of one product: bands, bins."""
 
 NBYTES = SHAPE[0] * SHAPE[1] * 4
@@ -52,10 +62,6 @@ ADDED = 0.1
 LEAST_PIXELS = 500
 """Fewer counted pixels tell nothing: a hundredth of them is a handful of neighbours."""
 
-FLOOR_SHARE = 0.01
-"""A band's floor is where this share of its pixels is reached. Less would be swath edges and
-artefacts of the atmospheric correction: of a true B01 with +1000 in it 0.6 % are below 1000."""
-
 FLOOR_RANGE = (0.09, 0.125)
 """Where the darkest band's floor lies if ADDED is still in it, as reflectance. Without it, it is at
 -0.01 to 0.02: at 0.02 where there is neither water nor shade, only forest."""
@@ -64,86 +70,33 @@ HIGHEST_FLOOR = 0.15
 """No band's floor is above this then: forest alone begins below 0.05 in green. Deserts, whose blue
 begins near 0.1 too, are much brighter in red."""
 
-NEGATIVE = -0.04
-"""Reflectance below this is no dark water. Atmospheric correction overdoes it by 0.01 to 0.03; an
-offset that is applied twice puts water, shade and forest at -0.1 to -0.05."""
-
 MOST_NEGATIVE = 0.02
 """The share of pixels that may be below NEGATIVE, in the band that has the fewest. One band alone
 may have many: blue over shaded snow. A true B01 of lakes and mountains has 0.1 %; real patches
 with the offset applied twice have 10 % and more in each of the three."""
 
+MOSTLY_HIGH = 0.5
+"""The share of a band's pixels above HIGHEST that nothing explains: the densest clouds and fresh
+snow have 1.2 to 2, and a sensor is never saturated all over."""
 
-class Finding(StrEnum):
-    """What the pixels say of the offset."""
+PARTLY_HIGH = 0.02
+"""The same where pixels cannot be saturated ones, which are white anyway: uint16 between 15 bits
+and the last value, and all types that hold more than uint16. Real products have none."""
 
-    AGREES = "agrees"
-    MISSING = "looks missing"
-    DOUBLED = "looks applied twice"
-    UNKNOWN = "cannot be told"
-
-    @property
-    def contradicts(self) -> bool:
-        """Whether the user should be told."""
-        return self in (Finding.MISSING, Finding.DOUBLED)
+MOST_UNITS = 10_000.0
+"""DN per unit of reflectance beyond which the bins are too coarse to tell what is high."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the pixels of one product say of the offset that was added to them.
+class Counted(NamedTuple):
+    """A product whose pixels are counted."""
 
-    Parameters
-    ----------
-    finding : Finding
-        In one word.
-    pixels : int
-        Valid pixels that were counted, in the band that has the fewest.
-    floors : tuple of int
-        The DN below which lies FLOOR_SHARE of the pixels, red, green, blue; in steps of BIN_DN.
-    negative : tuple of float
-        Share of the pixels whose reflectance is below NEGATIVE, red, green, blue.
-    offset : int
-        What was added to red, DN; products have one offset for all three bands.
-    advice : int
-        The offset that the pixels would agree with, DN; `offset` itself unless they contradict.
-    """
-
-    finding: Finding
-    pixels: int
-    floors: tuple[int, ...]
-    negative: tuple[float, ...]
-    offset: int
-    advice: int
-
-    def tag(self) -> str:
-        """Say it in the file's metadata: the finding, and the numbers that it rests on."""
-        return f"{self.finding} ({self.pixels} pixels: {self._floors()}; {self._negative()})"
-
-    def warning(self, name: str) -> str:
-        """Say it to the user, in one line.
-
-        Parameters
-        ----------
-        name : str
-            The product's.
-        """
-        if self.finding is Finding.DOUBLED:
-            looks, evidence = f"offset {self.offset} had been applied before", self._negative()
-        else:
-            added = self.offset - self.advice
-            looks, evidence = f"ESA's +{added} were still in them", self._floors()
-        return (
-            f"{name}: the pixels look as if {looks}: {evidence} (B04, B03, B02; the offset"
-            f" in use is {self.offset}); if so, --offset {self.advice} puts it right"
-        )
-
-    def _floors(self) -> str:
-        floors = ", ".join(map(str, self.floors))
-        return f"their darkest {100 * FLOOR_SHARE:g} % end at DN {floors}"
-
-    def _negative(self) -> str:
-        shares = ", ".join(f"{100 * share:.3g}" for share in self.negative)
-        return f"{shares} % have a reflectance below {NEGATIVE:g}"
+    name: str
+    calibrations: Sequence[Calibration]
+    """Red, green, blue."""
+    dtype: str = "uint16"
+    """numpy's name of the type in which the values are stored."""
+    gain: float = 1.0
+    """DN per stored unit."""
 
 
 class OffsetCheck:
@@ -151,11 +104,11 @@ class OffsetCheck:
 
     Parameters
     ----------
-    products : sequence of (str, sequence of three Calibration)
-        Name and calibrations of each product, in the order of their numbers.
+    products : sequence of Counted
+        In the order of their numbers.
     """
 
-    def __init__(self, products: Sequence[tuple[str, Sequence[Calibration]]]) -> None:
+    def __init__(self, products: Sequence[Counted]) -> None:
         self._products = products
         self._counts = np.zeros((len(products), *SHAPE), dtype=np.int64)
 
@@ -166,12 +119,12 @@ class OffsetCheck:
     def verdicts(self) -> list[tuple[str, Verdict]]:
         """Judge each product by what was added so far: its name, and the verdict."""
         return [
-            (name, judge(counts, calibrations))
-            for (name, calibrations), counts in zip(self._products, self._counts, strict=True)
+            (product.name, judge(counts, product))
+            for product, counts in zip(self._products, self._counts, strict=True)
         ]
 
     def warnings(self) -> tuple[str, ...]:
-        """Return a line for each product whose pixels contradict its offset."""
+        """Return a line for each product whose pixels contradict its calibration."""
         return tuple(
             verdict.warning(name)
             for name, verdict in self.verdicts()
@@ -197,27 +150,27 @@ def count(dn: Sequence[NDArray[np.uint16]]) -> NDArray[np.uint32]:
     Returns
     -------
     ndarray, shape SHAPE, uint32
-        Pixels per BIN_DN DN; the last bin has all from FINE_DN on.
+        Pixels per BIN_DN DN; from FINE_DN on, per bin of COARSE.
     """
     counts = np.zeros(SHAPE, dtype="<u4")
     for row, numbers in zip(counts, dn, strict=True):
         sample = numbers[::SAMPLE_STEP, ::SAMPLE_STEP].reshape(-1)
         table = np.bincount(sample, minlength=DN_COUNT)
         table[NODATA_DN] = 0
-        row[:-1] = table[:FINE_DN].reshape(-1, BIN_DN).sum(axis=1)
-        row[-1] = table[FINE_DN:].sum()
+        fine = table[:FINE_DN].reshape(-1, BIN_DN).sum(axis=1)
+        row[:] = *fine, *(table[coarse].sum() for coarse in COARSE)
     return counts
 
 
-def judge(counts: NDArray[np.int64], calibrations: Sequence[Calibration]) -> Verdict:
+def judge(counts: NDArray[np.int64], product: Counted) -> Verdict:
     """Compare what was counted in a whole product with the calibration that was used.
 
     Parameters
     ----------
     counts : ndarray, shape SHAPE, int64
         Sum of what :func:`count` gave.
-    calibrations : sequence of three Calibration
-        Red, green, blue.
+    product : Counted
+        What is known of it.
 
     Returns
     -------
@@ -229,6 +182,7 @@ def judge(counts: NDArray[np.int64], calibrations: Sequence[Calibration]) -> Ver
     The trouble is real: Element84/earth-search#9, #66 and #71, torchgeo#3224,
     microsoft/PlanetaryComputer#134.
     """
+    calibrations = product.calibrations
     pixels = counts.sum(axis=1)
     floors = BIN_DN * (np.cumsum(counts, axis=1) <= FLOOR_SHARE * pixels[:, None]).sum(axis=1)
     offsets = np.array([calibration.offset for calibration in calibrations])
@@ -240,8 +194,14 @@ def judge(counts: NDArray[np.int64], calibrations: Sequence[Calibration]) -> Ver
         ]
     )
     negative = below / np.maximum(pixels, 1)
+    high = np.array([_high(band, one) for band, one in zip(counts, calibrations, strict=True)])
+    # A value of uint16 that is the last of all may be that of a saturated pixel.
+    partly = high - counts[:, -1] if product.dtype == "uint16" else high
+    enough = pixels.min() >= LEAST_PIXELS
     finding = Finding.UNKNOWN
-    if pixels.min() >= LEAST_PIXELS:
+    if (high > MOSTLY_HIGH * pixels).any() or (enough and (partly > PARTLY_HIGH * pixels).any()):
+        finding = Finding.HIGH
+    elif enough:
         finding = _find((floors + offsets) / units, negative, known=bool(offsets.min() < 0))
     offset = calibrations[0].offset
     advice = {
@@ -253,9 +213,20 @@ def judge(counts: NDArray[np.int64], calibrations: Sequence[Calibration]) -> Ver
         pixels=int(pixels.min()),
         floors=tuple(floors.tolist()),
         negative=tuple(negative.tolist()),
+        high=tuple((high / np.maximum(pixels, 1)).tolist()),
         offset=offset,
         advice=advice.get(finding, offset),
+        unit=float(units[0] / product.gain),
+        dtype=product.dtype,
     )
+
+
+def _high(band: NDArray[np.int64], calibration: Calibration) -> int:
+    """Count the pixels of a band whose reflectance is above HIGHEST, or at least some of them."""
+    if calibration.quantification > MOST_UNITS:
+        return 0
+    first = math.ceil((HIGHEST * calibration.quantification - calibration.offset) / BIN_DN)
+    return int(band[max(0, first) if first < FINE_DN // BIN_DN else -2 :].sum())
 
 
 def _find(floors: NDArray[np.float64], negative: NDArray[np.float64], *, known: bool) -> Finding:

@@ -164,8 +164,8 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="pixels that contradict the offset, or each other where products overlap, are an"
-        " error, not a warning (default: off)",
+        help="pixels that contradict offset or quantification, or each other where products"
+        " overlap, and an image without a valid pixel are an error, not a warning (default: off)",
     )
 
 

@@ -14,7 +14,7 @@ from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError, named
 from s2rgb_mpi.geotiff import Copies, Layer, TileLog, seal
 from s2rgb_mpi.journal import Journal
 from s2rgb_mpi.news import Written
-from s2rgb_mpi.offsets import OffsetCheck
+from s2rgb_mpi.offsets import Counted, OffsetCheck
 from s2rgb_mpi.overviews import Assembly
 from s2rgb_mpi.protocol import Block, Kind
 from s2rgb_mpi.radiometry import RGBA
@@ -29,8 +29,16 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.product import Product
     from s2rgb_mpi.protocol import Piece
     from s2rgb_mpi.report import Tally
+
+
+NOTHING = (
+    "no pixel is valid: all of the image is no data; check --bounds, --nodata, and what the input"
+    " states to be no data"
+)
+"""What is said of an image in which there is nothing."""
 
 
 class Output:
@@ -53,9 +61,7 @@ class Output:
         self._assembly = Assembly(plan.grid, plan.job.profile.tile)
         self._histogram = np.zeros((3, 256), dtype=np.int64)
         products = [member.product for member in plan.scene.members]
-        self._check = OffsetCheck(
-            [(product.name, [band.calibration for band in product.bands]) for product in products]
-        )
+        self._check = OffsetCheck([_counted(product) for product in products])
         self._seams = SeamCheck([product.name for product in products], plan.job.stretch)
         self._missing = set(range(len(plan.windows)))
         self._empty: list[int] = []
@@ -80,8 +86,10 @@ class Output:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should look at: where the pixels contradict the offset."""
-        return self._check.warnings() + self._seams.warnings()
+        """What the user should look at: pixels that contradict what is known of them, or none."""
+        nothing = len({*self._empty, *self._damaged}) == len(self._plan.windows)
+        empty = (f"{self._plan.job.output}: {NOTHING}",) if nothing else ()
+        return self._check.warnings() + self._seams.warnings() + empty
 
     @property
     def _holes(self) -> tuple[str, ...]:
@@ -132,7 +140,7 @@ class Output:
         ProtocolError
             A window is missing.
         StrictError
-            The pixels contradict the offset, and the job is strict.
+            The pixels contradict what is known of them, or none is valid, and the job is strict.
         OutputError
             The file cannot be written.
         """
@@ -252,6 +260,13 @@ class Output:
         """Read a part of a level from the part file."""
         raw = np.frombuffer(self._log.read(offset, nbytes, crc32), dtype=np.uint8)
         return raw.reshape(place.height, place.width, RGBA)
+
+
+def _counted(product: Product) -> Counted:
+    """Return what the offset check needs to know of a product."""
+    stored = product.bands[0].stored
+    calibrations = [band.calibration for band in product.bands]
+    return Counted(product.name, calibrations, stored.dtype, stored.gain)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
-from s2rgb_mpi.product import Warper, cause, is_shared_mask, open_raster
+from s2rgb_mpi.product import Warper, cause, gdal_type, is_shared_mask, open_raster
 from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
 
 if TYPE_CHECKING:
@@ -166,10 +166,8 @@ class _File:
         shape = len(numbers), window.height, window.width
         values = self._memory.array(self._place, use, dtype, shape)
         # Without it GDAL takes the type of the file's first band, whichever are read.
-        kind = self._dataset.GetRasterBand(numbers[0]).DataType
-        self._dataset.ReadRaster(
-            *window, buf_obj=values.data, buf_type=kind, band_list=list(numbers)
-        )
+        kind, bands = gdal_type(dtype), list(numbers)
+        self._dataset.ReadRaster(*window, buf_obj=values.data, buf_type=kind, band_list=bands)
         return values
 
     def _alpha_alone(self, window: Window) -> NDArray[Any]:

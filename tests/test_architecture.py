@@ -12,7 +12,7 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 SHELVES = (
     {"__init__", "redact"},
     {"errors"},
-    {"grid", "lock", "profile", "radiometry", "report", "signals"},
+    {"findings", "grid", "lock", "profile", "radiometry", "report", "signals"},
     {
         "geotiff",
         "job",

@@ -8,7 +8,9 @@ import pytest
 from osgeo import gdal
 
 from rasters import add_mask, scene, write_item, write_raster
+from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.grid import Window
+from s2rgb_mpi.job import Job
 from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_safe, open_stac
 from s2rgb_mpi.source import Source
 
@@ -241,6 +243,21 @@ def test_masks_of_an_items_assets_are_heeded(tmp_path, dn, valid, add, name):
     (product,) = open_stac(write_item(tmp_path, assets))
     assert product.bands[0].stored.masks[0].startswith(name)
     np.testing.assert_array_equal(read(product), masked(dn, valid))
+
+
+def test_what_is_no_data_is_part_of_the_job(tmp_path, dn, valid):
+    """A run must not go on from what was made of other masks or values."""
+
+    def digest(**options):
+        job = Job((path,), (), tmp_path / "rgb.tif", **options)
+        return prepare(job).digest
+
+    path = write_raster(tmp_path / "p.tif", dn, descriptions=BANDS)
+    digests = {digest(), digest(nodata=(7,)), digest(nodata=(7, 8))}
+    assert digest(nodata=(8, 7)) in digests
+    add_mask(path, valid, inside=False)
+    digests.add(digest())
+    assert len(digests) == 4
 
 
 def test_memory_counts_what_marks_no_data(tmp_path, dn, valid):

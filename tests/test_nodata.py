@@ -8,7 +8,8 @@ import pytest
 from rasters import scene, write_item, write_raster
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_safe, open_stac
-from s2rgb_mpi.product.nodata import can_hold, stored_values
+from s2rgb_mpi.product.dtypes import can_hold
+from s2rgb_mpi.product.nodata import stored_values
 from s2rgb_mpi.product.stac_fields import nodata_of
 from s2rgb_mpi.source import Source
 

@@ -7,7 +7,8 @@ import pytest
 from osgeo import gdal
 
 from s2rgb_mpi import offsets
-from s2rgb_mpi.offsets import Finding, OffsetCheck, count, judge
+from s2rgb_mpi.findings import Finding
+from s2rgb_mpi.offsets import Counted, OffsetCheck, count, judge
 from s2rgb_mpi.radiometry import Calibration
 from safe import read_dn, write_safe
 
@@ -15,10 +16,10 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 SHIFT = 1000
 
 
-def judged(bands, offset, *, quantification=10_000.0):
+def judged(bands, offset, *, quantification=10_000.0, **options):
     """The verdict on a product of one window: bands are red, green, blue, uint16."""
-    calibrations = [Calibration(offset, quantification)] * 3
-    return judge(count(bands).astype(np.int64), calibrations)
+    product = Counted("p", [Calibration(offset, quantification)] * 3, **options)
+    return judge(count(bands).astype(np.int64), product)
 
 
 def shifted(band, by=SHIFT):
@@ -183,9 +184,9 @@ def test_thresholds_are_reflectance_whatever_the_quantification():
 def test_counts_are_those_of_every_fourth_pixel():
     rng = np.random.default_rng(0)
     bands = [rng.integers(0, 9000, (61, 43)).astype(np.uint16) for _ in range(3)]
-    bands[0][0, 0] = 65535
+    bands[0][0, :16:4] = (32767, 32768, 65534, 65535)
     counts = count(bands)
-    edges = [*range(0, 4001, 10), 65536]
+    edges = [*range(0, 4001, 10), 32768, 65535, 65536]
     for band, found in zip(bands, counts, strict=True):
         sample = band[::4, ::4]
         expected, _ = np.histogram(sample[sample != 0], edges)
@@ -195,7 +196,7 @@ def test_counts_are_those_of_every_fourth_pixel():
 
 def test_no_data_alone_is_not_counted():
     numbers = np.array([0, 1, 5, 6, 65534, 65535], np.uint16).repeat(4)[np.newaxis]
-    assert count([numbers] * 3)[:, [0, -1]].tolist() == [[3, 2]] * 3
+    assert count([numbers] * 3)[:, [0, -3, -2, -1]].tolist() == [[3, 0, 1, 1]] * 3
 
 
 def test_verdicts_on_several_products_are_kept_apart():
@@ -203,7 +204,7 @@ def test_verdicts_on_several_products_are_kept_apart():
         [shifted(band, -SHIFT) for band in scene((1.0, *FOREST))],
         scene((1.0, *FOREST), seed=1),
     )
-    check = OffsetCheck([("old", [Calibration()] * 3), ("new", [Calibration()] * 3)])
+    check = OffsetCheck([Counted(name, [Calibration()] * 3) for name in ("old", "new")])
     for number, bands in ((0, old), (1, new), (0, old)):
         check.add(number, count(bands).tobytes())
     verdicts = check.verdicts()

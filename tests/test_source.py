@@ -101,6 +101,13 @@ def test_floats_scaled_by_tags_become_dn_once(tmp_path):
     assert {band.calibration.offset for band in product.bands} == {-1000}
 
 
+def test_floats_of_16_bits_are_read_as_exactly_as_they_are(tmp_path):
+    values = np.array([0.5, 0.5005, 0.0712, 3.0], np.float16).astype(np.float32)
+    product = three(tmp_path, values, options=["NBITS=16"])
+    assert {band.stored.dtype for band in product.bands} == {"float32"}
+    assert read(product)[0, :, 0].tolist() == np.rint(10_000.0 * values).tolist()
+
+
 @pytest.mark.parametrize("interleave", ["PIXEL", "BAND"])
 def test_bands_of_one_file_are_read_by_their_numbers(tmp_path, interleave):
     dn = scene()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.product.bands import cause, open_bands, open_raster, same_crs
+from s2rgb_mpi.product.dtypes import gdal_type
 from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Operation, Product, Stored, Warp
 from s2rgb_mpi.product.nodata import is_shared_mask
 from s2rgb_mpi.product.places import metadata_kind
@@ -39,6 +40,7 @@ __all__ = [
     "Warper",
     "cause",
     "forget",
+    "gdal_type",
     "is_shared_mask",
     "lattice",
     "most_source_pixels",

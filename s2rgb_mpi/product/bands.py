@@ -13,9 +13,10 @@ from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
 from s2rgb_mpi.product.costs import block_costs
+from s2rgb_mpi.product.dtypes import can_hold, numpy_name
 from s2rgb_mpi.product.georeference import complete
 from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
-from s2rgb_mpi.product.nodata import alpha_of, can_hold, find_alpha, has_mask, stored_values
+from s2rgb_mpi.product.nodata import alpha_of, find_alpha, has_mask, stored_values
 from s2rgb_mpi.product.remote import gdal_name, is_far, refused, stamp
 from s2rgb_mpi.redact import file_name
 
@@ -247,7 +248,7 @@ def _dtype(path: str, raster: gdal.Band) -> str:
         raise InputError(f"{path}: pixels are {kind}, where real numbers are needed")
     if gdal.GetDataTypeSize(raster.DataType) < LEAST_BITS:
         raise InputError(f"{path}: pixels are {kind}, 8 bit: an image, where reflectance is needed")
-    return str(kind.lower())
+    return numpy_name(raster)
 
 
 def _tags(path: str, raster: gdal.Band) -> Stated:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING
 
 from osgeo import gdal
 
+from s2rgb_mpi.product.dtypes import can_hold, numpy_name
 from s2rgb_mpi.product.model import Alpha
 
 if TYPE_CHECKING:
@@ -56,20 +56,6 @@ def stored_values(
     if dtype.startswith("uint") or (dtype.startswith("int") and not found):
         found.append(0)
     return tuple(dict.fromkeys(found))
-
-
-def can_hold(dtype: str, value: float) -> bool:
-    """Return whether a pixel of a type can have a value that is finite.
-
-    GDAL writes 70,000, -9999 or NaN into the tag of a uint16 file without complaint.
-    """
-    if not math.isfinite(value):
-        return False
-    if dtype.startswith("float"):
-        return True
-    bits = int(dtype.lstrip("uint"))
-    least, most = (0, 2**bits) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1))
-    return least <= value < most and value == int(value)
 
 
 def _exact(value: float) -> float:
@@ -123,5 +109,4 @@ def alpha_of(dataset: gdal.Dataset, used: Sequence[int]) -> Alpha | None:
     number = find_alpha(dataset, used)
     if number is None:
         return None
-    kind = gdal.GetDataTypeName(dataset.GetRasterBand(number).DataType).lower()
-    return Alpha(number, {"byte": "uint8"}.get(kind, kind))
+    return Alpha(number, numpy_name(dataset.GetRasterBand(number)))

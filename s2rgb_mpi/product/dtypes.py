@@ -1,0 +1,38 @@
+"""Types of pixels, by GDAL's names and by numpy's."""
+
+from __future__ import annotations
+
+import math
+
+from osgeo import gdal
+
+gdal.UseExceptions()
+
+_NUMPY = {"byte": "uint8", "float16": "float32"}
+"""What has another name, or is read as another type: products of DN need more digits than half
+precision has. GDAL has it since 3.11; older releases read such files as Float32 by themselves."""
+
+
+def numpy_name(raster: gdal.Band) -> str:
+    """Return numpy's name of the type in which a band is read."""
+    name = str(gdal.GetDataTypeName(raster.DataType).lower())
+    return _NUMPY.get(name, name)
+
+
+def gdal_type(dtype: str) -> int:
+    """Return GDAL's number of a type by numpy's name."""
+    return int(gdal.GetDataTypeByName({"uint8": "Byte"}.get(dtype, dtype)))
+
+
+def can_hold(dtype: str, value: float) -> bool:
+    """Return whether a pixel of a type can have a value that is finite.
+
+    GDAL writes 70,000, -9999 or NaN into the tag of a uint16 file without complaint.
+    """
+    if not math.isfinite(value):
+        return False
+    if dtype.startswith("float"):
+        return True
+    bits = int(dtype.lstrip("uint"))
+    least, most = (0, 2**bits) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+    return least <= value < most and value == int(value)
