@@ -74,18 +74,24 @@ may have many: blue over shaded snow. A true B01 of lakes and mountains has 0.1 
 with the offset applied twice have 10 % and more in each of the three."""
 
 
+SCALED_SHARE = 0.99
+"""Where at least this share of all three bands lies in the first bin, the numbers are no DN: a
+scale was applied to reflectance. Not even water in shade is that dark in three bands."""
+
+
 class Finding(StrEnum):
     """What the pixels say of the offset."""
 
     AGREES = "agrees"
     MISSING = "looks missing"
     DOUBLED = "looks applied twice"
+    SCALED = "looks like reflectance, not DN"
     UNKNOWN = "cannot be told"
 
     @property
     def contradicts(self) -> bool:
         """Whether the user should be told."""
-        return self in (Finding.MISSING, Finding.DOUBLED)
+        return self in (Finding.MISSING, Finding.DOUBLED, Finding.SCALED)
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,12 @@ class Verdict:
         name : str
             The product's.
         """
+        if self.finding is Finding.SCALED:
+            return (
+                f"{name}: the pixels look like reflectance already, not like DN: at least"
+                f" {100 * SCALED_SHARE:g} % of each band are below {BIN_DN}; if so,"
+                " --quantification 1 --offset 0 puts it right"
+            )
         if self.finding is Finding.DOUBLED:
             looks, evidence = f"offset {self.offset} had been applied before", self._negative()
         else:
@@ -245,7 +257,9 @@ def judge(counts: NDArray[np.int64], calibrations: Sequence[Calibration]) -> Ver
     )
     negative = below / np.maximum(pixels, 1)
     finding = Finding.UNKNOWN
-    if pixels.min() >= LEAST_PIXELS:
+    if pixels.min() >= LEAST_PIXELS and (counts[:, 0] >= SCALED_SHARE * pixels).all():
+        finding = Finding.SCALED
+    elif pixels.min() >= LEAST_PIXELS:
         finding = _find((floors + offsets) / units, negative, known=bool(offsets.min() < 0))
     offset = calibrations[0].offset
     advice = {
