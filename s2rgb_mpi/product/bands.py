@@ -15,6 +15,7 @@ from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
 from s2rgb_mpi.product.costs import block_costs
 from s2rgb_mpi.product.georeference import complete
 from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
+from s2rgb_mpi.product.naming import described_band
 from s2rgb_mpi.product.remote import gdal_name, refused, stamp
 from s2rgb_mpi.redact import file_name
 
@@ -142,6 +143,12 @@ def _inspect(listed: Listed, choice: Choice) -> _Raster:
             f"{listed.path}: {dataset.RasterCount} bands, where the STAC item lists {listed.count}"
         )
     raster = dataset.GetRasterBand(listed.number or 1)
+    description = raster.GetDescription()
+    if listed.count and described_band(description) not in ("", listed.name):
+        raise InputError(
+            f"{listed.path}: band {listed.number} is {description!r} in the file, but {listed.name}"
+            " in the STAC item; open the file itself, with --bidx R,G,B"
+        )
     try:
         stated_crs, stated_transform = complete(dataset, listed.georeference)
     except UsageError as error:
