@@ -13,6 +13,11 @@ NEGATIVE = -0.04
 """Reflectance below this is no dark water. Atmospheric correction overdoes it by 0.01 to 0.03; an
 offset that is applied twice puts water, shade and forest at -0.1 to -0.05."""
 
+SCALED_SHARE = 0.99
+SCALED_DN = 10
+"""Where at least this share of all three bands lies below this DN, a scale of DN was applied to
+reflectance. Not even water in shade is that dark in three bands."""
+
 HIGHEST = 3.2767
 """Reflectance above this there is not: the largest DN in 15 bits, of which 10,000 are one unit."""
 
@@ -24,12 +29,18 @@ class Finding(StrEnum):
     MISSING = "looks missing"
     DOUBLED = "looks applied twice"
     HIGH = "values too high"
+    SCALED = "looks like reflectance, not DN"
     UNKNOWN = "cannot be told"
 
     @property
     def contradicts(self) -> bool:
         """Whether the user should be told."""
-        return self in (Finding.MISSING, Finding.DOUBLED, Finding.HIGH)
+        return self in (
+            Finding.MISSING,
+            Finding.DOUBLED,
+            Finding.HIGH,
+            Finding.SCALED,
+        )
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,12 @@ class Verdict:
             return (
                 f"{name}: the values are too high: {self._high()} (B04, B03, B02; the"
                 f" quantification in use is {self.unit:g}); {self._ways()}"
+            )
+        if self.finding is Finding.SCALED:
+            return (
+                f"{name}: the pixels look like reflectance already, not like DN: at least"
+                f" {100 * SCALED_SHARE:g} % of each band are below DN {SCALED_DN}; if so,"
+                " --quantification 1 --offset 0 puts it right"
             )
         if self.finding is Finding.DOUBLED:
             looks, evidence = f"offset {self.offset} had been applied before", self._negative()

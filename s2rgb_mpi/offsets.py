@@ -22,7 +22,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from s2rgb_mpi.findings import FLOOR_SHARE, HIGHEST, NEGATIVE, Finding, Verdict
+from s2rgb_mpi.findings import (
+    FLOOR_SHARE,
+    HIGHEST,
+    NEGATIVE,
+    SCALED_DN,
+    SCALED_SHARE,
+    Finding,
+    Verdict,
+)
 from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
 
 if TYPE_CHECKING:
@@ -201,6 +209,8 @@ def judge(counts: NDArray[np.int64], product: Counted) -> Verdict:
     finding = Finding.UNKNOWN
     if (high > MOSTLY_HIGH * pixels).any() or (enough and (partly > PARTLY_HIGH * pixels).any()):
         finding = Finding.HIGH
+    elif enough and (counts[:, : SCALED_DN // BIN_DN].sum(axis=1) >= SCALED_SHARE * pixels).all():
+        finding = Finding.SCALED
     elif enough:
         finding = _find((floors + offsets) / units, negative, known=bool(offsets.min() < 0))
     offset = calibrations[0].offset

@@ -224,6 +224,7 @@ AREA = {"type": "Feature", "geometry": None, "properties": {"name": "my field"}}
         ({"type": "Collection", "links": []}, "not Collection; open one of its items, or a saved"),
         ({"type": ["Feature"]}, "not ['Feature']"),
         ({"type": "Feature"}, "not a STAC item with files: it has no assets"),
+        (make_item({"red": {"title": "x"}, "B04": {"href": None}}), "in this item; it has none"),
         ({"code": "NotFoundError", "description": "no item\nX"}, "is needed: no item X"),
         ({"detail": "Not authenticated"}, "is needed: Not authenticated"),
     ],

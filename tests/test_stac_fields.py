@@ -8,6 +8,7 @@ from osgeo import osr
 
 from rasters import TRANSFORM, scene
 from s2rgb_mpi.errors import InputError
+from s2rgb_mpi.offsets import Counted, count, judge
 from s2rgb_mpi.product import Choice, open_stac
 from s2rgb_mpi.product.stac_fields import baseline_of, stated_by
 from s2rgb_mpi.source import Source
@@ -154,6 +155,28 @@ def test_esas_offset_is_about_integers(tmp_path, fields, properties, unit, added
     write_bands(tmp_path, stored, nodata=np.nan)
     path = write_json(tmp_path / "item.json", make_item(named(), properties, fields))
     (product,) = open_stac(path)
+    np.testing.assert_allclose(read(product), reflectance, atol=0.000051)
+
+
+@pytest.mark.parametrize("fields", [{**SCALE, **OFFSET}, SCALE])
+def test_a_scale_beside_reflectance_is_told(tmp_path, fields):
+    # Catalogues repeat the scale of DN beside floats; what is stated is applied, and looks wrong.
+    reflectance = np.where(scene() == 0, np.nan, scene() / 10_000).astype(np.float32)
+    write_bands(tmp_path, reflectance)
+    (product,) = open_stac(write_json(tmp_path / "item.json", make_item(named(), NEWEST, fields)))
+    grid = product.grid
+    dn = Source(product).read(next(iter(grid.windows(grid.width, grid.height))))
+    stored = product.bands[0].stored
+    calibrations = [band.calibration for band in product.bands]
+    counted = Counted(product.name, calibrations, stored.dtype, stored.gain)
+    verdict = judge(count(dn).astype(np.int64), counted)
+    assert verdict.finding.contradicts
+    assert verdict.warning("S2A") == (
+        "S2A: the pixels look like reflectance already, not like DN: at least 99 % of each band are"
+        " below DN 10; if so, --quantification 1 --offset 0 puts it right"
+    )
+    right = Choice(quantification=1, offset=0)
+    (product,) = open_stac(str(tmp_path / "item.json"), right)
     np.testing.assert_allclose(read(product), reflectance, atol=0.000051)
 
 

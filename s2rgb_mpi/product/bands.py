@@ -16,6 +16,7 @@ from s2rgb_mpi.product.costs import block_costs
 from s2rgb_mpi.product.dtypes import can_hold, numpy_name
 from s2rgb_mpi.product.georeference import complete
 from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
+from s2rgb_mpi.product.naming import described_band
 from s2rgb_mpi.product.nodata import alpha_of, find_alpha, has_mask, stored_values
 from s2rgb_mpi.product.remote import gdal_name, is_far, refused, stamp
 from s2rgb_mpi.redact import file_name
@@ -185,6 +186,12 @@ def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raste
         has_mask=listed.masks and has_mask(raster),
         alpha=alpha_of(dataset, used) if listed.masks else None,
     )
+    description = raster.GetDescription()
+    if listed.count and described_band(description) not in ("", listed.name):
+        raise InputError(
+            f"{listed.path}: band {listed.number} is {description!r} in the file, but {listed.name}"
+            " in the STAC item; open the file itself, with --bidx R,G,B"
+        )
     try:
         stated_crs, stated_transform = complete(dataset, listed.georeference)
     except UsageError as error:

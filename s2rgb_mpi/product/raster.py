@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from osgeo import gdal
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.product.bands import join, open_raster
 from s2rgb_mpi.product.model import RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.product.naming import names_band
 from s2rgb_mpi.product.remote import gdal_name
 from s2rgb_mpi.redact import file_name
 
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 gdal.UseExceptions()
-
-_DESCRIPTIONS = {
-    # B04, B4, B04_10m, "B4, central wavelength 665 nm" (GDAL's own), red, "Red (band 4)".
-    "B04": re.compile(r"(b0?4(_\d+m)?|red)([\s,(].*)?", re.IGNORECASE),
-    "B03": re.compile(r"(b0?3(_\d+m)?|green)([\s,(].*)?", re.IGNORECASE),
-    "B02": re.compile(r"(b0?2(_\d+m)?|blue)([\s,(].*)?", re.IGNORECASE),
-}
-_RED_EDGE = re.compile(r"red[\s_-]*edge", re.IGNORECASE)
 
 _COLOURS = {"B04": gdal.GCI_RedBand, "B03": gdal.GCI_GreenBand, "B02": gdal.GCI_BlueBand}
 
@@ -87,12 +79,6 @@ def _find(
         for band in RGB_BANDS
     ]
     return tuple(one[0] for one in found) if all(len(one) == 1 for one in found) else None
-
-
-def names_band(text: str, band: str) -> bool:
-    """Return whether a description such as "Red (band 4)" is that of a band, by ESA's name."""
-    text = text.strip()
-    return bool(_DESCRIPTIONS[band].fullmatch(text)) and not _RED_EDGE.match(text)
 
 
 def _is_described(raster: gdal.Band, band: str) -> bool:

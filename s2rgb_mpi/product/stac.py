@@ -192,10 +192,16 @@ def _item(said: str, content: Any) -> Any:
         raise InputError(f"{said}: reading STAC items needs pystac: pip install pystac") from error
     if not isinstance(content, dict) or content.get("type") != "Feature":
         raise InputError(f"{said}: not a STAC item: no Feature")
-    if not isinstance(content.get("assets"), dict) or not content["assets"]:
+    assets = content.get("assets")
+    if not isinstance(assets, dict) or not assets:
         raise InputError(f"{said}: not a STAC item with files: it has no assets")
-    # Searches may leave out what they were not asked for.
+    # Searches may leave out what they were not asked for; assets without a file are none.
     content = {"stac_version": "1.0.0", "geometry": None, "links": [], **content}
+    content["assets"] = {
+        key: asset
+        for key, asset in assets.items()
+        if isinstance(asset, dict) and isinstance(asset.get("href"), str)
+    }
     try:
         # As it is: moving it to the newest STAC would move the fields that are asked for here.
         return pystac.Item.from_dict(content, migrate=False)

@@ -9,27 +9,10 @@ from urllib.parse import urlsplit
 
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.product.model import RESOLUTIONS, RGB_BANDS
-from s2rgb_mpi.product.raster import names_band
+from s2rgb_mpi.product.naming import COLOURS, CORRECTIONS, NAME, OTHER, described_band, named_band
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-COLOURS = {"B04": "red", "B03": "green", "B02": "blue"}
-"""The common names of the bands; Earth Search v1 and stactools call their assets so too."""
-
-CORRECTIONS = ("", "nbart", "nbar", "sr", "boa")
-"""Prefixes of names, the first that has all three bands wins: Digital Earth Australia publishes
-the same bands as NBART (corrected for the terrain) and NBAR."""
-
-_NAME = re.compile(
-    r"(?:(?P<correction>nbart|nbar|sr|boa)[_-])?"
-    r"(?:(?P<colour>red|green|blue)|b0?(?P<number>[234]))"
-    r"(?:[_-]r?(?P<resolution>\d+)m)?"
-    r"(?P<copy>[_-](?:jp2|cog|tiff?|geotiff))?",
-    re.IGNORECASE,
-)
-"""``red``, ``B04``, ``b4``, ``B04_10m``, ``red_20m``, ``red-jp2``, ``nbart_red``; not ``rededge1``,
-``B05`` or ``infrared``."""
 
 _SIZE = re.compile(r"(?:^|[_/-])r?(\d+)m(?=$|[_./-])", re.IGNORECASE)
 """A resolution in a key such as ``SR_20m``, or in a path such as ``R20m/T32TMT_…_B04_20m.jp2``."""
@@ -44,9 +27,6 @@ _PICTURE_ROLES = {"visual", "overview", "thumbnail", "mask"}
 _NO_RASTER = re.compile(
     r"image/(?:png|jpe?g|gif|webp|svg)|text/|application/(?:(?:geo\+)?json|xml|pdf|zip)"
 )
-_OTHER = re.compile(r"b(?:0?[1-9]|1[0-2]|8a)|(?:.*[_-])?red[\s_-]*edge.*|.*nir.*", re.IGNORECASE)
-"""Names of bands that are none of the three."""
-
 _LEAST_SIZE = 0.5
 """Pixel sizes below are degrees, not metres."""
 
@@ -208,21 +188,21 @@ def _candidates(assets: Mapping[str, Mapping[str, Any]]) -> Iterator[Asset]:
     for key, fields in assets.items():
         if _is_picture(key, fields):
             continue
-        named, listed = _NAME.fullmatch(key), listed_bands(fields)
+        named, listed = NAME.fullmatch(key), listed_bands(fields)
         names = [str(band.get("name") or "") for band in listed]
         if [name.lower() for name in names] == [f"b{n}" for n in range(1, len(names) + 1)]:
             names = [""] * len(names)  # positions, as rio-stac writes them, not ESA's names
         for index, (name, band) in enumerate(zip(names, listed, strict=True)):
-            parsed = _NAME.fullmatch(name)
+            parsed = NAME.fullmatch(name)
             meaning = _meaning(name, band)
             if named and len(listed) == 1:
-                _refuse_contradiction(key, _band(named), meaning, band)
+                _refuse_contradiction(key, named_band(named), meaning, band)
                 continue
             if meaning in RGB_BANDS:
                 asset = Asset(meaning, key, fields, index, len(listed))
                 yield _ranked(asset, parsed, tier=1 if len(listed) == 1 else 2)
         if named and len(listed) <= 1:
-            yield _ranked(Asset(_band(named), key, fields), named, tier=0)
+            yield _ranked(Asset(named_band(named), key, fields), named, tier=0)
 
 
 def _ranked(asset: Asset, parsed: re.Match[str] | None, tier: int) -> Asset:
@@ -233,7 +213,7 @@ def _ranked(asset: Asset, parsed: re.Match[str] | None, tier: int) -> Asset:
     asset : Asset
         Without them.
     parsed : re.Match, optional
-        The name of the band, matched by ``_NAME``.
+        The name of the band, matched by ``NAME``.
     tier : int
         What tells the band: 0 the asset's key, 1 its list of one band, 2 its list of several.
     """
@@ -257,25 +237,13 @@ def _ranked(asset: Asset, parsed: re.Match[str] | None, tier: int) -> Asset:
     )
 
 
-def _band(match: re.Match[str]) -> str:
-    """Return ESA's name of the band that a name stands for."""
-    if match["number"]:
-        return f"B0{match['number']}"
-    return next(band for band, colour in COLOURS.items() if colour == match["colour"].lower())
-
-
 def _meaning(name: str, band: Mapping[str, Any]) -> str:
-    """Return ESA's name of a listed band; "other" for another one, empty where nothing tells."""
+    """Return which band a listed one is, as :func:`described_band` does."""
     common = str(band.get("eo:common_name") or band.get("common_name") or "").lower()
     if common:
-        return next((each for each, colour in COLOURS.items() if colour == common), "other")
-    parsed = _NAME.fullmatch(name)
-    if parsed:
-        return _band(parsed)
-    if _OTHER.fullmatch(name):
-        return "other"
+        return next((each for each, colour in COLOURS.items() if colour == common), OTHER)
     texts = (name, str(band.get("description") or ""))
-    return next((each for each in RGB_BANDS for text in texts if names_band(text, each)), "")
+    return next(filter(None, map(described_band, texts)), "")
 
 
 def _refuse_contradiction(key: str, band: str, meaning: str, listed: Mapping[str, Any]) -> None:
