@@ -4,9 +4,9 @@
 their XML), `stac` what items of catalogues say (`stac_assets`: which assets are the bands;
 `stac_fields`: what is stated of them), `raster` finds three bands in one file. All of them list
 bands, by what their names mean (`naming`), with what is stated of their values; `bands` looks at
-the files (`dtypes`, `nodata`) and joins them to a product (`model`), where `calibrate` settles which
-statement counts, and `georeference` adds what a file lacks. `remote` is the way to files elsewhere.
-`transform` moves points between grids, `warped` the pixels that `source` has read.
+the files (`dtypes`, `nodata`) and joins them to a product (`model`), where `calibrate` settles
+which statement counts, and `georeference` adds what a file lacks. `remote` is the way to files
+elsewhere. `transform` moves points between grids, `warped` the pixels that `source` has read.
 """
 
 from __future__ import annotations
