@@ -58,6 +58,7 @@ def parse(argv: Sequence[str]) -> Order:
         allow_l1c=options.allow_l1c,
         offset=options.offset,
         quantification=options.quantification,
+        granule=options.granule,
         stretch=_curve(options),
         profile=Profile(
             compress=options.compress,

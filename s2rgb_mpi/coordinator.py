@@ -9,10 +9,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import signals
-from s2rgb_mpi.errors import LaunchError, LostError, ProtocolError, RankError, UsageError
+from s2rgb_mpi.errors import (
+    LaunchError,
+    LostError,
+    ProtocolError,
+    RankError,
+    StrictError,
+    UsageError,
+)
 from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import Choice, open_bands, open_product
+from s2rgb_mpi.product import Choice, open_bands, open_products
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.scene import lay_out, warp_out
 from s2rgb_mpi.waiting import until
@@ -90,7 +97,10 @@ def prepare(job: Job) -> Plan:
     """
     check_codec(job.profile)
     _check_output(job)
-    return make_plan(job, _scene(job))
+    plan = make_plan(job, _scene(job))
+    if job.strict and plan.warnings:
+        raise StrictError(f"{'; '.join(plan.warnings)} (--strict)")
+    return plan
 
 
 def _scene(job: Job) -> Scene:
@@ -143,10 +153,11 @@ def _open(job: Job) -> list[Product]:
         allow_l1c=job.allow_l1c,
         offset=job.offset,
         quantification=job.quantification,
+        granule=job.granule,
     )
     if job.rgb:
         return [open_bands(paths, choice) for paths in job.rgb]
-    return [open_product(name, choice) for name in job.products]
+    return [product for name in job.products for product in open_products(name, choice)]
 
 
 class Coordinator:

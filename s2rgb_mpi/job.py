@@ -41,6 +41,8 @@ class Job:
         DN to add in place of what the metadata say.
     quantification : float, optional
         DN per unit of reflectance in place of what the metadata say.
+    granule : str, optional
+        Which granule of a product that has several; all of them by default.
     stretch : Curve
         From reflectance to colour.
     profile : Profile
@@ -68,7 +70,7 @@ class Job:
     survive : bool
         Whether the run goes on without a worker that was lost.
     strict : bool
-        Whether pixels that contradict the offset are an error.
+        Whether warnings about offsets and grids are errors.
     """
 
     products: tuple[str, ...]
@@ -79,6 +81,7 @@ class Job:
     allow_l1c: bool = False
     offset: int | None = None
     quantification: float | None = None
+    granule: str | None = None
     stretch: Curve = field(default_factory=Stretch)
     profile: Profile = field(default_factory=Profile)
     bounds: tuple[float, float, float, float] | None = None
@@ -100,6 +103,8 @@ class Job:
             raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
         if self.rgb and (self.bidx or self.source_resolution != Job.source_resolution):
             raise UsageError("--rgb takes its bands as they are: no --bidx, no --source-resolution")
+        if self.rgb and self.granule is not None:
+            raise UsageError("--granule is for SAFE products, not for the files of --rgb")
         if self.bidx and (len(self.bidx) != len(COLOURS) or min(self.bidx) < 1):
             numbers = ",".join(map(str, self.bidx))
             raise UsageError(f"--bidx {numbers} must be three band numbers from 1 on: R,G,B")

@@ -116,6 +116,8 @@ class Plan:
                 name = f"{band.name} of product {number}"
                 fields[name] = f"{PurePosixPath(band.path).name}, {band.number}, {band.stamp}"
                 fields[f"offset of {name}"] = f"{band.calibration}, {band.stored}"
+                if band.placed is not None:
+                    fields[f"place of {name}"] = str(band.placed)
         return {name: str(value) for name, value in fields.items()}
 
     @property
@@ -126,7 +128,9 @@ class Plan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should look at before the start."""
-        return tuple(text for member in self.scene.members for text in member.product.warnings)
+        products = (member.product for member in self.scene.members)
+        # The granules of one product have the same.
+        return tuple(dict.fromkeys(text for product in products for text in product.warnings))
 
     @property
     def joined_levels(self) -> range:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
-from s2rgb_mpi.product import cause, open_raster, warped
+from s2rgb_mpi.product import cause, open_raster, to_resample, warped
 from s2rgb_mpi.radiometry import DN_COUNT
 
 if TYPE_CHECKING:
@@ -97,11 +97,12 @@ class _File(NamedTuple):
     def open(cls, product: Product, bands: Sequence[Band], memory: Memory, place: int) -> _File:
         """Open the file of some bands, on the grid of their product."""
         try:
-            dataset = open_raster(bands[0].path)
+            dataset = open_raster(bands[0].path, internal=bands[0].internal)
         except InputError as error:
             raise ReadError(str(error)) from error
         if product.resampling:
-            dataset = warped(dataset, product.grid, product.resampling, bands[0].nodata)
+            source = to_resample(dataset, bands[0])
+            dataset = warped(source, product.grid, product.resampling, bands[0].nodata)
         return cls(dataset, bands, memory, place)
 
     def read(self, window: Window) -> NDArray[np.uint16]:

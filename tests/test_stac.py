@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from opened import open_product
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product import Choice, open_product, open_stac, remote
+from s2rgb_mpi.product import Choice, open_stac, remote
 from s2rgb_mpi.product.stac import stated_by
 from web import Web
 

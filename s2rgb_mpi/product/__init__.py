@@ -1,10 +1,13 @@
 """What is on disk, or elsewhere: products, from their metadata; no pixel is read here.
 
-`safe` reads what ESA's SAFE products say of themselves (`places`: a folder or a zip; `metadata`:
-their XML), `stac` what items of catalogues say, `raster` finds three bands in one file. All of
-them list bands with what is stated of their values; `bands` looks at the files and joins them to a
-product (`model`), where `calibrate` settles which statement counts. `remote` is the way to files
-elsewhere.
+`locate` finds the product that a name stands for, in one of the places there are (`places`: a
+folder; `archives`: a zip or tar, known by its first bytes: `downloads`; `server`: elsewhere).
+`safe` reads what ESA's SAFE products say of themselves (`metadata`: their XML; `described`: of
+their values; `geocoding`: of their place), `aws` tiles in the layout of the AWS buckets, `stac`
+what items of catalogues say, `raster` finds three bands in one file, `rgb` takes three files. All
+of them list bands with what is stated of their values; `bands` looks at the files and joins them
+to a product (`model`), where `calibrate` settles which statement counts, and `baseline` speaks
+where nothing else does. `remote` and `vsi` are the way to files elsewhere.
 """
 
 from __future__ import annotations
@@ -14,12 +17,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.product.bands import cause, open_bands, open_raster, same_crs
+from s2rgb_mpi.product.aws import open_tile
+from s2rgb_mpi.product.bands import cause, open_raster, to_resample
+from s2rgb_mpi.product.geocoding import same_crs
+from s2rgb_mpi.product.locate import locate
 from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Product, Stored
-from s2rgb_mpi.product.places import metadata_kind
 from s2rgb_mpi.product.raster import open_multiband
 from s2rgb_mpi.product.remote import forget, is_remote
-from s2rgb_mpi.product.safe import open_safe
+from s2rgb_mpi.product.rgb import open_bands
+from s2rgb_mpi.product.safe import open_safe, read_safe
 from s2rgb_mpi.product.stac import open_stac
 from s2rgb_mpi.product.warped import warped
 
@@ -33,11 +39,12 @@ __all__ = [
     "forget",
     "open_bands",
     "open_multiband",
-    "open_product",
+    "open_products",
     "open_raster",
     "open_safe",
     "open_stac",
     "same_crs",
+    "to_resample",
     "warped",
 ]
 
@@ -45,20 +52,22 @@ _GDAL_PREFIX = re.compile(r"[A-Z][A-Z0-9_]+:")
 """What names of parts of files begin with, such as ``NETCDF:`` or ``SENTINEL2_L2A:``."""
 
 
-def open_product(name: str, choice: Choice | None = None) -> Product:
+def open_products(name: str, choice: Choice | None = None) -> list[Product]:
     """Read what an input says of itself, whatever kind of input it is.
 
     Parameters
     ----------
     name : str
-        A SAFE folder, the metadata file in it, a SAFE zip, a STAC item (path or URL), or a raster
-        with several bands (path, URL, or a name of GDAL's own).
+        A SAFE folder, a folder that holds one, the metadata file in it, a zip or tar of it, a
+        tile's folder of the AWS buckets, a STAC item, or a raster with several bands; each as a
+        path, a URL, or a name of GDAL's own.
     choice : Choice, optional
         What the user chooses and states.
 
     Returns
     -------
-    Product
+    list of Product
+        At least one, the first on top: a SAFE product with several granules is several.
 
     Raises
     ------
@@ -69,16 +78,21 @@ def open_product(name: str, choice: Choice | None = None) -> Product:
     """
     choice = choice or Choice()
     if _is_item(name):
-        _refuse_bidx(name, choice)
-        return open_stac(name, choice)
-    path = Path(name)
-    is_gdals = is_remote(name) or (_GDAL_PREFIX.match(name) and not path.exists())
-    if not is_gdals and (not path.is_file() or _is_safe(path)):
-        _refuse_bidx(name, choice)
-        return open_safe(name, choice)
-    if choice.resolution != RESOLUTIONS[0]:
-        raise UsageError(f"{name}: --source-resolution is for SAFE products and STAC items")
-    return open_multiband(name, choice)
+        _refuse(name, choice, bidx=True, granule=True)
+        return [open_stac(name, choice)]
+    found = None if _is_gdals(name) else locate(name, choice)
+    if found is None:
+        if choice.resolution != RESOLUTIONS[0]:
+            raise UsageError(f"{name}: --source-resolution is for SAFE products and STAC items")
+        _refuse(name, choice, granule=True)
+        return [open_multiband(name, choice)]
+    _refuse(name, choice, bidx=True, granule=found.is_tile)
+    return [open_tile(found.place, choice)] if found.is_tile else read_safe(found, choice)
+
+
+def _is_gdals(name: str) -> bool:
+    """Return whether a name is that of a part of a file, as only GDAL knows it."""
+    return bool(_GDAL_PREFIX.match(name)) and not Path(name).exists()
 
 
 def _is_item(name: str) -> bool:
@@ -88,12 +102,9 @@ def _is_item(name: str) -> bool:
     return served or path.lower().endswith((".json", ".geojson"))
 
 
-def _is_safe(path: Path) -> bool:
-    """Tell whether a file is a SAFE product's metadata, or may be a zip of one."""
-    return path.suffix.lower() in {".zip", ".xml"} or bool(metadata_kind(path.name))
-
-
-def _refuse_bidx(name: str, choice: Choice) -> None:
-    """Refuse band numbers for what names its bands."""
-    if choice.bidx:
+def _refuse(name: str, choice: Choice, *, bidx: bool = False, granule: bool = False) -> None:
+    """Reject options that have no meaning for an input."""
+    if bidx and choice.bidx:
         raise UsageError(f"{name}: --bidx is for rasters with several bands")
+    if granule and choice.granule is not None:
+        raise UsageError(f"{name}: --granule is for SAFE products, which have granules")

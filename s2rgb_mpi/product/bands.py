@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from osgeo import gdal, osr
+from osgeo import gdal
 
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
 from s2rgb_mpi.product.costs import block_costs
-from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
-from s2rgb_mpi.product.remote import gdal_name, stamp
+from s2rgb_mpi.product.downloads import first_bytes, refuse_answer
+from s2rgb_mpi.product.geocoding import reconcile, same_crs, same_place
+from s2rgb_mpi.product.model import Band, Choice, Listed, Product, Stored
+from s2rgb_mpi.product.remote import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 gdal.UseExceptions()
-osr.UseExceptions()
 # Errors are exceptions; warnings (a server is asked again) would come from many ranks at once.
 gdal.SetErrorHandler("CPLQuietErrorHandler")
 
@@ -28,32 +29,22 @@ LEAST_BITS = 16
 """Pixels of fewer bits are a coloured image, not reflectance."""
 
 
-def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
-    """Take three single-band files as a product.
+_PAM = "GDAL_PAM_ENABLED"
+
+_ITSELF = {"open_options": ["GEOREF_SOURCES=INTERNAL"]}
+"""What keeps GDAL from world files and other georeference beside a file."""
+
+
+def open_raster(path: str, *, internal: bool = False) -> gdal.Dataset:
+    """Open a raster for reading.
 
     Parameters
     ----------
-    paths : sequence of three str
-        Red, green and blue band file: paths, URLs, or names of GDAL's own.
-    choice : Choice, optional
-        What the user states of the values.
-
-    Returns
-    -------
-    Product
-        With a warning if the files have no coordinate reference system.
-
-    Raises
-    ------
-    InputError
-        A file is not one band of 16 bit or more, or not on the grid of the first.
-    """
-    listed = [Listed(name, gdal_name(path)) for name, path in zip(RGB_BANDS, paths, strict=True)]
-    return join(Path(paths[0]).stem, listed, choice or Choice(), needs_crs=False)
-
-
-def open_raster(path: str) -> gdal.Dataset:
-    """Open a raster for reading.
+    path : str
+        A name that GDAL opens.
+    internal : bool
+        Whether nothing beside the file is read: no ``.aux.xml``, no world file. Overviews
+        (``.ovr``) and masks (``.msk``) beside it GDAL still offers, to who looks for them.
 
     Raises
     ------
@@ -65,9 +56,52 @@ def open_raster(path: str) -> gdal.Dataset:
     if grok is not None:
         grok.Deregister()
     try:
-        return gdal.OpenEx(path, gdal.OF_RASTER)
+        with _no_side_files(active=internal):
+            return gdal.OpenEx(path, gdal.OF_RASTER, **(_ITSELF if internal else {}))
     except RuntimeError as error:
+        refuse_answer(path, first_bytes(path))
         raise InputError(f"{path}: {cause(error, path)}") from error
+
+
+def to_resample(dataset: gdal.Dataset, band: Band) -> gdal.Dataset:
+    """Return the open file of a band as the warper is to see it.
+
+    Parameters
+    ----------
+    dataset : gdal.Dataset
+        As :func:`open_raster` opened it.
+    band : Band
+        Where its product's metadata place it.
+
+    Returns
+    -------
+    gdal.Dataset
+        Of a product whose metadata decide: at its place, and without a mask (``.msk``) that lies
+        beside the file, which the warper would apply. All others as they are.
+    """
+    if not band.internal:
+        return dataset
+    options = {}
+    if band.placed is not None:
+        x, dx, _, y, _, dy = band.placed.transform
+        options = {
+            "outputSRS": band.placed.crs,
+            "outputBounds": (x, y, x + dx * band.placed.width, y + dy * band.placed.height),
+        }
+    return gdal.Translate("", dataset, format="VRT", maskBand="none", **options)
+
+
+@contextmanager
+def _no_side_files(*, active: bool) -> Iterator[None]:
+    """Keep GDAL from ``.aux.xml`` files, which desktop programs write beside what they show."""
+    # GDAL before 3.10 reads them whatever GDAL_DISABLE_READDIR_ON_OPEN and sibling_files are.
+    before = gdal.GetThreadLocalConfigOption(_PAM)
+    if active:
+        gdal.SetThreadLocalConfigOption(_PAM, "NO")
+    try:
+        yield
+    finally:
+        gdal.SetThreadLocalConfigOption(_PAM, before)
 
 
 def cause(error: Exception, path: str) -> str:
@@ -83,6 +117,7 @@ class _Raster:
     band: Band
     grid: Grid
     block: tuple[int, int]
+    warning: str = ""
 
 
 def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool = True) -> Product:
@@ -118,12 +153,15 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
         math.lcm(*(raster.block[0] for raster in rasters)),
         math.lcm(*(raster.block[1] for raster in rasters)),
     )
+    warnings = [raster.warning for raster in rasters if raster.warning][:1]
+    if not first.grid.crs:
+        warnings.append(f"{no_crs}; the image will have none either")
     return Product(
         name=name,
         bands=tuple(raster.band for raster in rasters),
         grid=first.grid,
         block=block,
-        warnings=() if first.grid.crs else (f"{no_crs}; the image will have none either",),
+        warnings=tuple(warnings),
         # Of one band for all three: what is hard in one is hard in the others (r > 0.99).
         costs=_costs(first.band) if first.block == block else (),
     )
@@ -131,31 +169,33 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
 
 def _inspect(listed: Listed, choice: Choice) -> _Raster:
     """Open a band's file for its header; say where it lies, and what its values mean."""
-    dataset = open_raster(listed.path)
+    dataset = open_raster(listed.path, internal=listed.internal)
     if listed.number is None and dataset.RasterCount != 1:
         raise InputError(f"{listed.path}: {dataset.RasterCount} bands, where one is needed")
     raster = dataset.GetRasterBand(listed.number or 1)
     crs = dataset.GetSpatialRef()
     width, height = dataset.RasterXSize, dataset.RasterYSize
     block_width, block_height = raster.GetBlockSize()
+    own = Grid("" if crs is None else crs.ExportToWkt(), dataset.GetGeoTransform(), width, height)
+    grid, warning = reconcile(listed.path, own, listed.placed) if listed.placed else (own, "")
+    band = _settled(listed, raster, choice)
     return _Raster(
-        band=_settled(listed, raster, choice),
-        grid=Grid(
-            "" if crs is None else crs.ExportToWkt(), dataset.GetGeoTransform(), width, height
-        ),
+        band=band if grid is own else replace(band, placed=grid),
+        grid=grid,
         block=(min(block_width, width), min(block_height, height)),
+        warning=warning,
     )
 
 
 def _costs(band: Band) -> tuple[int, ...]:
     """Predict how long each block of a band takes to decode."""
-    return block_costs(open_raster(band.path), band.number)
+    return block_costs(open_raster(band.path, internal=band.internal), band.number)
 
 
 def _settled(listed: Listed, raster: gdal.Band, choice: Choice) -> Band:
     """Settle how the values in a file become DN, and these reflectance."""
     dtype = _dtype(listed.path, raster)
-    value = _nodata(raster, dtype)
+    value = None if listed.internal else _nodata(raster, dtype)
     is_real = dtype.startswith("float")
     if value is None and not is_real:
         value = listed.nodata
@@ -164,7 +204,7 @@ def _settled(listed: Listed, raster: gdal.Band, choice: Choice) -> Band:
     calibration, gain, source = settle(
         choice.stated,
         listed.metadata,
-        _tags(listed.path, raster),
+        Stated() if listed.internal else _tags(listed.path, raster),
         holds_reflectance=is_real,
         nodata=0 if moved or value is None else int(value),
     )
@@ -176,6 +216,7 @@ def _settled(listed: Listed, raster: gdal.Band, choice: Choice) -> Band:
         stored=Stored(dtype, value if moved else None, gain),
         offset_source=source,
         stamp=stamp(listed.path),
+        internal=listed.internal,
     )
 
 
@@ -218,18 +259,10 @@ def _difference(one: Grid, other: Grid) -> str:
     """Say how the second grid differs from the first; empty if it does not."""
     if (one.width, one.height) != (other.width, other.height):
         return f"{other.width} x {other.height} pixels, not {one.width} x {one.height}"
-    pixel = max(abs(one.transform[1]), abs(one.transform[5]))
-    if any(abs(a - b) > 1e-6 * pixel for a, b in zip(one.transform, other.transform, strict=True)):
+    if not same_place(one, other):
         return f"geotransform {other.transform}, not {one.transform}"
     if bool(one.crs) != bool(other.crs):
         return "a coordinate reference system" if other.crs else "no coordinate reference system"
     if not same_crs(one.crs, other.crs):
         return "another coordinate reference system"
     return ""
-
-
-def same_crs(one: str, other: str) -> bool:
-    """Tell whether two WKT mean the same; each is spelled in many ways, which PROJ knows."""
-    if not one or not other:
-        return one == other
-    return bool(osr.SpatialReference(one).IsSame(osr.SpatialReference(other)))

@@ -11,6 +11,7 @@ from s2rgb_mpi.product.calibrate import Stated
 
 if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.product.geocoding import Placed
     from s2rgb_mpi.radiometry import Calibration
 
 RGB_BANDS = ("B04", "B03", "B02")
@@ -37,6 +38,9 @@ class Choice:
         Whether top-of-atmosphere products may be read.
     offset, quantification : float, optional
         In place of what metadata state, DN.
+    granule : str, optional
+        Which granule of a SAFE product that has several, by its identifier or its tile, such as
+        T32TMT; all of them by default.
     """
 
     resolution: int = RESOLUTIONS[0]
@@ -44,6 +48,7 @@ class Choice:
     allow_l1c: bool = False
     offset: float | None = None
     quantification: float | None = None
+    granule: str | None = None
 
     @property
     def stated(self) -> Stated:
@@ -96,6 +101,10 @@ class Band:
         Who states the offset, in words for the user.
     stamp : str
         What would be another for another file of that name: its size, and when it was changed.
+    internal : bool
+        Whether only the file itself is read, not what lies beside it (``.aux.xml``, world files).
+    placed : Grid, optional
+        Where the file lies, if its product's metadata know better than the file.
     """
 
     name: str
@@ -105,6 +114,8 @@ class Band:
     stored: Stored = field(default_factory=Stored)
     offset_source: str = ""
     stamp: str = ""
+    internal: bool = False
+    placed: Grid | None = None
 
     @property
     def nodata(self) -> float:
@@ -205,6 +216,11 @@ class Listed:
         What SAFE or STAC metadata state of its values.
     nodata : int
         The DN of "no data" where the file does not say.
+    internal : bool
+        Whether the metadata of a product decide, and neither tags of the file nor what lies beside
+        it (``.aux.xml``, world files).
+    placed : Placed, optional
+        Where the product's metadata place the file; without it the file says.
     """
 
     name: str
@@ -212,3 +228,5 @@ class Listed:
     number: int | None = None
     metadata: Stated = field(default_factory=Stated)
     nodata: int = 0
+    internal: bool = False
+    placed: Placed | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 from osgeo import gdal
 
-from s2rgb_mpi.errors import InputError
+from s2rgb_mpi.errors import AbsentError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,9 +54,27 @@ _AGAIN = {
 }
 """What a server says that may pass, as GDAL sees it too; all else will not change."""
 
+_ABSENT = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,  # what object stores say of files that are not there
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+}
+
 for _name, _value in _SETTINGS.items():
     if gdal.GetConfigOption(_name) is None:  # what the user set in the environment stays
         gdal.SetConfigOption(_name, _value)
+
+
+def redacted(name: str) -> str:
+    """Return a name as it may be shown: the query of a URL, which may be a signature, left out."""
+    return re.sub(r"(://[^?}]*)\?[^}]*", r"\1", name)
+
+
+def split_query(name: str) -> tuple[str, str]:
+    """Cut a URL in two before its query, which may be a signature; other names have none."""
+    url, mark, query = name.partition("?")
+    return (url, mark + query) if gdal_name(url).startswith("/vsicurl/") else (name, "")
 
 
 def is_remote(name: str) -> bool:
@@ -65,7 +84,7 @@ def is_remote(name: str) -> bool:
 
 def is_far(name: str) -> bool:
     """Tell whether GDAL reads a file through a network of its own, every seek a request."""
-    return "/vsi" in name.replace("/vsizip/", "").replace("/vsimem/", "")
+    return "/vsi" in re.sub("/vsi(zip|mem|subfile)/", "", name)
 
 
 def gdal_name(name: str) -> str:
@@ -99,7 +118,7 @@ def fetch(name: str) -> bytes:
     path = gdal_name(name)
     status = gdal.VSIStatL(path)
     if status is None or status.IsDirectory():
-        raise InputError(f"{name}: no such file")
+        raise AbsentError(f"{name}: no such file")
     if status.size > LARGEST_SMALL_FILE:
         raise InputError(f"{name}: {status.size} bytes are too many for metadata")
     file = gdal.VSIFOpenL(path, "rb")
@@ -137,7 +156,9 @@ def forget(paths: Iterable[str]) -> None:
     """Make GDAL ask anew for files of a network: it remembers what it failed to read."""
     for path in paths:
         if path.startswith("/vsi"):
-            gdal.VSICurlPartialClearCache(path)
+            # Of a file in an archive: the archive.
+            inner = re.search(r"\{(/vsi.*)\}|,(/vsi.*)", path)
+            gdal.VSICurlPartialClearCache((inner[1] or inner[2]) if inner else path)
 
 
 def _download(url: str) -> bytes:
@@ -146,6 +167,7 @@ def _download(url: str) -> bytes:
     import urllib.error  # noqa: PLC0415
     import urllib.request  # noqa: PLC0415
 
+    kind = InputError
     for attempt in range(RETRIES + 1):
         try:
             with urllib.request.urlopen(url, timeout=READ_SECONDS) as answer:  # noqa: S310  http(s)
@@ -153,6 +175,7 @@ def _download(url: str) -> bytes:
         except urllib.error.HTTPError as error:
             problem = f"HTTP {error.code} {error.reason}"
             if error.code not in _AGAIN:
+                kind = AbsentError if error.code in _ABSENT else InputError
                 break
         except (OSError, ValueError) as error:  # a refused connection, a timeout, no such host
             problem = str(getattr(error, "reason", error)) or type(error).__name__
@@ -163,4 +186,4 @@ def _download(url: str) -> bytes:
             return text
         if attempt < RETRIES:
             time.sleep(RETRY_SECONDS * 2**attempt)
-    raise InputError(f"{url}: {' '.join(problem.split())}")
+    raise kind(f"{redacted(url)}: {' '.join(problem.split())}")

@@ -10,6 +10,11 @@ from urllib.parse import urljoin, urlsplit
 
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.product.bands import join
+from s2rgb_mpi.product.baseline import (
+    BASELINE_OFFSET,
+    BASELINE_WITHOUT_OFFSET,
+    FIRST_BASELINE_WITH_OFFSET,
+)
 from s2rgb_mpi.product.calibrate import DN_PER_UNIT, Stated, from_scale
 from s2rgb_mpi.product.model import RESOLUTIONS, RGB_BANDS, Choice, Listed, Product
 from s2rgb_mpi.product.remote import fetch, gdal_name
@@ -25,14 +30,6 @@ FLAGS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 
 BASELINES = ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
 """Where catalogues keep the processing baseline."""
-
-FIRST_BASELINE_WITH_OFFSET = (4, 0)
-BASELINE_WITHOUT_OFFSET = (99, 99)
-"""ESA's number for tests of reprocessing; its products have no offset list."""
-
-BASELINE_OFFSET = -1000.0
-"""BOA_ADD_OFFSET of all products so far that have one, DN."""
-
 
 MALFORMED = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 """What comes of looking for values where an item has others, or none."""

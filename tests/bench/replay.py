@@ -87,7 +87,7 @@ def record(safe: Path, folder: Path, layout: str) -> Path:
     The scene is given so many levels as the largest replay has, so that all of them are there.
     """
     path = folder / f"record-{layout}.npz"
-    product = open_safe(str(safe))
+    (product,) = open_safe(str(safe))
     profile = Profile(layout=layout)
     job = Job((str(safe),), (), folder / "none.tif", profile=profile)
     plan = make_plan(job, lay_out([product]))
@@ -275,9 +275,9 @@ def play(record_path: Path, scene: Path, output: Path, report: Path, layout: str
         cols, rows = product.grid.width // EDGE, product.grid.height // EDGE
         ns = [round(1e9 * seconds) for seconds in tape.seconds]
         places = ((col, row) for row in range(rows) for col in range(cols))
-        return replace(product, costs=tuple(ns[_index(*at, cols, len(ns))] for at in places))
+        return [replace(product, costs=tuple(ns[_index(*at, cols, len(ns))] for at in places))]
 
-    vars(coordinator)["open_product"] = costed
+    vars(coordinator)["open_products"] = costed
     words = [str(scene), "-o", str(output), "--overwrite", "--layout", layout, "-q"]
     return program.main([*words, "--report", str(report)])
 
