@@ -11,11 +11,12 @@ from osgeo import gdal, osr
 from altered import edit, pack
 from geotiffs import TRANSFORM
 from opened import open_product, pixels, refusal
+from rasters import write_jp2
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.radiometry import Calibration
 from s2rgb_mpi.scene import warp_out
 from s2rgb_mpi.source import Source
-from safe import jp2_options, read_dn
+from safe import read_dn
 
 PAM = """<PAMDataset>
   <SRS>EPSG:4326</SRS><GeoTransform>1, 2, 0, 3, 0, -2</GeoTransform>
@@ -111,22 +112,11 @@ def test_the_setting_that_keeps_side_files_out_is_put_back(safe):
         gdal.SetThreadLocalConfigOption("GDAL_PAM_ENABLED", None)
 
 
-def rewrite(product, *, epsg=None, transform=None):
+def rewrite(product, *, epsg=None, transform=TRANSFORM):
     """Write the images again, with a georeference of their own or with none."""
     for image in images(product):
         values = gdal.Open(str(image)).ReadAsArray()
-        memory = gdal.GetDriverByName("MEM").Create("", 611, 389, 1, gdal.GDT_UInt16)
-        memory.GetRasterBand(1).WriteArray(values)
-        if epsg is not None:
-            crs = osr.SpatialReference()
-            crs.ImportFromEPSG(epsg)
-            memory.SetSpatialRef(crs)
-            memory.SetGeoTransform(transform or TRANSFORM)
-        options = jp2_options(10, 128)
-        if epsg is None:
-            options = [each for each in options if "GML" not in each] + ["GMLJP2=NO"]
-        gdal.GetDriverByName("JP2OpenJPEG").CreateCopy(str(image), memory, options=options)
-        image.with_name(image.name + ".aux.xml").unlink(missing_ok=True)
+        write_jp2(image, values, epsg=epsg, transform=transform)
 
 
 def test_images_without_georeference_lie_where_their_granule_does(safe, copy):

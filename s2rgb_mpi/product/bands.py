@@ -19,7 +19,7 @@ from s2rgb_mpi.product.model import Band, Choice, Listed, Product, Stored
 from s2rgb_mpi.product.remote import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 gdal.UseExceptions()
 # Errors are exceptions; warnings (a server is asked again) would come from many ranks at once.
@@ -29,10 +29,14 @@ LEAST_BITS = 16
 """Pixels of fewer bits are a coloured image, not reflectance."""
 
 
-_PAM = "GDAL_PAM_ENABLED"
-
-_ITSELF = {"open_options": ["GEOREF_SOURCES=INTERNAL"]}
-"""What keeps GDAL from world files and other georeference beside a file."""
+_ALONE = {
+    # Desktop programs write .aux.xml beside what they show. GDAL before 3.10 reads it whatever
+    # the second setting and the list of neighbours say that it is given.
+    "GDAL_PAM_ENABLED": "NO",
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+}
+_ALONE_OPTIONS = ["GEOREF_SOURCES=INTERNAL"]
+"""What keeps GDAL from files beside the one that it opens: settings, and options to open with."""
 
 
 def open_raster(path: str, *, internal: bool = False) -> gdal.Dataset:
@@ -56,8 +60,10 @@ def open_raster(path: str, *, internal: bool = False) -> gdal.Dataset:
     if grok is not None:
         grok.Deregister()
     try:
-        with _no_side_files(active=internal):
-            return gdal.OpenEx(path, gdal.OF_RASTER, **(_ITSELF if internal else {}))
+        if not internal:
+            return gdal.OpenEx(path, gdal.OF_RASTER)
+        with _settings(_ALONE):
+            return gdal.OpenEx(path, gdal.OF_RASTER, open_options=_ALONE_OPTIONS)
     except RuntimeError as error:
         refuse_answer(path, first_bytes(path))
         raise InputError(f"{path}: {cause(error, path)}") from error
@@ -92,16 +98,16 @@ def to_resample(dataset: gdal.Dataset, band: Band) -> gdal.Dataset:
 
 
 @contextmanager
-def _no_side_files(*, active: bool) -> Iterator[None]:
-    """Keep GDAL from ``.aux.xml`` files, which desktop programs write beside what they show."""
-    # GDAL before 3.10 reads them whatever GDAL_DISABLE_READDIR_ON_OPEN and sibling_files are.
-    before = gdal.GetThreadLocalConfigOption(_PAM)
-    if active:
-        gdal.SetThreadLocalConfigOption(_PAM, "NO")
+def _settings(settings: Mapping[str, str]) -> Iterator[None]:
+    """Set options of GDAL for this thread while the body runs."""
+    before = {name: gdal.GetThreadLocalConfigOption(name) for name in settings}
     try:
+        for name, value in settings.items():
+            gdal.SetThreadLocalConfigOption(name, value)
         yield
     finally:
-        gdal.SetThreadLocalConfigOption(_PAM, before)
+        for name, earlier in before.items():
+            gdal.SetThreadLocalConfigOption(name, earlier)
 
 
 def cause(error: Exception, path: str) -> str:

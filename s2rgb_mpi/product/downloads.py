@@ -99,6 +99,8 @@ def identify(name: str) -> str:
         file; with what to do.
     """
     head = first_bytes(name)
+    if not head and not is_remote(name) and Path(name).stat().st_size == 0:
+        raise InputError(f"{name}: an empty file; download it again")
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return ZIP
     place, magic = _TAR_MAGIC
@@ -158,12 +160,13 @@ def refuse_answer(name: str, head: bytes) -> None:
 def _of_json(text: str) -> str | None:
     """Return the words in an answer in JSON; None if it is something else."""
     try:
-        content = json.loads(text)
+        return _words(json.loads(text)) or text
     except (ValueError, RecursionError):
-        # Cut off after the first bytes, or no JSON at all: "{" may begin anything.
-        match = re.search(rf'"(?:{"|".join(_WORDS)})"\s*:\s*"([^"]*)"', text)
-        return match[1] if match else None
-    return _words(content) or text
+        # Cut off after the first bytes, or no JSON at all: a brace may begin anything.
+        if not re.match(r'[\[{]\s*["{\[]', text):
+            return None
+    match = re.search(rf'"(?:{"|".join(_WORDS)})"\s*:\s*"([^"]*)', text)
+    return match[1] if match else text
 
 
 def _words(content: Any) -> str:

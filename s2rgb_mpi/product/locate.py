@@ -125,10 +125,10 @@ def _folder(path: Path, choice: Choice) -> Found:
     """Find the product that is a folder, or the one that lies in it."""
     place = Folder(path)
     names = place.names()
-    if any(map(metadata_kind, names)):
-        return _product(str(path), place, names, choice)
     if is_tile(names):
         return Found(place, TILE_METADATA)
+    if any(map(metadata_kind, names)):
+        return _product(str(path), place, names, choice)
     for depth in range(1, DEEPEST + 1):
         inside = sorted(_products(path, depth))
         if len(inside) == 1:

@@ -225,11 +225,11 @@ def _home_above(path: Path) -> _Home | None:
         except OSError:  # no such folder, or not for us: whoever opens the file says it
             continue
         image = path.relative_to(top).as_posix()
+        if is_tile(names):
+            return _Home(Found(Folder(top), TILE_METADATA), image)
         metadata = sorted(filter(metadata_kind, names), key=metadata_kind)
         if metadata:  # Level-2A's, if both are there
             return _Home(Found(Folder(top), metadata[-1]), image)
-        if is_tile(names):
-            return _Home(Found(Folder(top), TILE_METADATA), image)
     return None
 
 
