@@ -59,6 +59,7 @@ def parse(argv: Sequence[str]) -> Order:
         offset=options.offset,
         quantification=options.quantification,
         nodata=options.nodata or (),
+        granule=options.granule,
         stretch=_curve(options),
         profile=Profile(
             compress=options.compress,

@@ -100,10 +100,11 @@ def prepare(job: Job) -> Plan:
     check_codec(job.profile)
     job = replace(job, output=followed(job.output))
     _check_output(job)
-    scene = _scene(job)
-    if job.strict and scene.warnings:
-        raise StrictError(scene.warnings[0])
-    return make_plan(job, scene)
+    plan = make_plan(job, _scene(job))
+    problems = plan.problems
+    if job.strict and problems:
+        raise StrictError(f"{'; '.join(problems)} (--strict)")
+    return plan
 
 
 def _scene(job: Job) -> Scene:
@@ -160,6 +161,7 @@ def _open(job: Job) -> list[Product]:
         offset=job.offset,
         quantification=job.quantification,
         nodata=job.nodata,
+        granule=job.granule,
     )
     if job.rgb:
         return [open_bands(paths, choice) for paths in job.rgb]

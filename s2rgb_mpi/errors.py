@@ -5,6 +5,7 @@
     S2RGBError
     ├── UsageError      2   the command line asks for something that cannot be
     ├── InputError      2   a product, band file or metadata file is not what it must be
+    │   └── AbsentError 2   there is no such file, or a server does not give it to us
     ├── PlanError       2   the job does not fit: window, tile, memory
     ├── LaunchError     2   the ranks that were started are not the ranks that met
     ├── StrictError     2   what would have been a warning, but for --strict
@@ -53,6 +54,10 @@ class InputError(S2RGBError):
     """A product, a band file or a metadata file is not what it must be."""
 
     exit_code = 2
+
+
+class AbsentError(InputError):
+    """There is no such file, or a server does not give it to us."""
 
 
 class PlanError(S2RGBError):

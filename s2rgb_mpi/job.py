@@ -43,6 +43,8 @@ class Job:
         DN per unit of reflectance in place of what the metadata say.
     nodata : tuple of float
         Stored values that are no data, beside what files and metadata state.
+    granule : str, optional
+        Which granule of a product that has several; all of them by default.
     stretch : Curve
         From reflectance to colour.
     profile : Profile
@@ -82,6 +84,7 @@ class Job:
     offset: int | None = None
     quantification: float | None = None
     nodata: tuple[float, ...] = ()
+    granule: str | None = None
     stretch: Curve = field(default_factory=Stretch)
     profile: Profile = field(default_factory=Profile)
     bounds: tuple[float, float, float, float] | None = None
@@ -108,6 +111,8 @@ class Job:
             raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
         if self.rgb and (self.bidx or self.source_resolution != Job.source_resolution):
             raise UsageError("--rgb takes its bands as they are: no --bidx, no --source-resolution")
+        if self.rgb and self.granule is not None:
+            raise UsageError("--granule is for SAFE products, not for the files of --rgb")
         if self.bidx and (len(self.bidx) != len(COLOURS) or min(self.bidx) < 1):
             numbers = ",".join(map(str, self.bidx))
             raise UsageError(f"--bidx {numbers} must be three band numbers from 1 on: R,G,B")

@@ -112,17 +112,25 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         "products",
         nargs="*",
         metavar="PRODUCT",
-        help="a SAFE folder, the MTD_MSIL2A.xml in it, or a zip of it; a STAC item, or the items of"
-        " a saved search in their order (JSON, path or URL); a raster with several bands (path,"
-        " URL, or a name of GDAL's such as /vsis3/...);"
-        " several of one UTM grid: a mosaic, the first valid pixel in the order given wins",
+        help="a SAFE folder, the MTD_MSIL2A.xml in it, or a zip or tar of it; a folder tiles/... of"
+        " the AWS buckets; a STAC item, or the items of a saved search in their order (JSON); a"
+        " raster with several bands; each as a path, a URL (http, https, s3) or a name of GDAL's"
+        " such as /vsis3/...; several of one UTM grid: a mosaic, the first valid pixel in the order"
+        " given wins",
+    )
+    group.add_argument(
+        "--granule",
+        metavar="NAME",
+        help="one granule of a product of 2016 that has several, by its identifier or its tile,"
+        " such as T32TMT (default: all, as a mosaic)",
     )
     group.add_argument(
         "--rgb",
         nargs=3,
         action="append",
         metavar=("RED", "GREEN", "BLUE"),
-        help="three single-band files in place of PRODUCT; may be repeated",
+        help="three single-band files in place of PRODUCT; may be repeated; in the folder of a SAFE"
+        " product its metadata count for them",
     )
     group.add_argument(
         "--bidx",
@@ -136,7 +144,8 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         type=int,
         choices=(10, 20, 60),
         default=Job.source_resolution,
-        help="which band files of a SAFE product or STAC item, metres (default: %(default)s)",
+        help="which band files of a SAFE product, AWS tile or STAC item, metres (default:"
+        " %(default)s)",
     )
     group.add_argument(
         "--allow-l1c",
@@ -165,8 +174,9 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="pixels that contradict offset or quantification, or each other where products"
-        " overlap, and an image without a valid pixel are an error, not a warning (default: off)",
+        help="warnings about offsets and grids are errors, and so are pixels that contradict offset"
+        " or quantification, or each other where products overlap, and an image without a valid"
+        " pixel (default: off)",
     )
 
 

@@ -131,9 +131,14 @@ class Plan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should look at before the start."""
+        return (*self.problems, *self.scene.notes)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Those of the warnings that are errors with --strict."""
         products = (text for member in self.scene.members for text in member.product.warnings)
         # What holds for several products, once.
-        return tuple(dict.fromkeys((*products, *self.scene.warnings, *self.scene.notes)))
+        return tuple(dict.fromkeys((*products, *self.scene.warnings)))
 
     @property
     def joined_levels(self) -> range:

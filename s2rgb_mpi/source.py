@@ -126,7 +126,9 @@ class _File:
         self._place = place
         has_mask = any(band.stored.has_mask for band in bands)
         try:
-            dataset = open_raster(bands[0].path, with_mask_file=has_mask)
+            dataset = open_raster(
+                bands[0].path, internal=bands[0].internal, with_mask_file=has_mask
+            )
         except InputError as error:
             raise ReadError(str(error)) from error
         self._dataset: Any = dataset

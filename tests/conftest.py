@@ -159,3 +159,35 @@ SMALL = ("--tile", "64", "--window", "128")
 def read_rgb(path: Path) -> NDArray[np.uint8]:
     """Read the image as (height, width, band), uint8."""
     return np.moveaxis(gdal.Open(str(path)).ReadAsArray(), 0, -1)
+
+
+@pytest.fixture
+def image(mpirun, tmp_path):
+    """The function that runs the program on an input and returns the image, (height, width, 3)."""
+
+    def run(*arguments, said=()):
+        output = tmp_path / "out" / "rgb.tif"
+        output.parent.mkdir()
+        # At two ranks another process opens the input again.
+        result = mpirun(2, *arguments, "-o", output, *SMALL)
+        assert result.returncode == 0, result.stderr
+        assert [line for line in result.said if "warning" in line] == list(said)
+        assert list(output.parent.iterdir()) == [output]
+        return read_rgb(output)
+
+    return run
+
+
+@pytest.fixture
+def refused(mpirun, tmp_path):
+    """The function that runs the program on a bad input and returns the one line it said."""
+
+    def run(*arguments):
+        result = mpirun(2, *arguments, "-o", tmp_path / "rgb.tif", *SMALL)
+        assert result.returncode == 2, result.stderr
+        assert "Traceback" not in result.stderr
+        assert list(tmp_path.glob("rgb.tif*")) == []
+        (line,) = result.said
+        return line.removeprefix("s2rgb_mpi: error: ")
+
+    return run

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal, gdal_array, osr
 
+from safe import jp2_options
+
 gdal.UseExceptions()
 osr.UseExceptions()
 
@@ -90,6 +92,33 @@ def write_item(folder: Path, assets: Mapping[str, Any]) -> str:
     path = folder / "item.json"
     rest: dict[str, object] = {"properties": properties, "assets": assets}
     path.write_text(json.dumps(item | rest))
+    return str(path)
+
+
+def write_jp2(
+    path: Path,
+    values: NDArray[np.uint16],
+    *,
+    epsg: int | None = 32632,
+    transform: Sequence[float] = TRANSFORM,
+    tile: int = 128,
+) -> str:
+    """Write DN, (height, width), as ESA codes them; without EPSG code they lie nowhere."""
+    height, width = values.shape
+    memory = gdal.GetDriverByName("MEM").Create("", width, height, 1, gdal.GDT_UInt16)
+    memory.GetRasterBand(1).WriteArray(values)
+    georeference = f"GMLJP2={'NO' if epsg is None else 'YES'}"
+    if epsg is not None:
+        crs = osr.SpatialReference()
+        crs.ImportFromEPSG(epsg)
+        memory.SetSpatialRef(crs)
+        memory.SetGeoTransform(transform)
+    options = [each for each in jp2_options(10, tile) if not each.startswith("GMLJP2=")]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    gdal.GetDriverByName("JP2OpenJPEG").CreateCopy(
+        str(path), memory, options=[*options, georeference]
+    )
+    Path(f"{path}.aux.xml").unlink(missing_ok=True)
     return str(path)
 
 

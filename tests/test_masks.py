@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
+from opened import open_safe
 from rasters import add_mask, scene, write_item, write_raster
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_safe, open_stac
+from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_stac
 from s2rgb_mpi.source import Source
 
 BANDS = ("B04", "B03", "B02")

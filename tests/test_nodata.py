@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from opened import open_safe
 from rasters import scene, write_item, write_raster
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_safe, open_stac
+from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_stac
 from s2rgb_mpi.product.dtypes import can_hold
 from s2rgb_mpi.product.nodata import stored_values
 from s2rgb_mpi.product.stac_fields import nodata_of

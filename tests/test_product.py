@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from geotiffs import TRANSFORM
+from opened import open_safe
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product import open_safe
 from s2rgb_mpi.radiometry import Calibration
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -194,12 +194,23 @@ def test_a_missing_band_file_is_refused_by_name(broken):
     assert "no such file, though MTD_MSIL2A.xml lists it" in refusal(broken, culprit=image)
 
 
-def test_a_band_file_that_leaves_the_product_by_a_link_is_refused(broken, old_safe):
+def test_a_band_file_that_is_a_link_to_elsewhere_is_read(broken, old_safe):
+    """Whoever keeps products as links made them; names in metadata are what may not leave."""
     (image,) = broken.glob("GRANULE/*/IMG_DATA/R10m/*_B03_10m.jp2")
     (elsewhere,) = old_safe.glob("GRANULE/*/IMG_DATA/R10m/*_B03_10m.jp2")
     image.unlink()
     image.symlink_to(elsewhere)
-    assert "leaves the product folder" in refusal(broken / "MTD_MSIL2A.xml")
+    band = open_safe(str(broken)).bands[1]
+    assert band.path == str(image)
+    assert Path(band.path).samefile(elsewhere)
+
+
+def test_a_link_to_nothing_is_refused_by_name(broken):
+    """What git-annex leaves of a file whose content has not been fetched."""
+    (image,) = broken.glob("GRANULE/*/IMG_DATA/R10m/*_B03_10m.jp2")
+    image.unlink()
+    image.symlink_to("../absent")
+    assert refusal(broken, culprit=image).endswith(": a link to ../absent, which is not there")
 
 
 def test_a_band_file_of_noise_is_refused_by_name(broken):

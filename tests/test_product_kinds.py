@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.grid import Window
-from s2rgb_mpi.product import Choice, open_product
+from altered import edit, pack
+from opened import open_product, pixels, refusal
+from s2rgb_mpi.product import Choice
 from s2rgb_mpi.product.remote import LARGEST_SMALL_FILE
 from s2rgb_mpi.radiometry import Calibration
-from s2rgb_mpi.source import Source
 from safe import read_dn, write_safe
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -34,36 +33,6 @@ def sizes(tmp_path_factory):
     """A product with all three resolutions, in ESA's own tiles."""
     folder = tmp_path_factory.mktemp("sizes")
     return write_safe(folder, width=1500, height=1300, resolutions=(10, 20, 60))
-
-
-def edit(product, *changes):
-    """Change the product's metadata."""
-    metadata = product / "MTD_MSIL2A.xml"
-    text = metadata.read_text()
-    for pattern, replacement in changes:
-        text, count = re.subn(pattern, replacement, text, flags=re.DOTALL)
-        assert count, pattern
-    metadata.write_text(text)
-
-
-def pack(folder, archive, *, top=None, compression=zipfile.ZIP_STORED):
-    """Put a product into a zip, below `top`; by default below its own name."""
-    with zipfile.ZipFile(archive, "w", compression) as store:
-        for path in sorted(folder.rglob("*")):
-            store.write(path, Path(folder.name if top is None else top) / path.relative_to(folder))
-    return archive
-
-
-def refusal(path, choice=None):
-    with pytest.raises(InputError) as caught:
-        open_product(str(path), choice)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def pixels(product):
-    whole = Window(0, 0, product.grid.width, product.grid.height)
-    return np.stack(Source(product).read(whole), axis=-1)
 
 
 @pytest.mark.parametrize("top", [None, "no suffix", "."])
@@ -208,13 +177,6 @@ def test_the_layout_of_2016_is_read(copy, safe):
         assert product.name == safe.stem
         assert {band.calibration for band in product.bands} == {Calibration(0, 1_000)}
         np.testing.assert_array_equal(pixels(product), read_dn(safe))
-
-
-def test_several_granules_are_refused_and_listed(copy):
-    edit(copy, ("(</Granule_List>)", r'<Granule granuleIdentifier="SECOND_T32TMS"/>\1'))
-    line = refusal(copy)
-    assert line.startswith(f"{copy}/MTD_MSIL2A.xml: 2 granules, where one is needed: ")
-    assert line.endswith(", SECOND_T32TMS")
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
+from opened import open_product
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError, UsageError
-from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_product
+from s2rgb_mpi.product import Choice, open_bands, open_multiband
 from s2rgb_mpi.radiometry import Calibration
 
 

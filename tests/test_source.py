@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
+from opened import open_safe
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_safe
+from s2rgb_mpi.product import Choice, open_bands, open_multiband
 from s2rgb_mpi.source import Source
 from safe import read_dn
 from web import Web

@@ -1,12 +1,16 @@
 """What is on disk, or elsewhere: products, from their metadata; no pixel is read here.
 
-`safe` reads what ESA's SAFE products say of themselves (`places`: a folder or a zip; `metadata`:
-their XML), `stac` what items of catalogues say (`stac_assets`: which assets are the bands;
-`stac_fields`: what is stated of them), `raster` finds three bands in one file. All of them list
-bands, by what their names mean (`naming`), with what is stated of their values; `bands` looks at
-the files (`dtypes`, `nodata`) and joins them to a product (`model`), where `calibrate` settles
-which statement counts, and `georeference` adds what a file lacks. `remote` is the way to files
-elsewhere. `transform` moves points between grids, `warped` the pixels that `source` has read.
+`locate` finds the product that a name stands for, in one of the places there are (`places`: a
+folder; `archives`: a zip or tar, known by its first bytes: `downloads`; `server`: elsewhere).
+`safe` reads what ESA's SAFE products say of themselves (`metadata`: their XML; `described`: of
+their values; `geocoding`: of their place), `aws` tiles in the layout of the AWS buckets, `stac`
+what items of catalogues say (`stac_assets`: which assets are the bands; `stac_fields`: what is
+stated of them; `georeference`: of their place), `raster` finds three bands in one file, `rgb` takes
+three files. All of them list bands, by what their names mean (`naming`), with what is stated of
+their values; `bands` looks at the files (`opening`, `dtypes`, `nodata`) and joins them to a product
+(`model`), where `calibrate` settles which statement counts, and `baseline` speaks where nothing
+else does. `remote` and `vsi` are the way to files elsewhere. `transform` moves points between
+grids, `warped` the pixels that `source` has read.
 """
 
 from __future__ import annotations
@@ -15,14 +19,17 @@ import re
 from pathlib import Path
 
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.product.bands import cause, open_bands, open_raster, same_crs
+from s2rgb_mpi.product.aws import open_tile
 from s2rgb_mpi.product.dtypes import gdal_type
+from s2rgb_mpi.product.geocoding import same_crs
+from s2rgb_mpi.product.locate import locate
 from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Operation, Product, Stored, Warp
 from s2rgb_mpi.product.nodata import is_shared_mask
-from s2rgb_mpi.product.places import metadata_kind
+from s2rgb_mpi.product.opening import cause, open_raster
 from s2rgb_mpi.product.raster import open_multiband
-from s2rgb_mpi.product.remote import forget, is_remote
-from s2rgb_mpi.product.safe import open_safe
+from s2rgb_mpi.product.remote import forget
+from s2rgb_mpi.product.rgb import open_bands
+from s2rgb_mpi.product.safe import open_safe, read_safe
 from s2rgb_mpi.product.stac import is_stac, open_stac
 from s2rgb_mpi.product.transform import Transform, lattice
 from s2rgb_mpi.product.warped import WARP_CACHE_NBYTES, Warper, most_source_pixels
@@ -46,7 +53,6 @@ __all__ = [
     "most_source_pixels",
     "open_bands",
     "open_multiband",
-    "open_product",
     "open_products",
     "open_raster",
     "open_safe",
@@ -64,41 +70,17 @@ def open_products(name: str, choice: Choice | None = None) -> list[Product]:
     Parameters
     ----------
     name : str
-        As for :func:`open_product`, or a STAC item or a saved search (path or URL).
+        A SAFE folder, a folder that holds one, the metadata file in it, a zip or tar of it, a
+        tile's folder of the AWS buckets, a STAC item or a saved search, or a raster with several
+        bands; each as a path, a URL, or a name of GDAL's own.
     choice : Choice, optional
         What the user chooses and states.
 
     Returns
     -------
     list of Product
-        Of a saved search one product an item, in its order; else one.
-
-    Raises
-    ------
-    InputError, UsageError
-        As :func:`open_product`.
-    """
-    choice = choice or Choice()
-    if not is_stac(name):
-        return [open_product(name, choice)]
-    _refuse_bidx(name, choice)
-    return open_stac(name, choice)
-
-
-def open_product(name: str, choice: Choice | None = None) -> Product:
-    """Read what a product in files says of itself, whatever kind of files it is.
-
-    Parameters
-    ----------
-    name : str
-        A SAFE folder, the metadata file in it, a SAFE zip, or a raster with several bands (path,
-        URL, or a name of GDAL's own).
-    choice : Choice, optional
-        What the user chooses and states.
-
-    Returns
-    -------
-    Product
+        At least one, the first on top: a SAFE product with several granules is several, a saved
+        search one an item.
 
     Raises
     ------
@@ -108,22 +90,27 @@ def open_product(name: str, choice: Choice | None = None) -> Product:
         The choice has no meaning for this kind of input.
     """
     choice = choice or Choice()
-    path = Path(name)
-    is_gdals = is_remote(name) or (_GDAL_PREFIX.match(name) and not path.exists())
-    if not is_gdals and (not path.is_file() or _is_safe(path)):
-        _refuse_bidx(name, choice)
-        return open_safe(name, choice)
-    if choice.resolution != RESOLUTIONS[0]:
-        raise UsageError(f"{name}: --source-resolution is for SAFE products and STAC items")
-    return open_multiband(name, choice)
+    if is_stac(name):
+        _refuse(name, choice, bidx=True, granule=True)
+        return open_stac(name, choice)
+    found = None if _is_gdals(name) else locate(name, choice)
+    if found is None:
+        if choice.resolution != RESOLUTIONS[0]:
+            raise UsageError(f"{name}: --source-resolution is for SAFE products and STAC items")
+        _refuse(name, choice, granule=True)
+        return [open_multiband(name, choice)]
+    _refuse(name, choice, bidx=True, granule=found.is_tile)
+    return [open_tile(found.place, choice)] if found.is_tile else read_safe(found, choice)
 
 
-def _is_safe(path: Path) -> bool:
-    """Tell whether a file is a SAFE product's metadata, or may be a zip of one."""
-    return path.suffix.lower() in {".zip", ".xml"} or bool(metadata_kind(path.name))
+def _is_gdals(name: str) -> bool:
+    """Return whether a name is that of a part of a file, as only GDAL knows it."""
+    return bool(_GDAL_PREFIX.match(name)) and not Path(name).exists()
 
 
-def _refuse_bidx(name: str, choice: Choice) -> None:
-    """Refuse band numbers for what names its bands."""
-    if choice.bidx:
+def _refuse(name: str, choice: Choice, *, bidx: bool = False, granule: bool = False) -> None:
+    """Reject options that have no meaning for an input."""
+    if bidx and choice.bidx:
         raise UsageError(f"{name}: --bidx is for rasters with several bands")
+    if granule and choice.granule is not None:
+        raise UsageError(f"{name}: --granule is for SAFE products, which have granules")

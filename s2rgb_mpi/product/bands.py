@@ -4,108 +4,30 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from osgeo import gdal, osr
+from osgeo import gdal
 
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
 from s2rgb_mpi.product.costs import block_costs
 from s2rgb_mpi.product.dtypes import can_hold, numpy_name
+from s2rgb_mpi.product.geocoding import reconcile, same_crs, same_place
 from s2rgb_mpi.product.georeference import complete
-from s2rgb_mpi.product.model import RGB_BANDS, Band, Choice, Listed, Product, Stored
+from s2rgb_mpi.product.model import Band, Choice, Listed, Product, Stored
 from s2rgb_mpi.product.naming import described_band
 from s2rgb_mpi.product.nodata import alpha_of, find_alpha, has_mask, stored_values
-from s2rgb_mpi.product.remote import gdal_name, is_far, refused, stamp
-from s2rgb_mpi.redact import file_name
+from s2rgb_mpi.product.opening import mask_file, open_raster
+from s2rgb_mpi.product.remote import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 gdal.UseExceptions()
-osr.UseExceptions()
-# Errors are exceptions; warnings (a server is asked again) would come from many ranks at once.
-gdal.SetErrorHandler("CPLQuietErrorHandler")
 
 LEAST_BITS = 16
 """Pixels of fewer bits are a coloured image, not reflectance."""
-
-
-def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
-    """Take three single-band files as a product.
-
-    Parameters
-    ----------
-    paths : sequence of three str
-        Red, green and blue band file: paths, URLs, or names of GDAL's own.
-    choice : Choice, optional
-        What the user states of the values.
-
-    Returns
-    -------
-    Product
-        With a warning if the files have no coordinate reference system.
-
-    Raises
-    ------
-    InputError
-        A file is not one band of 16 bit or more, or not on the grid of the first.
-    """
-    listed = [Listed(name, gdal_name(path)) for name, path in zip(RGB_BANDS, paths, strict=True)]
-    name = PurePosixPath(file_name(paths[0])).stem
-    return join(name, listed, choice or Choice(), needs_crs=False)
-
-
-def open_raster(path: str, *, with_mask_file: bool = False) -> gdal.Dataset:
-    """Open a raster for reading.
-
-    Parameters
-    ----------
-    path : str
-        Under which GDAL opens it.
-    with_mask_file : bool
-        Whether to look for a mask in a file beside it, too.
-
-    Raises
-    ------
-    InputError
-        With GDAL's own words.
-    """
-    # GDAL 3.13's JP2Grok gives wrong pixels in windowed reads (OSGeo/gdal#14780).
-    grok = gdal.GetDriverByName("JP2Grok")
-    if grok is not None:
-        grok.Deregister()
-    before = gdal.GetThreadLocalConfigOption(_LOOK_BESIDE)
-    if with_mask_file:
-        gdal.SetThreadLocalConfigOption(_LOOK_BESIDE, "TRUE")
-    try:
-        return gdal.OpenEx(path, gdal.OF_RASTER)
-    except RuntimeError as error:
-        raise InputError(f"{path}: {cause(error, path)}") from error
-    finally:
-        gdal.SetThreadLocalConfigOption(_LOOK_BESIDE, before)
-
-
-_LOOK_BESIDE = "GDAL_DISABLE_READDIR_ON_OPEN"
-"""GDAL's option for files beside a raster: TRUE, each is asked for; EMPTY_DIR, as the program has
-it, none is, which spares servers many requests."""
-
-
-def mask_file(path: str) -> str:
-    """Return the name of the mask beside a raster, as GDAL has it; empty if there is none.
-
-    Servers are not asked: each would be for every band.
-    """
-    name = f"{path}.msk"
-    return name if not is_far(path) and gdal.VSIStatL(name) is not None else ""
-
-
-def cause(error: Exception, path: str) -> str:
-    """Return GDAL's words on one line, without the path that they begin with; and what to do."""
-    words = " ".join(str(error).split())
-    return refused(words.removeprefix(path).lstrip(":, "))
 
 
 @dataclass(frozen=True)
@@ -115,6 +37,7 @@ class _Raster:
     band: Band
     grid: Grid
     block: tuple[int, int]
+    warning: str = ""
 
 
 def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool = True) -> Product:
@@ -150,7 +73,9 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
         math.lcm(*(raster.block[0] for raster in rasters)),
         math.lcm(*(raster.block[1] for raster in rasters)),
     )
-    warnings = () if first.grid.crs else (f"{no_crs}; the image will have none either",)
+    warnings = [raster.warning for raster in rasters if raster.warning][:1]
+    if not first.grid.crs:
+        warnings.append(f"{no_crs}; the image will have none either")
     return Product(
         name=name,
         bands=tuple(raster.band for raster in rasters),
@@ -172,8 +97,8 @@ def _impossible(bands: Sequence[Band], choice: Choice) -> Iterator[str]:
 
 def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raster:
     """Open a band's file for its header; say where it lies, and what its values mean."""
-    mask = mask_file(listed.path) if listed.masks else ""
-    dataset = open_raster(listed.path, with_mask_file=bool(mask))
+    mask = "" if listed.internal else mask_file(listed.path)
+    dataset = open_raster(listed.path, internal=listed.internal, with_mask_file=bool(mask))
     if listed.count not in (0, dataset.RasterCount):
         raise InputError(
             f"{listed.path}: {dataset.RasterCount} bands, where the STAC item lists {listed.count}"
@@ -183,8 +108,8 @@ def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raste
     raster = dataset.GetRasterBand(number)
     stored = Stored(
         _dtype(listed.path, raster),
-        has_mask=listed.masks and has_mask(raster),
-        alpha=alpha_of(dataset, used) if listed.masks else None,
+        has_mask=not listed.internal and has_mask(raster),
+        alpha=None if listed.internal else alpha_of(dataset, used),
     )
     description = raster.GetDescription()
     if listed.count and described_band(description) not in ("", listed.name):
@@ -192,33 +117,40 @@ def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raste
             f"{listed.path}: band {listed.number} is {description!r} in the file, but {listed.name}"
             " in the STAC item; open the file itself, with --bidx R,G,B"
         )
+    grid, warning = _place(listed, dataset)
+    block_width, block_height = raster.GetBlockSize()
+    return _Raster(
+        band=_settled(replace(listed, number=number), raster, choice, stored),
+        grid=grid,
+        block=(min(block_width, grid.width), min(block_height, grid.height)),
+        warning=warning,
+    )
+
+
+def _place(listed: Listed, dataset: gdal.Dataset) -> tuple[Grid, str]:
+    """Return where a file lies, by itself and by the metadata; and a warning, or none (empty)."""
     try:
         stated_crs, stated_transform = complete(dataset, listed.georeference)
     except UsageError as error:
         raise InputError(f"{listed.path}: {error}") from error
     crs = dataset.GetSpatialRef()
-    width, height = dataset.RasterXSize, dataset.RasterYSize
-    block_width, block_height = raster.GetBlockSize()
-    return _Raster(
-        band=_settled(replace(listed, number=number), raster, choice, stored),
-        grid=Grid(
-            stated_crs if crs is None else crs.ExportToWkt(),
-            stated_transform or dataset.GetGeoTransform(),
-            width,
-            height,
-        ),
-        block=(min(block_width, width), min(block_height, height)),
+    own = Grid(
+        stated_crs if crs is None else crs.ExportToWkt(),
+        stated_transform or dataset.GetGeoTransform(),
+        dataset.RasterXSize,
+        dataset.RasterYSize,
     )
+    return reconcile(listed.path, own, listed.placed) if listed.placed else (own, "")
 
 
 def _costs(band: Band) -> tuple[int, ...]:
     """Predict how long each block of a band takes to decode."""
-    return block_costs(open_raster(band.path), band.number)
+    return block_costs(open_raster(band.path, internal=band.internal), band.number)
 
 
 def _only_band(dataset: gdal.Dataset, listed: Listed) -> int:
     """Return the number of the one band of a file; an alpha band may lie beside it."""
-    alpha = find_alpha(dataset) if listed.masks else None
+    alpha = None if listed.internal else find_alpha(dataset)
     numbers = [number for number in range(1, dataset.RasterCount + 1) if number != alpha]
     if len(numbers) != 1:
         raise InputError(f"{listed.path}: {dataset.RasterCount} bands, where one is needed")
@@ -227,11 +159,12 @@ def _only_band(dataset: gdal.Dataset, listed: Listed) -> int:
 
 def _settled(listed: Listed, raster: gdal.Band, choice: Choice, stored: Stored) -> Band:
     """Settle how the values in a file become DN, and these reflectance."""
-    values = stored_values(stored.dtype, (raster.GetNoDataValue(), listed.nodata), choice.nodata)
+    tag = None if listed.internal else raster.GetNoDataValue()
+    values = stored_values(stored.dtype, (tag, listed.nodata), choice.nodata)
     calibration, gain, source = settle(
         choice.stated,
         listed.metadata,
-        _tags(listed.path, raster),
+        Stated() if listed.internal else _tags(listed.path, raster),
         holds_reflectance=stored.dtype.startswith("float"),
     )
     stamps = [stamp(listed.path)]
@@ -245,6 +178,7 @@ def _settled(listed: Listed, raster: gdal.Band, choice: Choice, stored: Stored) 
         stored=replace(stored, nodata=values, gain=gain),
         offset_source=source,
         stamp=", mask ".join(filter(None, stamps)),
+        internal=listed.internal,
     )
 
 
@@ -276,18 +210,10 @@ def _difference(one: Grid, other: Grid) -> str:
     """Say how the second grid differs from the first; empty if it does not."""
     if (one.width, one.height) != (other.width, other.height):
         return f"{other.width} x {other.height} pixels, not {one.width} x {one.height}"
-    pixel = max(abs(one.transform[1]), abs(one.transform[5]))
-    if any(abs(a - b) > 1e-6 * pixel for a, b in zip(one.transform, other.transform, strict=True)):
+    if not same_place(one, other):
         return f"geotransform {other.transform}, not {one.transform}"
     if bool(one.crs) != bool(other.crs):
         return "a coordinate reference system" if other.crs else "no coordinate reference system"
     if not same_crs(one.crs, other.crs):
         return "another coordinate reference system"
     return ""
-
-
-def same_crs(one: str, other: str) -> bool:
-    """Tell whether two WKT mean the same; each is spelled in many ways, which PROJ knows."""
-    if not one or not other:
-        return one == other
-    return bool(osr.SpatialReference(one).IsSame(osr.SpatialReference(other)))

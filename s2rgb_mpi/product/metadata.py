@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -69,3 +71,35 @@ def parse(name: str, text: bytes) -> Tree:
     for element in root.iter():
         nodes.setdefault(element.tag.rpartition("}")[2], []).append(element)
     return Tree(nodes)
+
+
+def number(text: str | None) -> float:
+    """Read a number as XML writes it: ``-1000``, ``-1000.0`` and ``+1E3`` are numbers.
+
+    Raises
+    ------
+    ValueError
+        It is none, or not finite.
+    """
+    text = (text or "").strip()
+    # Python would take 1_000, "nan" and digits of other scripts too.
+    if not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", text, re.ASCII):
+        raise ValueError(f"{text!r} is not a number")
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is too large")
+    return value
+
+
+def whole_number(text: str | None) -> int:
+    """Read a whole number, however it is written.
+
+    Raises
+    ------
+    ValueError
+        It is no number, or between two whole ones.
+    """
+    value = number(text)
+    if value != int(value):
+        raise ValueError(f"{value:g} is not a whole number")
+    return int(value)

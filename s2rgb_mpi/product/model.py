@@ -12,6 +12,7 @@ from s2rgb_mpi.product.georeference import Georeference
 
 if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.product.geocoding import Placed
     from s2rgb_mpi.radiometry import Calibration
 
 RGB_BANDS = ("B04", "B03", "B02")
@@ -40,6 +41,9 @@ class Choice:
         In place of what metadata state, DN.
     nodata : tuple of float
         Stored values that are no data, beside what files and metadata state.
+    granule : str, optional
+        Which granule of a SAFE product that has several, by its identifier or its tile, such as
+        T32TMT; all of them by default.
     """
 
     resolution: int = RESOLUTIONS[0]
@@ -48,6 +52,7 @@ class Choice:
     offset: float | None = None
     quantification: float | None = None
     nodata: tuple[float, ...] = ()
+    granule: str | None = None
 
     @property
     def stated(self) -> Stated:
@@ -140,6 +145,8 @@ class Band:
         Who states the offset, in words for the user.
     stamp : str
         What would be another for another file of that name: its size, and when it was changed.
+    internal : bool
+        Whether only the file itself is read, not what lies beside it (``.aux.xml``, world files).
     """
 
     name: str
@@ -149,6 +156,7 @@ class Band:
     stored: Stored = field(default_factory=Stored)
     offset_source: str = ""
     stamp: str = ""
+    internal: bool = False
 
     @property
     def nodata(self) -> float:
@@ -297,12 +305,15 @@ class Listed:
         What SAFE or STAC metadata state of its values.
     nodata : float, optional
         The stored value that means "no data", as metadata state it.
-    masks : bool
-        Whether a mask or an alpha band of the file counts.
     count : int
         How many bands the file should have; 0 where that does not matter.
     georeference : Georeference
         Where the file lies, if it does not say it itself.
+    internal : bool
+        Whether the metadata of a product decide, and neither tags, mask and alpha band of the file
+        nor what lies beside it (``.aux.xml``, world files).
+    placed : Placed, optional
+        Where the product's metadata place the file; without it the file says.
     """
 
     name: str
@@ -310,6 +321,7 @@ class Listed:
     number: int | None = None
     metadata: Stated = field(default_factory=Stated)
     nodata: float | None = None
-    masks: bool = True
     count: int = 0
     georeference: Georeference = field(default_factory=Georeference)
+    internal: bool = False
+    placed: Placed | None = None

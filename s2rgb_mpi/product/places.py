@@ -1,13 +1,15 @@
-"""Where a SAFE product's files are: in a folder, or in a zip that is read in place."""
+"""Where a product's files are: in a folder; `archives` and `server` know other places."""
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.product.remote import LARGEST_SMALL_FILE
+
+if TYPE_CHECKING:
+    import re
 
 L2A_METADATA = "mtd_msil2a.xml"
 L1C_METADATA = "mtd_msil1c.xml"
@@ -27,21 +29,28 @@ class Place(Protocol):
         """List the files that lie in the top folder."""
 
     def say(self, name: str) -> str:
-        """Return what the user calls a file."""
+        """Return what the user calls a file; without a name, the product."""
 
     def read(self, name: str) -> bytes:
         """Read a small file whole."""
 
+    def read_if_there(self, name: str) -> bytes | None:
+        """Read a small file whole; None if there is no such file in the product."""
+
     def gdal_name(self, name: str) -> str | None:
         """Return what GDAL opens, or None if there is no such file in the product."""
 
+    def above(self, inside: re.Pattern[str]) -> Place | None:
+        """Return the place above the part of the folder's path that a pattern finds, or None."""
+
 
 def metadata_kind(name: str) -> str:
-    """Tell which metadata a file name stands for: L2A's, L1C's, or none (empty)."""
+    """Return which metadata a file name stands for: L2A's, L1C's, or none (empty)."""
     lower = name.lower()
     if lower in {L2A_METADATA, L1C_METADATA}:
         return lower
-    if not lower.endswith(".xml"):
+    # macOS leaves files that begin with ._ in archives and on other systems' disks.
+    if not lower.endswith(".xml") or lower.startswith("."):
         return ""
     return next((kind for part, kind in OLD_METADATA.items() if part in lower), "")
 
@@ -51,13 +60,13 @@ class Folder:
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         The top folder; its name need not end in ``.SAFE``.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.name = path.resolve().name
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self.name = self._path.resolve().name
 
     def names(self) -> list[str]:
         """List the files that lie in the folder."""
@@ -74,121 +83,50 @@ class Folder:
         """Read a small file whole."""
         path = self._path / name
         try:
-            _refuse_large(self.say(name), path.stat().st_size)
+            refuse_large(self.say(name), path.stat().st_size)
             return path.read_bytes()
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}") from error
 
+    def read_if_there(self, name: str) -> bytes | None:
+        """Read a small file whole; None if there is none of this name."""
+        return None if self.gdal_name(name) is None else self.read(name)
+
     def gdal_name(self, name: str) -> str | None:
-        """Return the path of a file, links resolved, or None if there is none.
+        """Return the absolute path of a file, or None if there is none.
+
+        Links are followed wherever they lead: whoever keeps products as links (git-annex, DVC,
+        archives) has made them. Only names in metadata, which come from elsewhere, must stay.
 
         Raises
         ------
         InputError
-            The name, or a link on its way, leaves the folder, or is none that a disk can have.
+            The name leaves the folder, or is none that a disk can have.
         """
-        top = self._path.resolve()
+        if leaves(name):
+            raise InputError(f"{name} leaves the product folder")
+        path = self._path.absolute() / name
         try:
-            path = (top / name).resolve()
-            if not path.is_relative_to(top):
-                raise InputError(f"{name} leaves the product folder")
+            if path.is_symlink() and not path.exists():
+                raise InputError(f"{path}: a link to {path.readlink()}, which is not there")
             return str(path) if path.is_file() else None
         except OSError as error:
-            raise InputError(f"{top / name}: {error.strerror}") from error
+            raise InputError(f"{path}: {error.strerror}") from error
+
+    def above(self, inside: re.Pattern[str]) -> Folder | None:
+        """Return the folder above the part of the path that a pattern finds, or None."""
+        path = self._path.absolute().as_posix()
+        match = inside.search(path)
+        return Folder(path[: match.start()] or "/") if match else None
 
 
-class Archive:
-    """A product in a zip: metadata through Python, pixels through GDAL, nothing unpacked.
-
-    Parameters
-    ----------
-    path : Path
-        The zip. Its top folder, if it has one, need not end in ``.SAFE``.
-
-    Raises
-    ------
-    InputError
-        Not a zip, or one with names that would leave the folder it is unpacked into, or with
-        none or several products.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            with zipfile.ZipFile(path) as archive:
-                self._sizes = {info.filename: info.file_size for info in archive.infolist()}
-        except (OSError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: not a readable zip: {error}") from error
-        for member in self._sizes:
-            if _leaves(member):
-                raise InputError(f"{path}: the name {member!r} in it leaves the archive")
-        self._top = self._find_top()
-        self.name = self._top.rstrip("/") or path.name.removesuffix(".zip")
-
-    def names(self) -> list[str]:
-        """List the files that lie in the top folder."""
-        inside = [member.removeprefix(self._top) for member in self._members()]
-        return sorted(name for name in inside if "/" not in name)
-
-    def say(self, name: str) -> str:
-        """Return archive and member."""
-        return f"{self._path}/{self._top}{name}" if name else str(self._path)
-
-    def read(self, name: str) -> bytes:
-        """Read a small file whole."""
-        _refuse_large(self.say(name), self._sizes[self._top + name])
-        try:
-            with zipfile.ZipFile(self._path) as archive:
-                return archive.read(self._top + name)
-        # zipfile has words of its own for what it cannot unpack: encrypted, or an unknown method.
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            raise InputError(f"{self.say(name)}: {error}") from error
-
-    def gdal_name(self, name: str) -> str | None:
-        """Return the member's name under ``/vsizip/``, or None if there is none.
-
-        Raises
-        ------
-        InputError
-            The name leaves the archive.
-        """
-        if _leaves(name):
-            raise InputError(f"{name} leaves the product folder")
-        member = self._top + str(PurePosixPath(name))
-        # In braces, so that GDAL finds the archive whatever its name ends in.
-        return f"/vsizip/{{{self._path.resolve()}}}/{member}" if member in self._sizes else None
-
-    def _members(self) -> list[str]:
-        """List the files below the top folder."""
-        return [
-            member
-            for member in self._sizes
-            if member.startswith(self._top) and not member.endswith("/")
-        ]
-
-    def _find_top(self) -> str:
-        """Find the folder with the metadata: the archive itself, or one in it; ends in a slash."""
-        tops = {
-            member.rpartition("/")[0]
-            for member in self._sizes
-            if metadata_kind(member.rpartition("/")[2]) and member.count("/") <= 1
-        }
-        if len(tops) > 1:
-            listed = ", ".join(sorted(tops))
-            raise InputError(f"{self._path}: {len(tops)} products, where one is needed: {listed}")
-        if not tops:
-            raise InputError(f"{self._path}: no MTD_MSIL2A.xml in this zip")
-        top = tops.pop()
-        return f"{top}/" if top else ""
-
-
-def _leaves(name: str) -> bool:
-    """Tell whether a name in an archive would leave the folder that it is unpacked into."""
+def leaves(name: str) -> bool:
+    """Return whether a name of metadata or in an archive would leave the product's folder."""
     parts = name.replace("\\", "/").split("/")
     return name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]
 
 
-def _refuse_large(name: str, size: int) -> None:
-    """Refuse metadata that are no metadata, before they fill the memory."""
+def refuse_large(name: str, size: int) -> None:
+    """Reject metadata that are no metadata, before they fill the memory."""
     if size > LARGEST_SMALL_FILE:
         raise InputError(f"{name}: {size} bytes are too many for metadata")

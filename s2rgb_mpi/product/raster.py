@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from osgeo import gdal
 
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product.bands import join, open_raster
+from s2rgb_mpi.product.bands import join
 from s2rgb_mpi.product.model import RGB_BANDS, Choice, Listed, Product
 from s2rgb_mpi.product.naming import names_band
+from s2rgb_mpi.product.opening import open_raster
 from s2rgb_mpi.product.remote import gdal_name
 from s2rgb_mpi.redact import file_name
 

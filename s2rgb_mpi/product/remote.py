@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from osgeo import gdal
 
-from s2rgb_mpi.errors import InputError
+from s2rgb_mpi.errors import AbsentError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,6 +67,13 @@ _AGAIN = {
 }
 """What a server says that may pass, as GDAL sees it too; all else will not change."""
 
+_ABSENT = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,  # what object stores say of files that are not there
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+}
+
 for _name, _value in _SETTINGS.items():
     if gdal.GetConfigOption(_name) is None:  # what the user set in the environment stays
         gdal.SetConfigOption(_name, _value)
@@ -78,6 +85,12 @@ def scheme(name: str) -> str:
     return before.lower() if separator and before.isalnum() else ""
 
 
+def split_query(name: str) -> tuple[str, str]:
+    """Cut a URL in two before its query, which may be a signature; other names have none."""
+    url, mark, query = name.partition("?")
+    return (url, mark + query) if gdal_name(url).startswith("/vsicurl/") else (name, "")
+
+
 def is_remote(name: str) -> bool:
     """Tell whether a name is a URL, or one of GDAL's virtual files."""
     return name.startswith("/vsi") or scheme(name) in _SCHEMES
@@ -85,7 +98,7 @@ def is_remote(name: str) -> bool:
 
 def is_far(name: str) -> bool:
     """Tell whether GDAL reads a file through a network of its own, every seek a request."""
-    return "/vsi" in name.replace("/vsizip/", "").replace("/vsimem/", "")
+    return "/vsi" in re.sub("/vsi(zip|tar|mem|subfile)/", "", name)
 
 
 def gdal_name(name: str) -> str:
@@ -126,7 +139,7 @@ def fetch(name: str) -> bytes:
     path = gdal_name(name)
     status = gdal.VSIStatL(path)
     if status is None or status.IsDirectory():
-        raise InputError(f"{name}: no such file")
+        raise AbsentError(f"{name}: no such file")
     if status.size > LARGEST_SMALL_FILE:
         raise InputError(f"{name}: {status.size} bytes are too many for metadata")
     file = gdal.VSIFOpenL(path, "rb")
@@ -164,7 +177,9 @@ def forget(paths: Iterable[str]) -> None:
     """Make GDAL ask anew for files of a network: it remembers what it failed to read."""
     for path in paths:
         if path.startswith("/vsi"):
-            gdal.VSICurlPartialClearCache(path)
+            # Of a file in an archive: the archive.
+            inner = re.search(r"\{(/vsi.*)\}|,(/vsi.*)", path)
+            gdal.VSICurlPartialClearCache((inner[1] or inner[2]) if inner else path)
 
 
 def beginning(name: str) -> bytes:
@@ -191,6 +206,7 @@ def _download(url: str, beginning: int | None = None) -> bytes:
     import urllib.error  # noqa: PLC0415
     import urllib.request  # noqa: PLC0415
 
+    kind = InputError
     for attempt in range(RETRIES + 1):
         try:
             request = _request(url)
@@ -199,6 +215,7 @@ def _download(url: str, beginning: int | None = None) -> bytes:
         except urllib.error.HTTPError as error:
             problem = refused(f"HTTP {error.code} {error.reason}")
             if error.code not in _AGAIN:
+                kind = AbsentError if error.code in _ABSENT else InputError
                 break
         # A refused connection, a timeout, no such host, no HTTP, no URL.
         except (OSError, ValueError, http.client.HTTPException) as error:
@@ -210,7 +227,7 @@ def _download(url: str, beginning: int | None = None) -> bytes:
             return text
         if attempt < RETRIES:
             time.sleep(RETRY_SECONDS * 2**attempt)
-    raise InputError(f"{url}: {' '.join(problem.split())}")
+    raise kind(f"{url}: {' '.join(problem.split())}")
 
 
 def _request(url: str) -> Any:

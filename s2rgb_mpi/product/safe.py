@@ -2,62 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from s2rgb_mpi.errors import InputError, UsageError
+from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.product.bands import join
-from s2rgb_mpi.product.calibrate import Stated
-from s2rgb_mpi.product.metadata import Tree, parse
-from s2rgb_mpi.product.model import RGB_BANDS, Choice, Listed, Product
-from s2rgb_mpi.product.places import L1C_METADATA, L2A_METADATA, Archive, Folder, metadata_kind
-from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
+from s2rgb_mpi.product.described import describe
+from s2rgb_mpi.product.downloads import HEAD_NBYTES, refuse_answer
+from s2rgb_mpi.product.geocoding import read_geocoding
+from s2rgb_mpi.product.locate import locate
+from s2rgb_mpi.product.metadata import parse
+from s2rgb_mpi.product.model import RESOLUTIONS, RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.product.places import L2A_METADATA, leaves, metadata_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from s2rgb_mpi.product.described import Described
+    from s2rgb_mpi.product.geocoding import Placed
+    from s2rgb_mpi.product.locate import Found
+    from s2rgb_mpi.product.metadata import Tree
     from s2rgb_mpi.product.places import Place
-
-BAND_IDS = {"B04": "3", "B03": "2", "B02": "1"}
-"""ESA's `band_id` of each band, for products whose metadata carry no Spectral_Information."""
-
-NATIVE_RESOLUTION = 10
-"""The pixel size of B04, B03 and B02 at Level-1C, metres: there they have no other."""
-
-
-class _Level(NamedTuple):
-    """What the metadata of a processing level call things; older names stand last."""
-
-    offset: str
-    quantification: tuple[str, ...]
-
-
-_LEVELS = {
-    L2A_METADATA: _Level(
-        "BOA_ADD_OFFSET", ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE")
-    ),
-    L1C_METADATA: _Level("RADIO_ADD_OFFSET", ("QUANTIFICATION_VALUE",)),
-}
 
 _IMAGES = ("IMAGE_FILE", "IMAGE_FILE_2A", "IMAGE_ID_2A", "IMAGE_ID")
 """Paths of images, without their ending; the last two are bare names in the granule's folder."""
 
 
-def open_safe(path: str, choice: Choice | None = None) -> Product:
+def open_safe(name: str, choice: Choice | None = None) -> list[Product]:
     """Read what a SAFE product says of itself.
 
     Parameters
     ----------
-    path : str
-        The SAFE folder, the metadata file in it (``MTD_MSIL2A.xml``), or a zip of the folder.
+    name : str
+        Path, URL or GDAL's name of the SAFE folder, of a folder that holds it, of the metadata
+        file in it (``MTD_MSIL2A.xml``), or of a zip or tar of the folder.
     choice : Choice, optional
-        Resolution, level, and what the user states of the values.
+        Resolution, level, granule, and what the user states of the values.
 
     Returns
     -------
-    Product
-        The bands B04, B03, B02 at the resolution of the choice.
+    list of Product
+        One for each granule, in the order of the metadata: the bands B04, B03, B02 at the
+        resolution of the choice. Products since the end of 2016 have one granule.
 
     Raises
     ------
@@ -66,154 +51,178 @@ def open_safe(path: str, choice: Choice | None = None) -> Product:
 
     Notes
     -----
-    Sentinel-2 Products Specification Document, L2A product metadata, issues 12 to 14. The offset
-    list is read, never guessed from the processing baseline or the date: products of baseline
-    99.99 have none, and reprocessed products sensed before 2022 have one.
+    Sentinel-2 Products Specification Document, L2A product metadata, issues 12 to 14.
     """
     choice = choice or Choice()
-    place, metadata = _find(Path(path), choice)
+    found = locate(name, choice)
+    if found is None or found.is_tile:
+        raise InputError(f"{name}: not a SAFE folder and not an MTD_MSIL2A.xml")
+    return read_safe(found, choice)
+
+
+def read_safe(found: Found, choice: Choice) -> list[Product]:
+    """Read what a SAFE product says of itself, once it is known where it is.
+
+    Parameters
+    ----------
+    found : Found
+        The place of its files, and its metadata file.
+    choice : Choice
+        Resolution, granule, and what the user states of the values.
+
+    Returns
+    -------
+    list of Product
+        As :func:`open_safe` does.
+    """
+    described, tree = described_by(found)
+    listed = granules(tree)
+    chosen = _chosen(found, listed, choice)
+    several = len(listed) > 1
+    return [
+        _product(
+            found, replace(described, name=identifier) if several else described, images, choice
+        )
+        for identifier, images in chosen.items()
+    ]
+
+
+def described_by(found: Found) -> tuple[Described, Tree]:
+    """Read the metadata file of a product: what it states of the values, and all of it."""
+    place, metadata = found
     said = place.say(metadata)
-    tree = parse(said, place.read(metadata))
-    _refuse_several_granules(said, tree)
-    level = metadata_kind(metadata)
-    stated = _stated(said, tree, _LEVELS[level])
-    suffix = _suffix(said, level, choice.resolution)
+    text = place.read(metadata)
+    refuse_answer(said, text[:HEAD_NBYTES])  # some servers have a page for whatever is not there
+    tree = parse(said, text)
+    return describe(said, tree, metadata_kind(metadata), place.name), tree
+
+
+def _product(found: Found, described: Described, images: list[str], choice: Choice) -> Product:
+    """Join the bands of one granule."""
+    place, metadata = found
+    said = place.say(metadata)
+    suffix = _suffix(said, metadata_kind(metadata), choice.resolution)
+    files = {band: _image(said, images, f"_{band}{suffix}") for band in RGB_BANDS}
+    placed, warning = granule_geocoding(place, files[RGB_BANDS[0]])
     listed = [
         Listed(
             band,
-            _band_file(place, metadata, tree, f"_{band}{suffix}"),
-            metadata=stated[band],
-            nodata=_nodata(said, tree),
-            masks=False,
+            _band_file(found, f"{file}.jp2"),
+            metadata=described.of(band, said),
+            nodata=described.nodata,
+            internal=True,
+            placed=placed.get(choice.resolution),
         )
-        for band in RGB_BANDS
+        for band, file in files.items()
     ]
-    name = tree.first("PRODUCT_URI", "PRODUCT_URI_2A") or place.name
+    product = join(described.name, listed, choice)
     return replace(
-        join(name.removesuffix(".SAFE"), listed, choice),
-        sensing_time=tree.first("PRODUCT_START_TIME"),
-        baseline=tree.first("PROCESSING_BASELINE"),
+        product,
+        sensing_time=described.sensing_time,
+        baseline=described.baseline,
         is_sentinel_2=True,
+        warnings=(*described.relevant(choice), *warning, *product.warnings),
     )
 
 
-def _find(path: Path, choice: Choice) -> tuple[Place, str]:
-    """Return where the product's files are, and the name of its metadata file."""
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    if path.is_file() and path.suffix.lower() != ".zip" and not metadata_kind(path.name):
-        raise InputError(f"{path}: not a SAFE folder and not an MTD_MSIL2A.xml")
-    place: Place = Folder(path if path.is_dir() else path.parent)
-    names = place.names() if path.is_dir() else [path.name]
-    if path.is_file() and not metadata_kind(path.name):
-        place = Archive(path)
-        names = place.names()
-    kinds = {metadata_kind(name): name for name in names}
-    if L2A_METADATA in kinds:
-        return place, kinds[L2A_METADATA]
-    if L1C_METADATA not in kinds:
-        raise InputError(f"{path}: no MTD_MSIL2A.xml in this folder")
-    if not choice.allow_l1c:
+def granule_geocoding(place: Place, image: str) -> tuple[dict[int, Placed], tuple[str, ...]]:
+    """Read where the images of a granule lie, by the granule's own metadata.
+
+    Parameters
+    ----------
+    place : Place
+        Of the product's files.
+    image : str
+        One of the granule's images, relative to the product's folder.
+
+    Returns
+    -------
+    (dict of int to Placed, tuple of str)
+        By resolution, metres; empty where there are no such metadata. Warnings if these cannot
+        be read, where what the images say themselves has to do.
+    """
+    folder, _, inside = image.partition("/IMG_DATA/")
+    if not inside:
+        return {}, ()
+    identifier = folder.rpartition("/")[2]
+    # Until 2016 the file had a name like that of its granule.
+    old = re.sub(r"_N\d\d\.\d\d$", "", identifier).replace("_MSI_", "_MTD_")
+    try:
+        for name in ("MTD_TL.xml", *([f"{old}.xml"] if "_TL_" in identifier else [])):
+            text = place.read_if_there(f"{folder}/{name}")
+            if text is not None:
+                said = place.say(f"{folder}/{name}")
+                return read_geocoding(said, parse(said, text)), ()
+    except InputError as error:
+        return {}, (f"{error}; the place that the images themselves state is used",)
+    return {}, ()
+
+
+def granules(tree: Tree) -> dict[str, list[str]]:
+    """List the images of each granule, relative to the product's folder, without their ending."""
+    found: dict[str, list[str]] = {}
+    for node in tree.all("Granule", "Granules"):
+        # The same granule may be listed once per resolution.
+        identifier = node.get("granuleIdentifier", "")
+        images = found.setdefault(identifier, [])
+        folder = f"GRANULE/{identifier}/IMG_DATA"
+        for child in node:
+            name = (child.text or "").strip()
+            if child.tag.rpartition("}")[2] not in _IMAGES:
+                continue
+            resolution = name.rpartition("_")[2]
+            bare = f"R{resolution}/{name}" if resolution.endswith("m") else name
+            images.append(name if "/" in name else f"{folder}/{bare}")
+    return found
+
+
+def _chosen(found: Found, listed: dict[str, list[str]], choice: Choice) -> dict[str, list[str]]:
+    """Return the granule that was asked for by its identifier or its tile, or all of them."""
+    if not listed:
+        raise InputError(f"{found.place.say(found.metadata)}: lists no granule")
+    if choice.granule is None:
+        return listed
+    wanted = choice.granule.upper()
+    chosen = {
+        identifier: images
+        for identifier, images in listed.items()
+        if wanted == identifier.upper() or f"T{wanted.removeprefix('T')}" in identifier.split("_")
+    }
+    if len(chosen) != 1:
         raise InputError(
-            f"{path}: Level-1C (top of atmosphere); Level-2A is needed, or --allow-l1c"
+            f"{found.place.say(found.metadata)}: --granule {choice.granule}:"
+            f" {'several have this tile' if chosen else 'no such granule'}; the product has"
+            f" {', '.join(listed)}"
         )
-    return place, kinds[L1C_METADATA]
-
-
-def _refuse_several_granules(said: str, tree: Tree) -> None:
-    """Refuse products of 2015 and 2016 that hold several granules: they are several images."""
-    # The same granule may be listed once per resolution.
-    nodes = tree.all("Granule", "Granules")
-    names = list(dict.fromkeys(node.get("granuleIdentifier", "") for node in nodes))
-    if len(names) > 1:
-        raise InputError(f"{said}: {len(names)} granules, where one is needed: {', '.join(names)}")
-
-
-def _stated(said: str, tree: Tree, level: _Level) -> dict[str, Stated]:
-    """Read offset and quantification of the three bands."""
-    text = tree.first(*level.quantification)
-    if not text:
-        raise InputError(f"{said}: no readable calibration: no {level.quantification[0]}")
-    try:
-        quantification = float(text)
-        offsets = {node.attrib["band_id"]: int(node.text or "") for node in tree.all(level.offset)}
-    except (KeyError, ValueError) as error:
-        raise InputError(f"{said}: no readable calibration: {error}") from error
-    ids = BAND_IDS | dict(_spectral_ids(tree))
-    missing = [band for band in RGB_BANDS if offsets and ids[band] not in offsets]
-    if missing:
-        raise InputError(f"{said}: {level.offset} lacks band {', '.join(missing)}")
-    source = f"{level.offset} of the product's metadata"
-    if not offsets:
-        source = f"the product's metadata, which have no {level.offset}"
-    try:
-        return {
-            band: Stated(source, offsets.get(ids[band], 0), quantification, floats=Stated())
-            for band in RGB_BANDS
-        }
-    except UsageError as error:
-        raise InputError(f"{said}: {error}") from error
-
-
-def _nodata(said: str, tree: Tree) -> int:
-    """Read which DN means "no data"."""
-    texts, indices = tree.texts("SPECIAL_VALUE_TEXT"), tree.texts("SPECIAL_VALUE_INDEX")
-    try:
-        value = dict(zip(texts, map(int, indices), strict=True)).get("NODATA", NODATA_DN)
-    except ValueError as error:
-        raise InputError(f"{said}: no readable calibration: {error}") from error
-    if not 0 <= value < DN_COUNT:
-        raise InputError(
-            f"{said}: no readable calibration: no data must be a DN, 0..65535, not {value}"
-        )
-    return value
-
-
-def _spectral_ids(tree: Tree) -> Iterator[tuple[str, str]]:
-    """Read which `band_id` each physical band has; "B4" and "B04" are the same band."""
-    for node in tree.all("Spectral_Information"):
-        physical = node.get("physicalBand", "")
-        if physical[1:].isdigit() and "bandId" in node.attrib:
-            yield f"B{int(physical[1:]):02}", node.attrib["bandId"]
+    return chosen
 
 
 def _suffix(said: str, level: str, resolution: int) -> str:
     """Return what follows the band in an image's name."""
     if level == L2A_METADATA:
         return f"_{resolution}m"
-    if resolution != NATIVE_RESOLUTION:
+    if resolution != RESOLUTIONS[0]:
         raise InputError(f"{said}: Level-1C has these bands at 10 m only, not {resolution} m")
     return ""
 
 
-def _images(tree: Tree) -> list[str]:
-    """List the product's images, relative to its top folder, without their ending."""
-    images = []
-    for node in tree.all("Granule", "Granules"):
-        granule = f"GRANULE/{node.get('granuleIdentifier', '')}/IMG_DATA"
-        for child in node:
-            name = (child.text or "").strip()
-            if child.tag.rpartition("}")[2] not in _IMAGES:
-                continue
-            resolution = name.rpartition("_")[2]
-            bare = f"{granule}/R{resolution}/{name}" if resolution.endswith("m") else name
-            images.append(name if "/" in name else bare)
-    return images
-
-
-def _band_file(place: Place, metadata: str, tree: Tree, suffix: str) -> str:
-    """Find the one image whose name ends so, and refuse one that leaves the product."""
-    said = place.say(metadata)
-    images = [image for image in _images(tree) if image.endswith(suffix)]
-    if len(images) != 1:
+def _image(said: str, images: list[str], suffix: str) -> str:
+    """Find the one image whose name ends so."""
+    found = [image for image in images if image.endswith(suffix)]
+    if len(found) != 1:
         band, _, resolution = suffix[1:].partition("_")
         at = f" at {resolution.removesuffix('m')} m" if resolution else ""
-        raise InputError(f"{said}: lists {len(images)} files of {band}{at}, not one")
-    try:
-        file = place.gdal_name(f"{images[0]}.jp2")
-    except InputError as error:
-        raise InputError(f"{said}: {str(error).replace('.jp2', '')}") from error
+        raise InputError(f"{said}: lists {len(found)} files of {band}{at}, not one")
+    return found[0]
+
+
+def _band_file(found: Found, name: str) -> str:
+    """Return what GDAL opens for an image, and reject one that leaves the product."""
+    place, metadata = found
+    if leaves(name):
+        image = name.removesuffix(".jp2")
+        raise InputError(f"{place.say(metadata)}: {image} leaves the product folder")
+    file = place.gdal_name(name)
     if file is None:
-        name = place.say(f"{images[0]}.jp2")
-        raise InputError(f"{name}: no such file, though {metadata} lists it")
+        raise InputError(f"{place.say(name)}: no such file, though {metadata} lists it")
     return file

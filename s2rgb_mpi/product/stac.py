@@ -36,7 +36,7 @@ _L1C = re.compile(r"(?:^|.*[-_])l1c(?:[-_].*|$)", re.IGNORECASE)
 
 
 def is_stac(name: str) -> bool:
-    """Return whether an input is a STAC item or search: by its name, or else by its first bytes.
+    """Return whether an input is a STAC item or search: by its name, or else by what is in it.
 
     Parameters
     ----------
@@ -47,11 +47,11 @@ def is_stac(name: str) -> bool:
     if path.lower().endswith((".json", ".geojson")):
         return True
     if not is_remote(name):
-        return not path.lower().endswith((".zip", ".xml")) and _begins_json(name)
+        return not path.lower().endswith((".zip", ".xml")) and _holds_items(name)
     if scheme(name) not in {"http", "https"}:
         return False
     # What a name without an ending serves is known by asking only.
-    return bool(_ENDINGS.search(path)) or (not posixpath.splitext(path)[1] and _begins_json(name))
+    return bool(_ENDINGS.search(path)) or (not posixpath.splitext(path)[1] and _holds_items(name))
 
 
 def open_stac(href: str, choice: Choice | None = None) -> list[Product]:
@@ -220,9 +220,11 @@ def _refuse_l1c(item: Any, choice: Choice) -> None:
         raise InputError("Level-1C (top of atmosphere); Level-2A is needed, or --allow-l1c")
 
 
-def _begins_json(name: str) -> bool:
-    """Return whether a file or an answer begins as JSON does."""
-    return beginning(name).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+def _holds_items(name: str) -> bool:
+    """Return whether a file or an answer is GeoJSON or STAC, and not what a server explains."""
+    if beginning(name).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"{", b"["):
+        return False
+    return bool(re.search(rb'"(stac_version|Feature|FeatureCollection)"', fetch(name)))
 
 
 def _absolute(href: str, base: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.product.baseline import BASELINE_OFFSET, has_offset
 from s2rgb_mpi.product.calibrate import DN_PER_UNIT, Stated, from_scale
 from s2rgb_mpi.product.georeference import Georeference
 
@@ -24,13 +25,6 @@ BASELINES = {
 }
 """Where catalogues keep the processing baseline, and its form. The last is the version of any
 processor: only what has ESA's form is a baseline."""
-
-FIRST_BASELINE_WITH_OFFSET = (4, 0)
-BASELINE_WITHOUT_OFFSET = (99, 99)
-"""ESA's number for tests of reprocessing; its products have no offset list."""
-
-BASELINE_OFFSET = -1000.0
-"""BOA_ADD_OFFSET of all products so far that have one, DN."""
 
 _JP2_KEY = re.compile(r".*[_-]jp2", re.IGNORECASE)
 
@@ -164,11 +158,10 @@ def _stated_by_baseline(properties: Mapping[str, Any], stated: Stated) -> Stated
     if not found:
         return stated
     baseline, field = found
-    major, minor = map(int, baseline.split("."))
-    has_offset = FIRST_BASELINE_WITH_OFFSET <= (major, minor) != BASELINE_WITHOUT_OFFSET
+    in_esas_form = "{:02}.{:02}".format(*map(int, baseline.split(".")))
     return Stated(
         f"processing baseline {baseline} ({field} of the STAC item)",
-        BASELINE_OFFSET if has_offset else 0.0,
+        BASELINE_OFFSET if has_offset(in_esas_form) else 0.0,
         stated.quantification or DN_PER_UNIT,
         floats=stated,
     )

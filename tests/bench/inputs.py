@@ -58,7 +58,7 @@ def make(folder: Path, size: int) -> Inputs:
     """
     folder = folder.resolve() / str(size)
     safe = _safe(folder / "land", size, nodata_fraction=0.05)
-    product = open_safe(str(safe))
+    (product,) = open_safe(str(safe))
     cogs = tuple(_cog(Path(band.path), folder / "cogs") for band in product.bands)
     inputs = Inputs(
         safe=safe,

@@ -87,7 +87,7 @@ def measure(safe: Path, truth: Path, *, level: int, cores: int) -> dict[str, flo
 
 def decode(safe: str, first: int, step: int) -> float:
     """Return the CPU seconds that it takes to decode windows, and nothing else."""
-    product = open_safe(safe)
+    (product,) = open_safe(safe)
     datasets = [gdal.Open(band.path) for band in product.bands]
     begin = time.process_time()
     for window in product.grid.windows(EDGE, EDGE)[first::step]:

@@ -87,7 +87,7 @@ def record(safe: Path, folder: Path, layout: str) -> Path:
     The scene is given so many levels as the largest replay has, so that all of them are there.
     """
     path = folder / f"record-{layout}.npz"
-    product = open_safe(str(safe))
+    (product,) = open_safe(str(safe))
     profile = Profile(layout=layout)
     job = Job((str(safe),), (), folder / "none.tif", profile=profile)
     plan = make_plan(job, lay_out([product]))

@@ -10,7 +10,6 @@ import pytest
 from osgeo import gdal
 
 import reference
-from conftest import SMALL, read_rgb
 from rasters import scene, write_raster
 from safe import read_dn, write_safe
 from web import Web
@@ -18,38 +17,6 @@ from web import Web
 DATA = Path(__file__).parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no real files beside the project")
 BANDS = ("B04", "B03", "B02")
-RANKS = 2  # the least at which another process opens the input again
-
-
-@pytest.fixture
-def image(mpirun, tmp_path):
-    """The function that runs the program on an input and returns the image, (height, width, 3)."""
-
-    def run(*arguments, said=()):
-        output = tmp_path / "out" / "rgb.tif"
-        output.parent.mkdir()
-        result = mpirun(RANKS, *arguments, "-o", output, *SMALL)
-        assert result.returncode == 0, result.stderr
-        assert [line for line in result.said if "warning" in line] == list(said)
-        assert list(output.parent.iterdir()) == [output]
-        return read_rgb(output)
-
-    return run
-
-
-@pytest.fixture
-def refused(mpirun, tmp_path):
-    """The function that runs the program on a bad input and returns the one line it said."""
-
-    def run(*arguments):
-        result = mpirun(RANKS, *arguments, "-o", tmp_path / "rgb.tif", *SMALL)
-        assert result.returncode == 2, result.stderr
-        assert "Traceback" not in result.stderr
-        assert list(tmp_path.glob("rgb.tif*")) == []
-        (line,) = result.said
-        return line.removeprefix("s2rgb_mpi: error: ")
-
-    return run
 
 
 def band_files(folder, dn, **options):

@@ -1,0 +1,186 @@
+"""What a name stands for: a SAFE product in some place, a tile of the AWS buckets, or neither."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from s2rgb_mpi.errors import AbsentError, InputError
+from s2rgb_mpi.product.archives import MOST_LISTED, Tar, Zip
+from s2rgb_mpi.product.downloads import TAR, ZIP, identify
+from s2rgb_mpi.product.places import L1C_METADATA, L2A_METADATA, Folder, metadata_kind
+from s2rgb_mpi.product.remote import is_remote, split_query
+from s2rgb_mpi.product.server import Server
+from s2rgb_mpi.redact import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from s2rgb_mpi.product.model import Choice
+    from s2rgb_mpi.product.places import Place
+
+TILE_METADATA = "metadata.xml"
+"""What the AWS buckets call the metadata of a tile, and of a product."""
+
+TILE_FILES = frozenset({TILE_METADATA, "tileInfo.json", "productInfo.json"})
+"""What lies beside the images of a tile in the AWS buckets."""
+
+TILE = re.compile(r"(?:^|/)tiles/\d{1,2}/[C-X]/[A-Z]{2}/\d{4}/\d{1,2}/\d{1,2}/\d+(?=/|$)")
+"""A tile's folder in the AWS buckets: UTM zone, latitude band, square, date, number."""
+
+DEEPEST = 2
+"""How many folders above a product a folder may be given in its place."""
+
+BESIDE = {"manifest.safe", "inspire.xml"}
+"""Other files at the top of a product, that stand for it too."""
+
+
+class Found(NamedTuple):
+    """Where a product's files are, and the name of its metadata file among them."""
+
+    place: Place
+    metadata: str
+
+    @property
+    def is_tile(self) -> bool:
+        """Whether it is a tile of the AWS buckets, not a SAFE product."""
+        return self.metadata == TILE_METADATA
+
+
+def locate(name: str, choice: Choice) -> Found | None:
+    """Find the product that a name stands for.
+
+    Parameters
+    ----------
+    name : str
+        Path, URL or GDAL's name of a product's folder, of a folder that holds it, of its
+        metadata file, or of an archive of it.
+    choice : Choice
+        Whether it may be Level-1C.
+
+    Returns
+    -------
+    Found or None
+        None for whatever is neither, such as a raster.
+
+    Raises
+    ------
+    InputError
+        There is nothing, no product where one must be, or several.
+    """
+    if is_remote(name):
+        return _elsewhere(name, choice)
+    path = Path(name)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_dir():
+        return _folder(path, choice)
+    if metadata_kind(path.name):
+        return _product(str(path), Folder(path.parent), [path.name], choice)
+    if path.name.lower() in BESIDE or path.name in TILE_FILES:
+        return _folder(path.parent, choice)
+    return _archive(name, path.suffix.lower(), choice)
+
+
+def _archive(name: str, suffix: str, choice: Choice) -> Found | None:
+    """Look into a file; None if it is no archive, and none is expected by its name."""
+    kind = identify(name)
+    place: Place
+    if kind == ZIP or suffix == ".zip":
+        place = Zip(name)
+    elif kind == TAR or suffix == ".tar":
+        place = Tar(name)
+    elif suffix in {".xml", ".safe"}:
+        raise InputError(f"{shown(name)}: not a SAFE folder and not an MTD_MSIL2A.xml")
+    else:
+        return None
+    return _product(shown(name), place, place.names(), choice)
+
+
+def _elsewhere(name: str, choice: Choice) -> Found | None:
+    """Find a product under a URL or a name of GDAL's: by the name, as servers cannot list."""
+    address, query = split_query(name)
+    base = address.rstrip("/").rpartition("/")[2]
+    above = address.rstrip("/").removesuffix(base)
+    if metadata_kind(base):
+        return _product(shown(name), Server(above + query), [base], choice)
+    tile = TILE.search(address)
+    if tile is not None and address[tile.end() :].strip("/") in {"", *TILE_FILES}:
+        return Found(Server(address[: tile.end()] + query), TILE_METADATA)
+    if base.lower() in BESIDE:
+        address = above
+    if not address.endswith("/") and not base.lower().endswith(".safe"):
+        return _archive(name, f".{base.lower().rpartition('.')[2]}", choice)
+    place = Server(address + query)
+    try:
+        return _product(shown(name), place, place.names(), choice)
+    except AbsentError:
+        # A zip may have been saved under the product's name, as downloads are.
+        if address.endswith("/") or identify(name) != ZIP:
+            raise
+    return _archive(name, "", choice)
+
+
+def _folder(path: Path, choice: Choice) -> Found:
+    """Find the product that is a folder, or the one that lies in it."""
+    place = Folder(path)
+    names = place.names()
+    if is_tile(names):
+        return Found(place, TILE_METADATA)
+    if any(map(metadata_kind, names)):
+        return _product(str(path), place, names, choice)
+    for depth in range(1, DEEPEST + 1):
+        inside = sorted(_products(path, depth))
+        if len(inside) == 1:
+            return _folder(inside[0], choice)
+        if inside:
+            listed = ", ".join(str(one.relative_to(path)) for one in inside[:MOST_LISTED])
+            raise InputError(
+                f"{path}: {len(inside)} products in this folder, where one is needed: {listed};"
+                " give each by its own name"
+            )
+    archives = [name for name in names if name.lower().endswith((".zip", ".tar"))]
+    hint = f"; it has {', '.join(archives[:MOST_LISTED])}: give that" if archives else ""
+    raise InputError(f"{path}: no MTD_MSIL2A.xml in this folder{hint}")
+
+
+def _products(path: Path, depth: int) -> Iterator[Path]:
+    """List the folders so deep in a folder that are products."""
+    for child in path.iterdir():
+        try:
+            if not child.is_dir():
+                continue
+            if depth > 1:
+                yield from _products(child, depth - 1)
+                continue
+            names = [each.name for each in child.iterdir()]
+            if any(map(metadata_kind, names)) or is_tile(names):
+                yield child
+        except OSError:  # not for us: another user's
+            continue
+
+
+def is_tile(names: list[str]) -> bool:
+    """Return whether names are those in the folder of a tile of the AWS buckets."""
+    has_images = any(name in {"R10m", "R20m", "R60m", "B04.jp2"} for name in names)
+    return has_images and not TILE_FILES.isdisjoint(names)
+
+
+def _product(said: str, place: Place, names: list[str], choice: Choice) -> Found:
+    """Choose the metadata of a product among the names in its top folder."""
+    kinds = {metadata_kind(name): name for name in names}
+    if L2A_METADATA in kinds:
+        return Found(place, kinds[L2A_METADATA])
+    if L1C_METADATA not in kinds:
+        raise AbsentError(f"{said}: no MTD_MSIL2A.xml in this folder")
+    refuse_l1c(said, choice)
+    return Found(place, kinds[L1C_METADATA])
+
+
+def refuse_l1c(said: str, choice: Choice) -> None:
+    """Reject a top-of-atmosphere product, unless it was asked for."""
+    if not choice.allow_l1c:
+        raise InputError(
+            f"{said}: Level-1C (top of atmosphere); Level-2A is needed, or --allow-l1c"
+        )

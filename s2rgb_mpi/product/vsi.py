@@ -1,0 +1,70 @@
+"""A file of GDAL's, for libraries that read files of Python's."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+from osgeo import gdal
+
+gdal.UseExceptions()
+
+
+class VsiFile(io.RawIOBase):
+    """A file that GDAL opens, wherever it is.
+
+    Parameters
+    ----------
+    path : str
+        A name of GDAL's.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._file = None
+        try:
+            status = gdal.VSIStatL(path)
+            self._file = status and gdal.VSIFOpenL(path, "rb")
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
+        if self._file is None:
+            raise OSError("no such file, or the server does not give it to us")
+        self._nbytes = status.size
+
+    def readable(self) -> bool:
+        """Return whether it can be read: always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return whether it can be read anywhere: always."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a place, bytes."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._nbytes}[whence]
+        if start + offset < 0:
+            raise OSError(f"no place {start + offset} in a file")
+        gdal.VSIFSeekL(self._file, start + offset, os.SEEK_SET)
+        return start + offset
+
+    def tell(self) -> int:
+        """Return the place, bytes."""
+        return int(gdal.VSIFTellL(self._file))
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as many bytes as the buffer holds; fewer at the end."""
+        data = gdal.VSIFReadL(1, len(buffer), self._file) or b""
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close it."""
+        if not self.closed and self._file is not None:
+            gdal.VSIFCloseL(self._file)
+        super().close()
