@@ -98,7 +98,7 @@ class _File:
     """
 
     def __init__(self, product: Product, bands: Sequence[Band], memory: Memory, place: int) -> None:
-        self._bands = bands
+        self.bands = bands
         self._memory = memory
         self._place = place
         has_mask = any(band.stored.has_mask for band in bands)
@@ -118,21 +118,21 @@ class _File:
         try:
             return self._read(window)
         except RuntimeError as error:
-            path = self._bands[0].path
+            path = self.bands[0].path
             raise ReadError(f"{tuple(window)} of {path}: {cause(error, path)}") from error
 
     def _read(self, window: Window) -> NDArray[np.uint16]:
-        dtype, count = self._bands[0].stored.dtype, len(self._bands)
-        numbers = [band.number for band in self._bands]
+        dtype, count = self.bands[0].stored.dtype, len(self.bands)
+        numbers = [band.number for band in self.bands]
         if self._alpha is not None and self._alpha.dtype == dtype:
             numbers.append(self._alpha.number)  # pixel by pixel it shares the others' blocks
         values = self._values(window, "bands", dtype, numbers)
-        if all(band.stored.is_dn for band in self._bands):
+        if all(band.stored.is_dn for band in self.bands):
             return values
         dn = values[:count]
         if dtype != "uint16":
             dn = self._memory.array(self._place, "dn", "uint16", dn.shape)
-        for band, one, out in zip(self._bands, values[:count], dn, strict=True):
+        for band, one, out in zip(self.bands, values[:count], dn, strict=True):
             to_dn(one, band.stored, out)
         if self._alpha is not None:
             _hide(dn, values[count] if len(numbers) > count else self._alpha_alone(window))
@@ -158,7 +158,7 @@ class _File:
     def _masks(self, window: Window) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
         """Read the file's masks: which bands they are for, and 0 where these have no data."""
         mask = self._memory.array(self._place, "mask", "uint8", (window.height, window.width))
-        for index, band in enumerate(self._bands):
+        for index, band in enumerate(self.bands):
             if not band.stored.has_mask:
                 continue
             raster = self._dataset.GetRasterBand(band.number)
