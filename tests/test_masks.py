@@ -9,6 +9,7 @@ from osgeo import gdal
 
 from opened import open_safe
 from rasters import add_mask, scene, write_item, write_raster
+from s2rgb_mpi.advice import describe
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.job import Job
@@ -259,6 +260,25 @@ def test_what_is_no_data_is_part_of_the_job(tmp_path, dn, valid):
     add_mask(path, valid, inside=False)
     digests.add(digest())
     assert len(digests) == 4
+
+
+def test_a_dry_run_names_what_is_no_data(tmp_path, dn, valid):
+    def said(path, **options):
+        job = Job((), ((path,) * 3,), tmp_path / "rgb.tif", **options)
+        (line, *rest) = [
+            line for line in describe(prepare(job), 3).split("\n") if "no data" in line
+        ]
+        assert len(rest) == 2
+        return line.partition("no data ")[2]
+
+    values = np.dstack([dn[..., 0], valid]).astype(np.uint16)
+    path = write_raster(tmp_path / "1.tif", values, options=["ALPHA=YES"], nodata=9999)
+    assert said(path, nodata=(8, 7)) == "9999, 7, 8, 0, alpha band 2"
+    add_mask(path, valid)
+    assert said(path) == "9999, 0, mask, alpha band 2"
+    path = write_raster(tmp_path / "2.tif", dn[..., 0].astype(np.float32))
+    assert said(path) == "what is not finite"
+    assert said(path, nodata=(0,)) == "0"
 
 
 def test_memory_counts_what_marks_no_data(tmp_path, dn, valid):
