@@ -2,6 +2,7 @@
 
 import shutil
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -112,7 +113,7 @@ def test_what_the_server_does_not_give_us(safe, web, end):
     line = refusal(f"{web.url}/{safe.name}{end}?sig=SECRET")
     assert line.startswith(f"{web.url}/{safe.name}{end}: ")
     assert "SECRET" not in line
-    assert ("HTTP 403" in line) or ("the server does not give it to us" in line)
+    assert ("no such file, or it is not for us" if end == ".zip" else "HTTP 403 Forbidden") in line
 
 
 def test_a_server_that_does_not_answer(web):
@@ -145,6 +146,23 @@ def test_a_zip_that_was_cut_off_before_it_came_there(safe, web):
     assert refusal(f"{web.url}/{archive.name}").startswith(
         f"{web.url}/{archive.name}: incomplete, download it again: "
     )
+
+
+def test_an_archive_on_a_server_without_ranges(safe, web, monkeypatch):
+    pack_tar(safe, web.folder / "x.tar")
+    before = web.answer
+
+    def answer(request):
+        del request.headers["Range"]
+        with suppress(BrokenPipeError):  # GDAL hangs up when it sees that
+            before(request)
+
+    monkeypatch.setattr(web, "answer", answer)
+    for name in (f"{safe.name}.zip", "x.tar"):
+        line = refusal(f"{web.url}/{name}?sig=SECRET")
+        assert line.startswith(f"{web.url}/{name}: cannot be read there (")
+        assert line.endswith("); download it, and give the copy")
+        assert "SECRET" not in line
 
 
 def test_a_missing_band_is_named(safe, web):

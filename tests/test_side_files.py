@@ -177,6 +177,17 @@ def test_a_granule_of_another_size_does_not_place_an_image(copy):
     assert refusal(copy) == f"{product.bands[0].path}: no coordinate reference system"
 
 
+def test_a_reduced_copy_of_the_granule_is_no_contradiction(copy):
+    """Test data of other projects are so: the metadata of a full product, images of few pixels."""
+    for image in images(copy):
+        values = gdal.Open(str(image)).ReadAsArray()[::6, ::6]
+        transform = (399960.0, 60.0, 0.0, 5300040.0, 0.0, -60.0)
+        write_jp2(image, values, transform=transform)
+    product = open_product(str(copy))
+    assert product.grid.transform[1] == 60
+    assert product.warnings == ()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -124,11 +124,13 @@ class Archive(ABC):
 
     def _complaint(self, error: Exception) -> str:
         """Return what is wrong with an archive that cannot be listed, and what to do."""
-        if isinstance(error, OSError):
-            return error.strerror or str(error)
-        if self._begins_well(first_bytes(self._name)):
+        if not isinstance(error, OSError) and self._begins_well(first_bytes(self._name)):
             return f"incomplete, download it again: this {self.kind} is cut off or damaged"
-        return f"not a readable {self.kind}: {error}"
+        # zipfile hides that a file cannot be read behind an error of its own.
+        cause = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(cause, OSError) or not is_remote(self._name):
+            return f"not a readable {self.kind}: {getattr(error, 'strerror', None) or error}"
+        return f"cannot be read there ({cause}); download it, and give the copy"
 
     def _find_top(self) -> str:
         """Find the folder with the metadata, however deep; it ends in a slash, or is empty."""

@@ -91,7 +91,8 @@ def settle(user: Stated, metadata: Stated, tags: Stated, *, holds_reflectance: b
     who, the first wins       what counts as a statement
     ========================  =============================================================
     1. the user               ``--offset``, ``--quantification``
-    2. a SAFE product's XML   its offset list; without a list the offset is 0; nothing of floats
+    2. a SAFE product's XML   its offset list; without a list the offset is 0; of a tile of the
+                              AWS buckets without its product's metadata the baseline
     3. a STAC item            a flag that the offset has been applied (0); else the offset of the
                               asset or its band; else, of integers, its processing baseline
     4. GDAL's band tags       scale and offset in the TIFF

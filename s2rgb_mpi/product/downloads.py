@@ -8,13 +8,10 @@ import shlex
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from osgeo import gdal
-
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.product.remote import gdal_name, is_remote
+from s2rgb_mpi.product.vsi import VsiFile
 from s2rgb_mpi.redact import shown
-
-gdal.UseExceptions()
 
 ZIP, TAR = "zip", "tar"
 
@@ -62,22 +59,11 @@ def first_bytes(name: str) -> bytes:
     name : str
         A path, a URL, or GDAL's name.
     """
-    if not is_remote(name):
-        try:
-            with Path(name).open("rb") as local:
-                return local.read(HEAD_NBYTES)
-        except OSError:
-            return b""
     try:
-        file = gdal.VSIFOpenL(gdal_name(name), "rb")
-    except RuntimeError:
+        with VsiFile(gdal_name(name)) if is_remote(name) else Path(name).open("rb") as file:
+            return bytes(file.read(HEAD_NBYTES) or b"")
+    except OSError:
         return b""
-    if file is None:
-        return b""
-    try:
-        return bytes(gdal.VSIFReadL(1, HEAD_NBYTES, file) or b"")
-    finally:
-        gdal.VSIFCloseL(file)
 
 
 def identify(name: str) -> str:

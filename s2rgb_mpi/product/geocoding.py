@@ -113,6 +113,8 @@ def reconcile(path: str, own: Grid, placed: Placed) -> tuple[Grid, str]:
     if (own.width, own.height) != (grid.width, grid.height):
         if not own.crs:
             return own, ""  # nothing tells where it lies, which is refused
+        if same_crs(own.crs, grid.crs) and _same_extent(own, grid):
+            return own, ""  # a reduced copy
         return own, (
             f"{path}: {own.width} x {own.height} pixels, where {source} has"
             f" {grid.width} x {grid.height}; the place that the image itself states is used"
@@ -140,6 +142,20 @@ def same_place(one: Grid, other: Grid) -> bool:
     return all(
         abs(a - b) <= ROUNDING * pixel for a, b in zip(one.transform, other.transform, strict=True)
     )
+
+
+def _same_extent(one: Grid, other: Grid) -> bool:
+    """Return whether two grids of different pixels cover the same, but for a pixel of the first."""
+    return all(
+        abs(a - b) < abs(one.transform[1])
+        for a, b in zip(_corners(one), _corners(other), strict=True)
+    )
+
+
+def _corners(grid: Grid) -> tuple[float, float, float, float]:
+    """Return two opposite corners of a grid that is not rotated: x, y, x, y."""
+    x, dx, _, y, _, dy = grid.transform
+    return x, y, x + dx * grid.width, y + dy * grid.height
 
 
 def _say(grid: Grid) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from osgeo import gdal
 
 from s2rgb_mpi.errors import AbsentError, InputError
+from s2rgb_mpi.product.vsi import VsiFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -142,13 +143,11 @@ def fetch(name: str) -> bytes:
         raise AbsentError(f"{name}: no such file")
     if status.size > LARGEST_SMALL_FILE:
         raise InputError(f"{name}: {status.size} bytes are too many for metadata")
-    file = gdal.VSIFOpenL(path, "rb")
-    if file is None:
-        raise InputError(f"{name}: {refused(gdal.GetLastErrorMsg() or 'cannot be opened')}")
     try:
-        return bytes(gdal.VSIFReadL(1, status.size, file) or b"")
-    finally:
-        gdal.VSIFCloseL(file)
+        with VsiFile(path) as file:
+            return bytes(file.readall())
+    except OSError as error:
+        raise InputError(f"{name}: {refused(str(error))}") from error
 
 
 def stamp(path: str) -> str:

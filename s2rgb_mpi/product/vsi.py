@@ -34,7 +34,7 @@ class VsiFile(io.RawIOBase):
         except RuntimeError as error:
             raise OSError(str(error)) from error
         if self._file is None:
-            raise OSError("no such file, or the server does not give it to us")
+            raise OSError("no such file, or it is not for us")
         self._nbytes = status.size
 
     def readable(self) -> bool:
@@ -58,10 +58,24 @@ class VsiFile(io.RawIOBase):
         return int(gdal.VSIFTellL(self._file))
 
     def readinto(self, buffer: Any) -> int:
-        """Read as many bytes as the buffer holds; fewer at the end."""
-        data = gdal.VSIFReadL(1, len(buffer), self._file) or b""
-        buffer[: len(data)] = data
-        return len(data)
+        """Read as many bytes as the buffer holds; fewer at the end.
+
+        Raises
+        ------
+        OSError
+            A server failed, or sends no ranges.
+        """
+        wanted = max(0, min(len(buffer), self._nbytes - self.tell()))
+        if not wanted:
+            return 0
+        try:
+            data = gdal.VSIFReadL(1, wanted, self._file) or b""
+        except RuntimeError as error:
+            raise OSError(" ".join(str(error).split())) from error
+        if len(data) < wanted:
+            raise OSError("cannot be read to its end")
+        buffer[:wanted] = data
+        return wanted
 
     def close(self) -> None:
         """Close it."""
