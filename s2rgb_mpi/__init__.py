@@ -25,6 +25,7 @@ Read the rooms in the order a block travels::
     news                    what the other ranks tell rank 0, while they work and at the end
     conclusion              rank 0 draws up the account of the run, and has it told
     report, errors          what the run says, and how it fails
+    redact                  names without signatures and passwords, for all that is said or kept
     advice                  ranks, memory and the submit line, before a run
 
 ``__main__`` gives every rank its role, guards it, and ends all of them together.

@@ -79,9 +79,10 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         "products",
         nargs="*",
         metavar="PRODUCT",
-        help="a SAFE folder, the MTD_MSIL2A.xml in it, or a zip of it; a STAC item (.json, path or"
-        " URL); a raster with several bands (path, URL, or a name of GDAL's such as /vsis3/...);"
-        " several of one UTM grid: a mosaic, the first valid pixel in the order given wins",
+        help="a SAFE folder, the MTD_MSIL2A.xml in it, or a zip of it; a STAC item, or a saved"
+        " search, whose items count in their order (JSON, path or URL); a raster with several bands"
+        " (path, URL, or a name of GDAL's such as /vsis3/...); several of one UTM grid: a mosaic,"
+        " the first valid pixel in the order given wins",
     )
     group.add_argument(
         "--rgb",
