@@ -126,9 +126,14 @@ def _listed(asset: Asset, properties: Mapping[str, Any], href: str) -> Listed:
 
 def _content(href: str) -> Any:
     """Read JSON."""
+    text = fetch(href)
     try:
-        return json.loads(fetch(href))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
+        if text.lstrip()[:1] == b"<":
+            raise InputError(
+                f"{href}: a web page or XML, not JSON; a login or another address may be needed"
+            ) from error
         raise InputError(f"{href}: not JSON: {error}") from error
 
 
@@ -142,7 +147,9 @@ def _features(href: str, content: Any) -> list[Any]:
     if kind == "Feature":
         return [content]
     if kind is None:
-        raise InputError(f"{href}: a STAC item (Feature) is needed{_answer(content)}")
+        raise InputError(
+            f"{href}: a STAC item (Feature) is needed, not JSON without a type{_answer(content)}"
+        )
     if kind != "FeatureCollection":
         hint = "; open one of its items, or a saved search" if "links" in content else ""
         raise InputError(f"{href}: a STAC item (Feature) is needed, not {kind}{hint}")
@@ -154,9 +161,12 @@ def _features(href: str, content: Any) -> list[Any]:
 
 def _answer(content: Mapping[str, Any]) -> str:
     """Return what a server explains in place of sending an item."""
-    texts = (content.get(name) for name in ("description", "detail", "message", "error"))
+    inner = content.get("error")
+    places = (content, inner) if isinstance(inner, dict) else (content,)
+    names = ("description", "detail", "message", "error")
+    texts = (place.get(name) for place in places for name in names)
     text = next((text for text in texts if isinstance(text, str)), "")
-    return f": {' '.join(text.split())[:LONGEST_ANSWER]}" if text else ""
+    return f"; it says: {' '.join(text.split())[:LONGEST_ANSWER]}" if text else ""
 
 
 def _page(href: str, content: Any, count: int) -> list[str]:
