@@ -75,7 +75,7 @@ def open_raster(path: str) -> gdal.Dataset:
 
 
 def cause(error: Exception, path: str) -> str:
-    """Return GDAL's words on one line, without the path that they begin with; and what to do."""
+    """Return GDAL's message on one line, without the path at its beginning; with a remedy."""
     words = " ".join(str(error).split())
     return refused(words.removeprefix(path).lstrip(":, "))
 
