@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 
 class S2RGBError(Exception):
-    """What the user is told in one line; ``str(error)`` is that line.
+    """A failure in one line for the user; ``str(error)`` is that line.
 
-    Its text has no secrets, whatever it was made of: it goes to the terminal, and also into
-    messages between ranks, the partial file and the report.
+    The line contains no secrets, even if it was made from a URL with a signature: it goes to the
+    terminal, and also into messages between ranks, the partial file and the report.
     """
 
     exit_code = 5

@@ -7,19 +7,19 @@ from pathlib import PurePosixPath
 from urllib.parse import parse_qs
 
 _NETWORK = "curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs"
-"""GDAL's virtual file systems behind which there is a network."""
+"""GDAL's virtual file systems that use a network."""
 
 _BEGIN = rf"(?:[A-Za-z][A-Za-z0-9+.-]*://|/vsi(?:{_NETWORK})(?:_streaming)?[/?])"
 
 _IN_BRACES = re.compile(rf"(?<=\{{){_BEGIN}[^}}\"<>]*(?=\}})")
-"""The archive in ``/vsizip/{/vsicurl/https://…}/file``: the only name that others follow."""
+"""The archive in ``/vsizip/{/vsicurl/https://…}/file``: here the name has an end."""
 
 _IN_TEXT = re.compile(rf"{_BEGIN}[^\s\"<>]*")
 _WHOLE = re.compile(rf"{_BEGIN}[^\"<>]*")
 """A quotation mark cannot be part of a URL; it ends one in JSON, and in names of GDAL's drivers."""
 
 _CLOSING = re.compile(r"[]\[(){}'`:,;.!]*$")
-"""What may follow a name in a sentence."""
+"""Characters that may follow a name in a sentence."""
 
 _OPTIONS = re.compile(r"/vsi(?:curl|curl_streaming)\?(.*)", re.DOTALL)
 """GDAL's form with options, one of which is the URL, encoded."""
@@ -30,7 +30,7 @@ _SECRET = re.compile(
     r"|awsaccesskeyid|api[_-]?key|passw(?:or)?d)=)[^\s&\"<>]+|(?<=\bbearer )\S+",
     re.IGNORECASE,
 )
-"""What is a secret wherever it stands: GDAL and libcurl may repeat a part of a URL."""
+"""Parameters that are secrets wherever they occur: messages may contain a part of a URL."""
 
 
 def redact(text: str) -> str:
@@ -72,7 +72,7 @@ def file_name(name: str) -> str:
 
 
 def _in_text(match: re.Match[str]) -> str:
-    """Return a name that stands in a text, with what closes the sentence."""
+    """Return a name in a text without its secrets; punctuation after it stays."""
     name = match[0]
     closing = _CLOSING.search(name)
     assert closing is not None  # noqa: S101  it matches nothing too

@@ -15,6 +15,8 @@ USER = Stated("--offset", -7, 5_000.0)
 METADATA = Stated("the item", 0, 20_000.0)
 TAGS = Stated("the tags", -1000, 10_000.0)
 NOTHING = Stated()
+ESA = Stated("the list", -1000, 10_000.0, floats=NOTHING)
+WITHOUT_SCALE = from_scale("t", scale=None, offset=-0.1)
 
 
 def settled(user, metadata, tags, *, holds_reflectance=False):
@@ -31,6 +33,10 @@ def settled(user, metadata, tags, *, holds_reflectance=False):
         ((Stated("--offset", 0), METADATA, TAGS), 0, 20_000, "--offset"),
         ((Stated("--offset", None, 1.0), NOTHING, TAGS), -1000, 1, "the tags"),
         ((NOTHING, Stated("the item", 0), TAGS), 0, 10_000, "the item"),
+        ((NOTHING, ESA, TAGS), -1000, 10_000, "the list"),
+        ((NOTHING, WITHOUT_SCALE, NOTHING), -1000, 10_000, "t"),
+        ((Stated("--offset", None, 1_000.0), WITHOUT_SCALE, NOTHING), -100, 1_000, "t"),
+        ((NOTHING, from_scale("t", scale=None, offset=-900), NOTHING), -900, 10_000, "t"),
     ],
 )
 def test_the_first_statement_counts(said, offset, quantification, source):
@@ -58,6 +64,12 @@ def test_the_offset_is_one_of_those_stated_never_a_sum(stated):
         ((NOTHING, NOTHING, from_scale("t", scale=None, offset=-0.1)), -1000, 10_000),
         ((Stated("--offset", -1000), NOTHING, NOTHING), -1000, 10_000),  # DN, not units
         ((Stated("--offset", -100, 1_000.0), NOTHING, TAGS), -1000, 10),
+        # ESA's offset is for integers, unless the user says that the floats are DN.
+        ((NOTHING, ESA, NOTHING), 0, 10_000),
+        ((NOTHING, ESA, TAGS), -1000, 1),
+        ((Stated("--offset", None, 1.0), ESA, NOTHING), 0, 10_000),
+        ((Stated("--offset", None, 10_000.0), ESA, NOTHING), -1000, 1),
+        ((Stated("--offset", -1000), ESA, NOTHING), -1000, 10_000),
     ],
 )
 def test_floats_become_dn_of_a_ten_thousandth(said, offset, gain):

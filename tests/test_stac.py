@@ -225,8 +225,11 @@ AREA = {"type": "Feature", "geometry": None, "properties": {"name": "my field"}}
         ({"type": ["Feature"]}, "not ['Feature']"),
         ({"type": "Feature"}, "not a STAC item with files: it has no assets"),
         (make_item({"red": {"title": "x"}, "B04": {"href": None}}), "in this item; it has none"),
-        ({"code": "NotFoundError", "description": "no item\nX"}, "is needed: no item X"),
-        ({"detail": "Not authenticated"}, "is needed: Not authenticated"),
+        ("<html>log in</html>", "a web page or XML, not JSON; a login or another address"),
+        ({"description": "no item\nX"}, "not JSON without a type; it says: no item X"),
+        ({"detail": "Not authenticated"}, "without a type; it says: Not authenticated"),
+        ({"error": {"message": "Expired"}}, "without a type; it says: Expired"),
+        ({"a": 1}, "a STAC item (Feature) is needed, not JSON without a type"),
     ],
 )
 def test_what_is_no_item_is_refused(tmp_path, content, words):

@@ -228,8 +228,8 @@ def test_what_the_file_says_counts_before_the_item(tmp_path):
     ("properties", "words"),
     [
         ({}, "no coordinate reference system"),
-        ({"proj:code": "EPSG:32632"}, "neither the file says where its pixels lie, nor proj:trans"),
-        ({"proj:epsg": 32632, "proj:transform": AFFINE}, "neither the file says"),
+        ({"proj:code": "EPSG:32632"}, "no geotransform, neither in the file nor as proj:transform"),
+        ({"proj:epsg": 32632, "proj:transform": AFFINE}, "no geotransform, neither in the file"),
         (
             {"proj:epsg": 32632, **WHERE, "proj:shape": [100, 200]},
             "200 x 150 pixels, but proj:shape says 200 x 100",

@@ -32,8 +32,8 @@ class Stated:
     quantification : float, optional
         Stored units (DN) per unit of reflectance.
     floats : Stated, optional
-        What is stated of pixels that are floats, where that is less: what ESA writes into products
-        is about integers.
+        The statement that holds where pixels are floats, if it is another one: ESA's offsets are
+        for integers only.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where a file lies, as others state it: for files that do not say it themselves."""
+"""Georeference from other metadata, for files that have none of their own."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LONGEST = 60
 
 _CODE = re.compile(r"[A-Za-z][\w.-]*:[\w.-]+")
 _WKT = re.compile(r"\s*[A-Z][A-Z0-9_]*\s*[\[(]")
-"""What a CRS looks like. GDAL would take other texts for files or for addresses to be read."""
+"""The forms of a CRS. GDAL would open other texts as files or URLs."""
 
 
 class Georeference(NamedTuple):
-    """What the projection extension of STAC states of an asset, as it is there."""
+    """Fields of STAC's projection extension for one asset, unchanged."""
 
     crs: Any = None
     field: str = ""
@@ -34,7 +34,7 @@ class Georeference(NamedTuple):
 
 
 def complete(dataset: gdal.Dataset, stated: Georeference) -> tuple[str, Transform | None]:
-    """Return what a file without CRS is to have in its place.
+    """Return the CRS and the geotransform that a file lacks.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def complete(dataset: gdal.Dataset, stated: Georeference) -> tuple[str, Transfor
     Raises
     ------
     UsageError
-        What is stated is no CRS or no transform, or is that of another size of image.
+        The stated CRS is unknown, the transform is missing, or the shape differs from the file's.
     """
     if dataset.GetSpatialRef() is not None or stated.crs is None:
         return "", None
@@ -64,8 +64,8 @@ def complete(dataset: gdal.Dataset, stated: Georeference) -> tuple[str, Transfor
         height, width = (int(number) for number in list(stated.shape)[:2])
     except (TypeError, ValueError) as error:
         raise UsageError(
-            "neither the file says where its pixels lie, nor proj:transform and proj:shape of the"
-            " STAC item"
+            "no geotransform, neither in the file nor as proj:transform and proj:shape in the STAC"
+            " item"
         ) from error
     if (width, height) != (dataset.RasterXSize, dataset.RasterYSize):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Names of bands: which of them mean red, green and blue, in catalogues and in files."""
+"""Names of red, green and blue, in catalogues and in files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CORRECTIONS = ("", "nbart", "nbar", "sr", "boa")
 the same bands as NBART (corrected for the terrain) and NBAR."""
 
 OTHER = "other"
-"""What stands for any band that is none of the three."""
+"""Stands for any band that is none of the three."""
 
 NAME = re.compile(
     r"(?:(?P<correction>nbart|nbar|sr|boa)[_-])?"

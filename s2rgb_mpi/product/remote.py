@@ -30,12 +30,12 @@ REFUSED = (
     "access is refused: a signature in the URL has expired or is wrong, or credentials are missing;"
     " renew them and repeat the command with --resume"
 )
-"""What HTTP's 401 and 403 mean to the user."""
+"""The cause and the remedy of HTTP 401 and 403."""
 
 _REFUSED = re.compile(r"\bHTTP\b.*\b40[13]\b", re.DOTALL)
 
 BEGINNING_NBYTES = 64
-"""How much of a file tells what it is."""
+"""Enough to recognise JSON."""
 
 LARGEST_SMALL_FILE = 32 * 2**20
 """Metadata beyond this size are refused, bytes: real ones have less than 1 MB."""
@@ -81,7 +81,7 @@ for _name, _value in _SETTINGS.items():
 
 
 def scheme(name: str) -> str:
-    """Return the scheme of a URL, in lower case; empty for what is none."""
+    """Return the scheme of a URL, in lower case; empty for other names."""
     before, separator, _ = name.partition("://")
     return before.lower() if separator and before.isalnum() else ""
 
@@ -117,7 +117,7 @@ def gdal_name(name: str) -> str:
 
 
 def refused(words: str) -> str:
-    """Return GDAL's words on a failure, with what to do where a server has refused access."""
+    """Return an error message, with cause and remedy where a server has refused access."""
     return f"{words}: {REFUSED}" if _REFUSED.search(words) else words
 
 
@@ -182,7 +182,7 @@ def forget(paths: Iterable[str]) -> None:
 
 
 def beginning(name: str) -> bytes:
-    """Read the first bytes of a file or of what a server answers; none where that fails.
+    """Read the first bytes of a file or of a server's answer; none where that fails.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def beginning(name: str) -> bytes:
 
 
 def _download(url: str, beginning: int | None = None) -> bytes:
-    """Get a small file by HTTP, patiently; of a large one its beginning, if that is enough."""
+    """Download a small file, or the first bytes of any; busy servers are asked again."""
     # Not above: HTTP, TLS and mail headers would be a tenth of the start of every rank.
     import http.client  # noqa: PLC0415
     import urllib.error  # noqa: PLC0415
@@ -230,7 +230,7 @@ def _download(url: str, beginning: int | None = None) -> bytes:
 
 
 def _request(url: str) -> Any:
-    """Make a request of a URL: user and password become a header, which redirections do not get."""
+    """Return a request; user and password go into a header that redirections do not receive."""
     import urllib.request  # noqa: PLC0415
 
     parts = urlsplit(url.replace(" ", "%20"))

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from s2rgb_mpi.product.stac_assets import Asset
 
 MALFORMED = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
-"""What comes of looking for values where an item has others, or none."""
+"""The errors of reading fields that an item lacks, or has with other types."""
 
 LONGEST_ANSWER = 200
 """Characters of a server's explanation that an error repeats."""
 
 _VSICURL = re.compile(r"(/vsicurl(?:_streaming)?/)(https?://.*)", re.DOTALL)
 _ENDINGS = re.compile(r"/(?:items|search)/*$|/items/")
-"""How the paths of STAC APIs end that serve an item, or items."""
+"""Endings of the paths under which STAC APIs serve items."""
 
 _L1C = re.compile(r"(?:^|.*[-_])l1c(?:[-_].*|$)", re.IGNORECASE)
 
@@ -50,12 +50,12 @@ def is_stac(name: str) -> bool:
         return not path.lower().endswith((".zip", ".xml")) and _holds_items(name)
     if scheme(name) not in {"http", "https"}:
         return False
-    # What a name without an ending serves is known by asking only.
+    # Without an ending, only the answer shows whether it is JSON.
     return bool(_ENDINGS.search(path)) or (not posixpath.splitext(path)[1] and _holds_items(name))
 
 
 def open_stac(href: str, choice: Choice | None = None) -> list[Product]:
-    """Read what a STAC item, or each item of a saved search, says of a Sentinel-2 product.
+    """Read the Sentinel-2 product of a STAC item, or those of a saved search.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def open_stac(href: str, choice: Choice | None = None) -> list[Product]:
     Raises
     ------
     InputError
-        It cannot be had, is no item, or lacks an asset; or pystac is not installed.
+        It cannot be read, is no item, or lacks an asset; or pystac is not installed.
     """
     choice = choice or Choice()
     content = _content(href)
@@ -91,7 +91,7 @@ def open_stac(href: str, choice: Choice | None = None) -> list[Product]:
 
 
 def _product(said: str, href: str, item: Any, choice: Choice) -> Product:
-    """Make a product of an item; `said` is what errors begin with."""
+    """Return the product of an item; `said` is the beginning of error messages."""
     properties = item.properties
     try:
         _refuse_l1c(item, choice)
@@ -117,7 +117,7 @@ def _is_sentinel_2(properties: Mapping[str, Any]) -> bool:
 
 
 def _listed(asset: Asset, properties: Mapping[str, Any], href: str) -> Listed:
-    """List the band of an asset, with what the item states of it."""
+    """Return the band of an asset, with the item's statements on it."""
     path = _absolute(asset.fields["href"], href)
     number, count = (asset.index + 1, asset.count) if asset.count > 1 else (None, 0)
     if number and "zarr" in str(asset.fields.get("type")):  # a group of arrays, by their names
@@ -135,15 +135,20 @@ def _listed(asset: Asset, properties: Mapping[str, Any], href: str) -> Listed:
 
 def _content(href: str) -> Any:
     """Read JSON."""
+    text = fetch(href)
     try:
-        return json.loads(fetch(href))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
+        if text.lstrip()[:1] == b"<":
+            raise InputError(
+                f"{href}: a web page or XML, not JSON; a login or another address may be needed"
+            ) from error
         raise InputError(f"{href}: not JSON: {error}") from error
 
 
 def _features(href: str, content: Any) -> list[Any]:
     """Return the items in a document: itself, or those of a search."""
-    if isinstance(content, list) and content:  # how some save what a search gave
+    if isinstance(content, list) and content:  # a search saved as a bare list
         return content
     if not isinstance(content, dict):
         raise InputError(f"{href}: a STAC item (Feature) is needed, not {type(content).__name__}")
@@ -151,7 +156,9 @@ def _features(href: str, content: Any) -> list[Any]:
     if kind == "Feature":
         return [content]
     if kind is None:
-        raise InputError(f"{href}: a STAC item (Feature) is needed{_answer(content)}")
+        raise InputError(
+            f"{href}: a STAC item (Feature) is needed, not JSON without a type{_answer(content)}"
+        )
     if kind != "FeatureCollection":
         hint = "; open one of its items, or a saved search" if "links" in content else ""
         raise InputError(f"{href}: a STAC item (Feature) is needed, not {kind}{hint}")
@@ -162,14 +169,17 @@ def _features(href: str, content: Any) -> list[Any]:
 
 
 def _answer(content: Mapping[str, Any]) -> str:
-    """Return what a server explains in place of sending an item."""
-    texts = (content.get(name) for name in ("description", "detail", "message", "error"))
+    """Return the explanation of a server that did not send an item."""
+    inner = content.get("error")
+    places = (content, inner) if isinstance(inner, dict) else (content,)
+    names = ("description", "detail", "message", "error")
+    texts = (place.get(name) for place in places for name in names)
     text = next((text for text in texts if isinstance(text, str)), "")
-    return f": {' '.join(text.split())[:LONGEST_ANSWER]}" if text else ""
+    return f"; it says: {' '.join(text.split())[:LONGEST_ANSWER]}" if text else ""
 
 
 def _page(href: str, content: Any, count: int) -> list[str]:
-    """Return a warning where a document holds only a part of what a search found."""
+    """Return a warning if a document has only some of the items that a search found."""
     if not isinstance(content, dict) or content.get("type") != "FeatureCollection":
         return []
     context, links = content.get("context"), content.get("links")
@@ -195,7 +205,7 @@ def _item(said: str, content: Any) -> Any:
     assets = content.get("assets")
     if not isinstance(assets, dict) or not assets:
         raise InputError(f"{said}: not a STAC item with files: it has no assets")
-    # Searches may leave out what they were not asked for; assets without a file are none.
+    # Searches omit fields that were not requested. Assets without a file are ignored.
     content = {"stac_version": "1.0.0", "geometry": None, "links": [], **content}
     content["assets"] = {
         key: asset

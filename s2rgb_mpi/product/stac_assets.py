@@ -69,7 +69,7 @@ class Asset:
 
     @property
     def name(self) -> str:
-        """What the asset calls the band; empty if it does not list it."""
+        """The name of the band in the asset's list; empty if there is none."""
         listed = listed_bands(self.fields)
         return str(listed[self.index].get("name") or "") if listed else ""
 
@@ -144,7 +144,7 @@ def _choose(found: Sequence[Asset], resolution: int) -> list[Asset] | None:
 def _of_bands(
     found: Sequence[Asset], resolution: int
 ) -> list[list[tuple[float, tuple[int, ...], Asset]]]:
-    """Sort assets by band, red, green, blue, with their scores; those of other resolutions go."""
+    """Group assets with their scores by band; those of other resolutions are left out."""
     return [
         [
             (*score, asset)
@@ -170,7 +170,7 @@ def _score(asset: Asset, resolution: int) -> Iterator[tuple[float, tuple[int, ..
 
 
 def _first(scored: Sequence[tuple[float, tuple[int, ...], Asset]]) -> Asset:
-    """Return the asset with the lowest score, and refuse two of them."""
+    """Return the asset with the lowest score; two of them are an error."""
     best = min(each[:2] for each in scored)
     assets = [asset for *score, asset in scored if tuple(score) == best]
     if len(assets) > 1:
@@ -184,7 +184,7 @@ def _first(scored: Sequence[tuple[float, tuple[int, ...], Asset]]) -> Asset:
 
 
 def _candidates(assets: Mapping[str, Mapping[str, Any]]) -> Iterator[Asset]:
-    """List all that may be red, green or blue, once for each band of an asset."""
+    """Yield an asset for each of its bands that may be red, green or blue."""
     for key, fields in assets.items():
         if _is_picture(key, fields):
             continue
@@ -215,7 +215,7 @@ def _ranked(asset: Asset, parsed: re.Match[str] | None, tier: int) -> Asset:
     parsed : re.Match, optional
         The name of the band, matched by ``NAME``.
     tier : int
-        What tells the band: 0 the asset's key, 1 its list of one band, 2 its list of several.
+        Where the band was found: 0 in the asset's key, 1 in its list of one band, 2 of several.
     """
     said = _SIZE.search(asset.key) or (_SIZE.search(parsed[0]) if parsed else None)
     colour = COLOURS[asset.band]
@@ -247,7 +247,7 @@ def _meaning(name: str, band: Mapping[str, Any]) -> str:
 
 
 def _refuse_contradiction(key: str, band: str, meaning: str, listed: Mapping[str, Any]) -> None:
-    """Refuse an asset that is called after one band and lists another."""
+    """Reject an asset whose key names one band and whose list another."""
     if meaning not in ("", band):
         words = [listed.get(name) for name in ("name", "eo:common_name", "common_name")]
         listed_as = ", ".join(str(word) for word in words if word)

@@ -1,4 +1,4 @@
-"""What the fields of a STAC item state of an asset: its values, and where it lies."""
+"""Fields of a STAC item: scale and offset, processing baseline, georeference."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _JP2_KEY = re.compile(r".*[_-]jp2", re.IGNORECASE)
 def stated_by(
     properties: Mapping[str, Any], asset: Mapping[str, Any], key: str = "", index: int = 0
 ) -> Stated:
-    """Read what an item states of the values of one band of an asset.
+    """Read scale and offset of one band of an asset, as an item states them.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def stated_by(
     elif stated.offset is None:
         stated = _stated_by_baseline(properties, stated)
     data_type, _ = _field(properties, asset, index, "data_type")
-    if "int" in str(data_type or ""):  # then floats are not the pixels that all of this is about
+    if "int" in str(data_type or ""):  # then the statements do not describe floats
         return replace(stated, floats=Stated())
     return stated
 
@@ -115,7 +115,7 @@ def baseline_of(properties: Mapping[str, Any]) -> str:
 
 
 def georeference_of(properties: Mapping[str, Any], asset: Mapping[str, Any]) -> Georeference:
-    """Read where an item says that an asset lies; the asset's own fields come first.
+    """Read CRS and transform of an asset; its own fields precede those of the item.
 
     Parameters
     ----------
@@ -127,8 +127,7 @@ def georeference_of(properties: Mapping[str, Any], asset: Mapping[str, Any]) -> 
     Returns
     -------
     Georeference
-        Of the fields of the projection extension, as they are: they are looked at where the file
-        itself says nothing.
+        The fields unchanged: they are checked only if the file has no CRS.
     """
     places = (asset, properties)
     crs, field = next(
@@ -148,7 +147,7 @@ def georeference_of(properties: Mapping[str, Any], asset: Mapping[str, Any]) -> 
 
 
 def _stated_by_baseline(properties: Mapping[str, Any], stated: Stated) -> Stated:
-    """Let the processing baseline decide, where the item has nothing better.
+    """Derive the offset from the processing baseline, for items that state no offset.
 
     Elsewhere the baseline never decides, for there the product's own offset list is at hand. An
     item of Planetary Computer has only this number, and untouched DN behind it. It is about DN:
@@ -179,7 +178,7 @@ def _baseline(properties: Mapping[str, Any]) -> tuple[str, str] | tuple[()]:
 def _number(
     properties: Mapping[str, Any], asset: Mapping[str, Any], index: int, name: str
 ) -> tuple[float | None, str]:
-    """Return a number that is stated of a band, and its field in words."""
+    """Return a number that is stated for a band, and the name of its field."""
     value, field = _field(properties, asset, index, name)
     if value is None:
         return None, ""
@@ -192,7 +191,7 @@ def _number(
 def _field(
     properties: Mapping[str, Any], asset: Mapping[str, Any], index: int, name: str
 ) -> tuple[Any, str]:
-    """Return what a field states of a band, and the field in words; null states nothing.
+    """Return a value that is stated for a band, and the name of its field; null is no value.
 
     The band's own entry precedes its asset, the asset precedes the item.
     """
@@ -212,7 +211,7 @@ def _field(
 def _entries(
     asset: Mapping[str, Any], index: int, name: str, inner: str
 ) -> Iterator[tuple[Mapping[str, Any], str, str]]:
-    """Give the entry of a band in a list of an asset; a single entry is that of all bands."""
+    """Yield the entry of a band in a list of an asset; a single entry holds for all bands."""
     entries = asset.get(name) or []
     at = index if len(entries) > 1 else 0
     if at < len(entries) and isinstance(entries[at], dict):

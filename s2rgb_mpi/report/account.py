@@ -41,9 +41,9 @@ class BandAccount:
 
 @dataclass(frozen=True)
 class Account:
-    """What a run has to say of itself, once it is over; all files of the report are made of it.
+    """All values that the report of a finished run is made of.
 
-    Its values have no secrets, whatever it was made of: names lose query strings and passwords.
+    They contain no secrets: names lose query strings and passwords when the account is made.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Account:
     resumed: int = 0
 
     def __post_init__(self) -> None:
-        """Remove the secrets from names, and from texts in which names stand."""
+        """Remove the secrets from names, and from texts that contain names."""
         for kind, names in (
             (shown, ("command", "job", "inputs", "output")),
             (redact, ("warnings", "damaged")),
