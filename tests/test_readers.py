@@ -1,4 +1,4 @@
-"""Programs that people open the file with: each reads the pixels that GDAL reads, or says no."""
+"""Twelve readers of GeoTIFF: each reads the same pixels as GDAL, or fails as the table says."""
 
 import json
 import os
@@ -28,7 +28,7 @@ NAMES = ["B04 red", "B03 green", "B02 blue", "alpha"]
 
 @dataclass(frozen=True)
 class File:
-    """One of our files, and what GDAL reads from it."""
+    """One of our files, and the pixels that GDAL reads from it."""
 
     path: Path
     profile: Profile
@@ -84,7 +84,7 @@ def files(tmp_path_factory, mpirun, safe) -> list[File]:
 
 
 def open_all(name: str, files: list[File], folder: Path) -> dict[str, dict[str, Any]]:
-    """Have a reader open all files, in one process; return what it found, by the file's name."""
+    """Open all files with a reader, in one process; return its results by file name."""
     if not (HOME / "setup.stamp").exists():
         pytest.skip("no .venv-readers here: ci/setup --readers makes it")
     command = [str(HOME / "bin" / "python"), "-I", str(HERE / "readers" / "read.py")]
@@ -93,7 +93,7 @@ def open_all(name: str, files: list[File], folder: Path) -> dict[str, dict[str, 
             pytest.skip("ci/setup --readers found no Node.js >= 20.9 here, which it needs")
         command = ["node", str(HERE / "readers" / "read.mjs")]
     command += [name, str(folder), *(str(file.path) for file in files)]
-    # What the test's own stack needs is not for these.
+    # Without the variables that are meant for the stack of the test.
     env = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
     run = subprocess.run(
         command, env=env, cwd=HOME, capture_output=True, text=True, timeout=120, check=False
@@ -103,7 +103,7 @@ def open_all(name: str, files: list[File], folder: Path) -> dict[str, dict[str, 
 
 
 def expected_of(reader: Reader, profile: Profile) -> str:
-    """Return what the table says of a file."""
+    """Return the result that the table states for a file."""
     if error := reader.fails.get(profile.compress):
         return error
     if profile.sparse and (error := reader.fails_sparse.get(profile.compress)):
@@ -114,7 +114,7 @@ def expected_of(reader: Reader, profile: Profile) -> str:
 
 
 def outcome(found: NDArray[np.uint8], expected: NDArray[np.uint8]) -> str:
-    """Say how an image compares with GDAL's."""
+    """Return how an image compares with GDAL's."""
     assert found.shape == expected.shape
     difference = np.abs(found[..., :3].astype(int) - expected[..., :3])
     if not difference.any():
@@ -129,7 +129,7 @@ def outcome(found: NDArray[np.uint8], expected: NDArray[np.uint8]) -> str:
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_every_reader_does_what_the_table_says(tmp_path, files, name):
+def test_a_reader_has_the_results_of_the_table(tmp_path, files, name):
     reader = READERS[name]
     answers = open_all(name, files, tmp_path)
     differing = {}

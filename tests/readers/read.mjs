@@ -1,5 +1,5 @@
 // Open GeoTIFFs as a user of a package of Node.js does: read.mjs READER FOLDER FILE..., as read.py.
-// The packages are those of the folder that it is started in.
+// Packages are looked up in the current folder.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -19,14 +19,14 @@ function withValidity(width, height, samples, valid) {
   return { shape: [height, width, 4], pixels };
 }
 
-/** Take the fourth band for alpha, or else "no data" for what has the value in all bands. */
+/** Return a test for valid pixels: by the fourth band, alpha, or else by the value of "no data". */
 function rule(count, nodata) {
   if (count === 4) return (bands) => bands[3] === 255;
   return (bands) => nodata === null || bands.some((value) => value !== nodata);
 }
 
 const readers = {
-  // readRasters would hand out JPEG's YCbCr as it is stored.
+  // readRasters would return JPEG's YCbCr as it is stored.
   async "geotiff.js"(path) {
     const tiff = await require("geotiff").fromFile(path);
     const image = await tiff.getImage();

@@ -3,7 +3,8 @@
     read.py READER FOLDER FILE...
 
 Writes the pixels of FILE to FOLDER/FILE.rgba: (row, col, band) of uint8, red, green, blue and 255
-where the reader takes them for valid, 0 where for "no data"; and what else it found to found.json.
+where the reader takes them for valid, 0 where for "no data". Shapes, names of bands and errors go
+to FOLDER/found.json.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 
 class Image(NamedTuple):
-    """What a reader hands out: (row, col, band), and names of the bands where it knows any."""
+    """Pixels as (row, col, band), and the names of the bands where the reader knows any."""
 
     pixels: NDArray[np.uint8]
     names: tuple[str, ...] = ()
@@ -49,7 +50,7 @@ def read_opencv(path: Path) -> Image:
 def read_imageio(path: Path) -> Image:
     import imageio.v3 as imageio
 
-    # The plugin that it comes with; tifffile's is taken where that is installed too.
+    # Its only plugin without other packages; by default it prefers tifffile's.
     return Image(imageio.imread(path, plugin="pillow"))
 
 
@@ -119,7 +120,7 @@ def main(reader: str, folder: Path, paths: list[Path]) -> None:
     for path in paths:
         try:
             pixels, names = READERS[reader](path)
-        except Exception as error:  # noqa: BLE001  how it fails is what is asked
+        except Exception as error:  # noqa: BLE001  any error is a result
             found[path.name] = {"error": f"{type(error).__name__}: {error}"}
             continue
         if pixels.shape[2] == 3:  # it says nothing of "no data"

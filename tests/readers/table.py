@@ -1,8 +1,8 @@
-"""What each reader makes of our files: the table that tests/test_readers.py holds them to.
+"""The expected results of each reader, which tests/test_readers.py checks.
 
     python tests/readers/table.py
 
-writes it into docs/readers.md.
+writes them into docs/readers.md as a table.
 """
 
 import json
@@ -21,7 +21,7 @@ SPARSE = tuple(codec for codec in CODECS if codec != "jpeg")
 """The codecs with which tiles can be left out."""
 
 WRONG = "wrong colours, without an error"
-"""What stands in place of an error where an image is wrong and nothing is said."""
+"""In place of an error: a wrong image, and no message."""
 
 CLOSE = (8, 0.25)
 """Largest and mean difference of two JPEG decoders, which round and enlarge chroma differently."""
@@ -31,12 +31,12 @@ NO_CODEC = "requires the 'imagecodecs' package"
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """A program that opens GeoTIFFs, and what comes of it."""
+    """A program that opens GeoTIFFs, and its expected results."""
 
     title: str
     package: str
     masks: frozenset[str]
-    """The ways of marking "no data" that it knows; others it shows black."""
+    """Values of ``--mask`` that it knows; with the others "no data" is black and valid."""
     jpeg: str = "exact"
     """``exact``, or ``close``: within :data:`CLOSE` of GDAL's pixels."""
     fails: Mapping[str, str] = field(default_factory=dict)
@@ -150,7 +150,7 @@ def cells(reader: Reader) -> list[str]:
 
 
 def errors(reader: Reader) -> str:
-    """Say how a reader fails, each error once."""
+    """Return the errors of a reader, each once, with the codecs concerned."""
     sparse = {
         codec: error for codec, error in reader.fails_sparse.items() if codec not in reader.fails
     }
@@ -169,7 +169,7 @@ def table() -> str:
     heads = ["reader", "release", *CODECS, *(f"`--mask {mask}`" for mask in MASKS), "`--sparse`"]
     rows = [heads, ["---"] * len(heads), *map(cells, READERS.values())]
     failing = [[reader.title, errors(reader)] for reader in READERS.values() if errors(reader)]
-    rows += [[], ["reader", "what it says"], ["---"] * 2, *failing]
+    rows += [[], ["reader", "errors"], ["---"] * 2, *failing]
     return "".join(f"| {' | '.join(row)} |\n" if row else "\n" for row in rows)
 
 
