@@ -268,9 +268,9 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--sparse",
         action="store_true",
-        help="leave tiles without data out of the file: GDAL, rasterio and tifffile read it then;"
-        " Pillow, OpenCV, imageio, ImageMagick, sharp, async-geotiff and georaster do not; never"
-        " with jpeg (default: every tile is written)",
+        help="leave tiles without data out of the file: GDAL, rasterio, tifffile and"
+        " geotiff.js read it then; Pillow, OpenCV, imageio, ImageMagick, sharp, async-geotiff and"
+        " georaster do not; never with jpeg (default: every tile is written)",
     )
     group.add_argument(
         "--overviews",

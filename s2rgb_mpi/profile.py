@@ -151,7 +151,6 @@ class Profile:
         if self.compress not in _QUALITY_OPTION:
             return {}
         quality = self.quality or _QUALITIES[self.compress]
-        options = {_QUALITY_OPTION[self.compress]: str(quality)}
         if self.compress == "webp" and quality == _LOSSLESS:
-            options["WEBP_LOSSLESS"] = "YES"
-        return options
+            return {"WEBP_LOSSLESS": "YES"}
+        return {_QUALITY_OPTION[self.compress]: str(quality)}
