@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.product import Warp
     from s2rgb_mpi.scene import Member
 
 SHARE_MPX = 8.0
@@ -59,7 +60,18 @@ def _describe_member(member: Member) -> str:
         f" quantification {band.calibration.quantification:g}"
         for band in product.bands
     ]
+    if product.warp is not None:
+        lines += _describe_warp(product.warp)
     return "\n".join(lines)
+
+
+def _describe_warp(warp: Warp) -> list[str]:
+    """Say in words how a product is resampled, as options of gdalwarp."""
+    x, y = warp.scale
+    lines = [f"    resampled: -r {warp.gdal_resampling} -wo XSCALE={x:.17g} -wo YSCALE={y:.17g}"]
+    if warp.operation is not None:
+        lines += [f"    by {warp.operation}:", f"    -ct '{warp.operation.definition}'"]
+    return lines
 
 
 def workers_for(plan: Plan) -> int:

@@ -31,9 +31,6 @@ MOST_SOURCE_PIXELS = 4 * 2**20
 RADII = {"nearest": 0, "bilinear": 1, "cubic": 2}
 """How far the kernels reach at scale 1, pixels of the source."""
 
-_NAMES = {"nearest": "near"}
-"""What GDAL calls them, where that is something else."""
-
 
 class Piece(NamedTuple):
     """A part of a window, and what of the source its pixels need."""
@@ -68,7 +65,7 @@ class Warper:
         self._options = gdal.WarpOptions(
             srcNodata=0,
             dstNodata=0,
-            resampleAlg=_NAMES.get(warp.resampling, warp.resampling),
+            resampleAlg=warp.gdal_resampling,
             errorThreshold=0,
             coordinateOperation=warp.operation and warp.operation.definition,
             # By itself the warper guesses the scale from what a piece happens to show.
