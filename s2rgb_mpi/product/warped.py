@@ -151,8 +151,8 @@ def most_source_pixels(warp: Warp) -> int:
     edges = [1 / scale + 2 * (math.ceil(radius / scale) + 3) for scale in warp.scale]
     grid = warp.source.grid
     # A pixel may be turned: then what it needs is up to twice as much.
-    least = min(2 * math.prod(edges), grid.width * grid.height)
-    return max(MOST_SOURCE_PIXELS, math.ceil(least))
+    most = max(MOST_SOURCE_PIXELS, math.ceil(2 * math.prod(edges)))
+    return min(most, grid.pixels)
 
 
 def _halves(window: Window) -> tuple[Window, Window]:
