@@ -68,7 +68,7 @@ class Job:
     survive : bool
         Whether the run goes on without a worker that was lost.
     strict : bool
-        Whether pixels that contradict the offset are an error.
+        Whether pixels that contradict the offset, and doubtful places, are an error.
     """
 
     products: tuple[str, ...]

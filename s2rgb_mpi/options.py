@@ -124,8 +124,8 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="pixels that contradict the offset, or each other where products overlap, are an"
-        " error, not a warning (default: off)",
+        help="pixels that contradict the offset, or each other where products overlap, and places"
+        " that are doubtful are an error, not a warning (default: off)",
     )
 
 
@@ -166,7 +166,8 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
         type=float,
         nargs=4,
         metavar=("W", "S", "E", "N"),
-        help="crop, snapped outward to whole pixels (default: the whole extent)",
+        help="crop, snapped outward to whole pixels; W above E crosses the antimeridian (default:"
+        " the whole extent)",
     )
     group.add_argument(
         "--bounds-crs",
