@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.product import Warp
     from s2rgb_mpi.scene import Member
 
 SHARE_MPX = 8.0
@@ -61,7 +62,18 @@ def _describe_member(member: Member) -> str:
         f" {', '.join(map(str, (*band.stored.nodata, *band.stored.masks))) or 'what is not finite'}"
         for band in product.bands
     ]
+    if product.warp is not None:
+        lines += _describe_warp(product.warp)
     return "\n".join(lines)
+
+
+def _describe_warp(warp: Warp) -> list[str]:
+    """Say in words how a product is resampled, as options of gdalwarp."""
+    x, y = warp.scale
+    lines = [f"    resampled: -r {warp.gdal_resampling} -wo XSCALE={x:.17g} -wo YSCALE={y:.17g}"]
+    if warp.operation is not None:
+        lines += [f"    by {warp.operation}:", f"    -ct '{warp.operation.definition}'"]
+    return lines
 
 
 def workers_for(plan: Plan) -> int:

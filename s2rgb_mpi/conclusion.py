@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.job import Job
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.product import Band, Product
+    from s2rgb_mpi.product import Band, Product, Warp
     from s2rgb_mpi.report import Report, Tally, Wanted
 
 
@@ -200,6 +200,7 @@ def _input(product: Product, verdict: str) -> dict[str, Any]:
         "block": product.block,
         "offset_source": product.offset_source,
         "offset_check": verdict,
+        "resampled": product.warp and _resampled(product.warp),
         "bands": [
             {
                 "name": band.name,
@@ -210,6 +211,15 @@ def _input(product: Product, verdict: str) -> dict[str, Any]:
             }
             for band in product.bands
         ],
+    }
+
+
+def _resampled(warp: Warp) -> dict[str, Any]:
+    """Return how a product was brought onto another grid."""
+    return {
+        "resampling": warp.resampling,
+        "scale": warp.scale,
+        "operation": warp.operation and asdict(warp.operation),
     }
 
 

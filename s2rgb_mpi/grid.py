@@ -106,7 +106,8 @@ class Grid:
     def part(self, window: Window) -> Grid:
         """Return the grid of a window, which may reach beyond this one."""
         x, dx, a, y, b, dy = self.transform
-        corner = (x + window.col_off * dx, dx, a, y + window.row_off * dy, b, dy)
+        col, row = window.col_off, window.row_off
+        corner = (x + col * dx + row * a, dx, a, y + col * b + row * dy, b, dy)
         return Grid(self.crs, corner, window.width, window.height)
 
     def at_level(self, level: int) -> tuple[int, int]:

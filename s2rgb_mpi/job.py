@@ -72,7 +72,7 @@ class Job:
     survive : bool
         Whether the run goes on without a worker that was lost.
     strict : bool
-        Whether pixels that contradict offset or quantification, or none at all, are an error.
+        Whether doubtful offsets and places, pixels that contradict them, or none, are an error.
     """
 
     products: tuple[str, ...]

@@ -174,7 +174,7 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="warnings about offsets and grids are errors, and so are pixels that contradict offset"
+        help="doubtful offsets and places are errors, and so are pixels that contradict offset"
         " or quantification, or each other where products overlap, and an image without a valid"
         " pixel (default: off)",
     )
@@ -217,7 +217,8 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
         type=float,
         nargs=4,
         metavar=("W", "S", "E", "N"),
-        help="crop, snapped outward to whole pixels (default: the whole extent)",
+        help="crop, snapped outward to whole pixels; W above E crosses the antimeridian (default:"
+        " the whole extent)",
     )
     group.add_argument(
         "--bounds-crs",

@@ -341,8 +341,9 @@ def make_plan(job: Job, scene: Scene) -> Plan:
     for length, size in zip(edge, sizes, strict=True):
         if length < size and length % 2**levels:
             raise PlanError(
-                f"a window edge of {length} pixels cannot be halved {levels} times;"
-                f" choose --window and --tile as powers of 2"
+                f"a window edge of {length} pixels cannot be halved {levels} times, as overviews of"
+                f" {grid.width} x {grid.height} pixels need it; choose --window and --tile as"
+                " powers of 2, or --layout tiled"
             )
     whole = [
         level

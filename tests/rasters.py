@@ -28,6 +28,7 @@ def write_raster(
     values: NDArray[Any],
     *,
     epsg: int | None = 32632,
+    transform: Sequence[float] = TRANSFORM,
     nodata: float | None = None,
     scale: float | None = None,
     offset: float | None = None,
@@ -47,7 +48,7 @@ def write_raster(
         crs = osr.SpatialReference()
         crs.ImportFromEPSG(epsg)
         dataset.SetSpatialRef(crs)
-        dataset.SetGeoTransform(TRANSFORM)
+        dataset.SetGeoTransform(transform)
     for number in range(1, count + 1):
         band = dataset.GetRasterBand(number)
         if nodata is not None:
@@ -119,6 +120,19 @@ def write_jp2(
         str(path), memory, options=[*options, georeference]
     )
     Path(f"{path}.aux.xml").unlink(missing_ok=True)
+    return str(path)
+
+
+def copy_jp2(path: Path, raster: str, tile: int = 128) -> str:
+    """Write a raster once more as JPEG 2000, without loss, with reduced levels as ESA's have."""
+    options = [
+        "REVERSIBLE=YES",
+        "QUALITY=100",
+        "YCBCR420=NO",
+        f"BLOCKXSIZE={tile}",
+        f"BLOCKYSIZE={tile}",
+    ]
+    gdal.Translate(str(path), raster, format="JP2OpenJPEG", creationOptions=options)
     return str(path)
 
 

@@ -21,7 +21,7 @@ from s2rgb_mpi.job import Job
 from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.overviews import Assembly
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import Band, Product
+from s2rgb_mpi.product import Band, Operation, Product, Warp
 from s2rgb_mpi.profile import LOSSY, Profile
 from s2rgb_mpi.radiometry import Calibration, Stretch
 from s2rgb_mpi.report import Tally
@@ -160,6 +160,14 @@ def test_windows_that_do_not_halve_evenly_are_refused():
         plan_of(10_980, 10_980, window=192, tile=64, block=(64, 64))
 
 
+@pytest.mark.parametrize(("size", "levels"), [((4_007_486, 1032), 10), ((300_000, 300_000), 10)])
+def test_the_overviews_of_a_very_large_image_end_where_a_window_is_one_pixel(size, levels):
+    """Windows of 1024 pixels halve ten times, however many it would take to fit in one tile."""
+    plan = plan_of(*size, window=1024, block=(1024, 1024))
+    assert plan.levels == min(levels, plan.grid.overview_levels(512))
+    assert plan.edge == (1024, 1024)
+
+
 def test_windows_too_large_for_one_message_are_refused(monkeypatch):
     monkeypatch.setattr("s2rgb_mpi.plan.LARGEST_PAYLOAD", 1_000_000)
     with pytest.raises(PlanError, match="1024 x 1024 pixels are too large for one message"):
@@ -211,6 +219,35 @@ def test_planning_reads_no_pixel(safe, tmp_path, monkeypatch):
     monkeypatch.setattr(gdal.Dataset, "ReadAsArray", read)
     plan = prepare(Job((str(safe),), (), tmp_path / "rgb.tif"))
     assert "611 x 389" in describe(plan, 4)
+
+
+def test_the_digest_tells_apart_how_products_are_resampled():
+    plan = plan_of(700, 500)
+    (member,) = plan.scene.members
+    product = member.product
+    operations = [Operation("a", "+proj=utm +zone=32"), Operation("a", "+proj=utm +zone=33")]
+    warps = [
+        Warp(product, "cubic"),
+        Warp(product, "nearest"),
+        Warp(product, "cubic", (0.5, 0.5)),
+        *(Warp(product, "cubic", operation=operation) for operation in operations),
+    ]
+    digests = {plan.digest}
+    for warp in warps:
+        member = replace(member, product=replace(product, warp=warp))
+        digests.add(replace(plan, scene=replace(plan.scene, members=(member,))).digest)
+    assert len(digests) == 1 + len(warps)
+
+
+def test_a_worker_that_resamples_needs_room_for_its_source_and_a_larger_cache():
+    plan = plan_of(2000, 2000)
+    (member,) = plan.scene.members
+    warp = Warp(replace(member.product, grid=make_grid(20_000, 20_000)), "cubic", (0.1, 0.1))
+    member = replace(member, product=replace(member.product, warp=warp))
+    resampled = replace(plan, scene=replace(plan.scene, members=(member,)))
+    shares = plan.deal(1)
+    more = worker_nbytes(resampled, shares) - worker_nbytes(plan, shares)
+    assert more >= (96 - 16) * 10**6 + 4 * 2**20 * (2 + 2)
 
 
 def test_the_digest_tells_jobs_apart_that_give_other_bytes():

@@ -1,5 +1,6 @@
 """Products in their places: every pixel is that of the product that the rule says."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from osgeo import osr
 
 from geotiffs import TRANSFORM, make_grid
 from s2rgb_mpi import render
-from s2rgb_mpi.errors import InputError, UsageError
+from s2rgb_mpi.errors import InputError, PlanError, UsageError
 from s2rgb_mpi.grid import Grid, Window
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.plan import make_plan
@@ -194,6 +195,220 @@ def test_a_warped_grid_begins_at_a_multiple_of_its_resolution():
     # 2 km by 1 km, turned by about a degree.
     assert 80 <= scene.grid.width <= 84
     assert 40 <= scene.grid.height <= 43
+
+
+def lay_warped(products, **options):
+    """Lay products on another grid; options are those of the command line."""
+    defaults = {"crs": None, "resolution": None, "bounds": None, "bounds_crs": "EPSG:4326"}
+    return warp_out(products, **defaults | options, resampling="nearest", step=64)
+
+
+def placed(name, crs, transform, width=512, height=512):
+    """Make a product anywhere."""
+    reference = osr.SpatialReference()
+    reference.SetFromUserInput(crs)
+    grid = Grid(reference.ExportToWkt(), transform, width, height)
+    return Product(name, product("0", 0, 0, 1, 1).bands, grid, (64, 64))
+
+
+FIJI = [
+    placed("west", "EPSG:32760", (816_000.0, 10.0, 0.0, 8_120_000.0, 0.0, -10.0)),
+    placed("east", "EPSG:32701", (178_900.0, 10.0, 0.0, 8_120_000.0, 0.0, -10.0)),
+]
+"""Both lie on both sides of the antimeridian."""
+
+ACROSS = (179.98, -17.02, -179.99, -17.0)
+
+
+@pytest.mark.parametrize("products", [FIJI, FIJI[:1]])
+@pytest.mark.parametrize(
+    ("crs", "resolution"),
+    [("EPSG:4326", 0.0001), ("EPSG:4326", None), ("EPSG:3857", None), ("ESRI:54009", None)],
+)
+def test_a_crs_that_breaks_between_products_is_refused_with_what_works(products, crs, resolution):
+    with pytest.raises(UsageError) as caught:
+        lay_warped(products, crs=crs, resolution=resolution)
+    words = str(caught.value)
+    assert words.startswith(f"{crs} breaks at the antimeridian, 180 degrees, and the input lies on")
+    assert "such as EPSG:3832 or EPSG:32760, or make one image of each side: --bounds" in words
+    west, south, east, north, *other = map(float, re.findall(r"-?\d+\.?\d*", words)[-8:])
+    assert 179.9 < west < east == 180
+    assert -180 == other[0] < other[2] < -179.9
+    assert (south, north) == (other[1], other[3])
+    assert -17.05 < south < -17.02 < north == -16.98
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3832", "EPSG:32760", "EPSG:32701"])
+def test_a_crs_that_is_whole_there_is_taken(crs):
+    scene = lay_warped(FIJI, crs=crs)
+    assert 500 < scene.grid.height < 600
+    assert 600 < scene.grid.width < 800
+    assert len(scene.members) == 2
+
+
+@pytest.mark.parametrize(
+    ("crs", "resolution", "degree"),
+    [
+        ("EPSG:4326", 0.0001, 10_000),
+        ("EPSG:3857", 10.0, 11_131.949),
+        ("EPSG:3832", 10.0, 11_131.949),
+        ("EPSG:32760", 10.0, 10_640),  # cos 17 degrees, and the scale at the edge of a zone
+    ],
+)
+@pytest.mark.parametrize("bounds", [ACROSS, (179.98, -17.02, 180.01, -17.0)])
+def test_bounds_may_cross_the_antimeridian(crs, resolution, degree, bounds):
+    scene = lay_warped(FIJI, crs=crs, resolution=resolution, bounds=bounds)
+    # 0.03 by 0.02 degrees; upright, or turned by a little.
+    assert scene.grid.width == pytest.approx(0.03 * degree, abs=12)
+    if crs != "EPSG:32760":
+        assert scene.grid.width == pytest.approx(0.03 * degree, abs=2)
+    assert 0.02 * 10_000 <= scene.grid.height < 0.02 * 11_800
+    assert len(scene.members) == 2
+    x = scene.grid.transform[0]
+    assert crs != "EPSG:4326" or x == pytest.approx(179.98, abs=1e-4)
+    assert crs != "EPSG:3857" or x == pytest.approx(179.98 * 111_319.49, abs=10)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "west", "east"),
+    [((179.9, -17.1, 180, -16.9), 179.967, 180.0), ((-180, -17.1, -179.9, -16.9), -180, -179.967)],
+)
+def test_one_side_of_the_antimeridian_is_an_image(bounds, west, east):
+    scene = lay_warped(FIJI, crs="EPSG:4326", resolution=0.0001, bounds=bounds)
+    x, dx = scene.grid.transform[:2]
+    assert (x, x + scene.grid.width * dx) == pytest.approx((west, east), abs=3e-3)
+    assert len(scene.members) == 2
+
+
+def test_bounds_across_the_antimeridian_crop_the_products_own_grid():
+    scene = lay_out(FIJI[:1], ACROSS)
+    whole = FIJI[0].grid
+    degrees, own = osr.SpatialReference(), osr.SpatialReference(whole.crs)
+    degrees.ImportFromEPSG(4326)
+    degrees.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    to_own = osr.CoordinateTransformation(degrees, own)
+    places = [to_own.TransformPoint(x, y) for x in (179.98, -179.99) for y in (-17.02, -17.0)]
+    x, dx, _, y, _, dy = scene.grid.transform
+    cols = [(east - x) / dx for east, _, _ in places]
+    rows = [(north - y) / dy for _, north, _ in places]
+    assert 0 <= min(cols) < 1
+    assert max(cols) <= scene.grid.width < max(cols) + 1
+    assert 0 <= min(rows) < 1
+    assert max(rows) <= scene.grid.height < max(rows) + 1
+
+
+@pytest.mark.parametrize(
+    ("bounds", "crs"),
+    [
+        ((9.0, 46.0, 8.0, 47.0), "EPSG:4326"),
+        ((500_000.0, 5_200_000.0, 400_000.0, 5_300_000.0), "EPSG:32632"),
+        ((7.0, 46.0, 8.0, 97.0), "EPSG:4326"),
+    ],
+)
+@pytest.mark.parametrize("lay", [lay_out, lay_warped])
+def test_bounds_in_the_wrong_order_are_refused(lay, bounds, crs):
+    options = {} if lay is lay_out else {"resolution": 20.0}
+    with pytest.raises(UsageError, match="must be west, south, east, north"):
+        lay([product("0", 0, 0, 50, 50)], bounds=bounds, bounds_crs=crs, **options)
+
+
+def test_rasters_in_degrees_on_both_sides_of_the_antimeridian_are_refused():
+    west = placed("west", "EPSG:4326", (179.99, 0.0001, 0.0, -17.0, 0.0, -0.0001), 100, 100)
+    east = placed("east", "EPSG:4326", (-180.0, 0.0001, 0.0, -17.0, 0.0, -0.0001), 100, 100)
+    for lay in (lay_out, lambda products: lay_warped(products, resolution=0.0002)):
+        with pytest.raises(UsageError, match="breaks at the antimeridian"):
+            lay([west, east])
+
+
+def test_a_raster_in_degrees_may_go_on_beyond_the_antimeridian():
+    raster = placed("one", "EPSG:4326", (179.98, 0.0001, 0.0, -17.0, 0.0, -0.0001), 400, 100)
+    assert lay_out([raster]).grid == raster.grid
+    scene = lay_warped([raster], resolution=0.0002)
+    assert (scene.grid.width, scene.grid.height) == (200, 50)
+    assert lay_out([raster], (179.99, -17.01, -179.99, -17.0)).grid == raster.grid.part(
+        Window(100, 0, 200, 100)
+    )
+
+
+def test_the_pole_is_a_place_like_any_other_where_the_crs_is_whole():
+    pole = placed("pole", "EPSG:3413", (-5000.0, 10.0, 0.0, 5000.0, 0.0, -10.0), 1000, 1000)
+    scene = lay_warped([pole], crs="EPSG:3995")
+    # Turned by 45 degrees, and true to scale at 71 degrees in place of 70.
+    assert scene.grid.width == pytest.approx(1000 * 2**0.5 * 1.0029, abs=2)
+    for crs in ("EPSG:4326", "EPSG:3857"):
+        with pytest.raises(UsageError, match="breaks at the antimeridian") as caught:
+            lay_warped([pole], crs=crs)
+        assert "such as EPSG:3413," in str(caught.value)
+
+
+def small_plan(scene):
+    return make_plan(Job(("0",), (), Path("rgb.tif")), scene)
+
+
+def test_an_image_out_of_all_proportion_is_refused_with_its_size():
+    apart = [
+        placed(str(north), "EPSG:32632", (400_000.0, 10.0, 0.0, north, 0.0, -10.0), 5000, 5000)
+        for north in (100_000.0, 9_000_000.0)
+    ]
+    small_plan(lay_out(apart))  # 95 times as many pixels
+    wide = placed("wide", "EPSG:32632", (400_000.0 + 5e8, 10.0, 0.0, 9e6, 0.0, -10.0), 5000, 5000)
+    for scene in (
+        lay_out([apart[0], wide]),
+        lay_warped(apart[:1], crs="EPSG:2056", resolution=0.01),
+    ):
+        with pytest.raises(
+            PlanError, match=r"would have \d+ x \d+ pixels, \d+ times as many as its"
+        ):
+            small_plan(scene)
+
+
+def test_small_images_may_have_little_in_them():
+    """A pixel here and a pixel there."""
+    apart = [product("0", 0, 0, 1, 1), product("1", 20_000, 9_000, 1, 1)]
+    assert small_plan(lay_out(apart)).grid.pixels == 20_001 * 9_001
+
+
+def test_a_resolution_in_other_units_than_meant_is_refused():
+    with pytest.raises(
+        UsageError, match=r"--resolution 10: in degrees that is as long as 11\d{4} p"
+    ):
+        lay_warped([product("0", 0, 0, 50, 50)], crs="EPSG:4326", resolution=10.0)
+
+
+def test_pixels_in_degrees_are_as_many_along_each_edge_as_they_are_long():
+    scene = lay_warped([product("0", 0, 0, 50, 50)], crs="EPSG:4326", resolution=0.0005)
+    warp = scene.members[0].product.warp
+    east, north = 10 / 111_320 / 0.0005, 10 / 111_180 / 0.0005
+    assert warp.scale == pytest.approx((east / np.cos(np.radians(47.83)), north), rel=2e-3)
+
+
+def test_bounds_in_another_datum_are_where_they_are():
+    """A square of 30 m, in Swiss coordinates, where GDAL takes a ballpark operation."""
+    german = placed("german", "EPSG:32632", (400_000.0, 10.0, 0.0, 5_400_000.0, 0.0, -10.0))
+    shift = "+proj=helmert +x=-674.374 +y=-15.056 +z=-405.346"
+    operation = osr.CoordinateTransformationOptions()
+    operation.SetOperation(
+        f"+proj=pipeline +step +inv +proj=utm +zone=32 +ellps=WGS84 +step +proj=cart +ellps=WGS84"
+        f" +step {shift} +step +inv +proj=cart +ellps=bessel +step +proj=somerc"
+        " +lat_0=46.9524055555556 +lon_0=7.43958333333333 +x_0=2600000 +y_0=1200000 +ellps=bessel"
+    )
+    swiss = osr.SpatialReference()
+    swiss.ImportFromEPSG(2056)
+    to_swiss = osr.CoordinateTransformation(osr.SpatialReference(german.grid.crs), swiss, operation)
+    x, y, _ = to_swiss.TransformPoint(402_005.0, 5_398_995.0)  # the middle of column 200, row 100
+    scene = lay_out([german], (x - 15, y - 15, x + 15, y + 15), "EPSG:2056")
+    assert scene.grid.transform[0] == pytest.approx(401_990, abs=10)
+    assert scene.grid.transform[3] == pytest.approx(5_399_010, abs=10)
+    assert max(scene.grid.width, scene.grid.height) <= 5
+
+
+@pytest.mark.parametrize("lay", [lay_out, lay_warped])
+def test_bounds_of_an_unknown_datum_are_a_warning(lay):
+    options = {} if lay is lay_out else {"resolution": 20.0}
+    crs = "+proj=longlat +ellps=intl"
+    scene = lay([product("0", 0, 0, 200, 200)], bounds=(7, 47, 8, 48), bounds_crs=crs, **options)
+    (warning,) = scene.warnings
+    assert warning.startswith(f"--bounds-crs {crs}: PROJ knows no operation that leads there but a")
 
 
 def test_bounds_in_a_gap_of_a_warped_scene_are_refused():

@@ -212,6 +212,11 @@ class Warp:
     scale: tuple[float, float] = (1.0, 1.0)
     operation: Operation | None = None
 
+    @property
+    def gdal_resampling(self) -> str:
+        """GDAL's name of the resampling."""
+        return {"nearest": "near"}.get(self.resampling, self.resampling)
+
 
 @dataclass(frozen=True)
 class Product:

@@ -31,9 +31,6 @@ MOST_SOURCE_PIXELS = 4 * 2**20
 RADII = {"nearest": 0, "bilinear": 1, "cubic": 2}
 """How far the kernels reach at scale 1, pixels of the source."""
 
-_NAMES = {"nearest": "near"}
-"""What GDAL calls them, where that is something else."""
-
 
 class Piece(NamedTuple):
     """A part of a window, and what of the source its pixels need."""
@@ -68,7 +65,7 @@ class Warper:
         self._options = gdal.WarpOptions(
             srcNodata=0,
             dstNodata=0,
-            resampleAlg=_NAMES.get(warp.resampling, warp.resampling),
+            resampleAlg=warp.gdal_resampling,
             errorThreshold=0,
             coordinateOperation=warp.operation and warp.operation.definition,
             # By itself the warper guesses the scale from what a piece happens to show.
@@ -154,8 +151,8 @@ def most_source_pixels(warp: Warp) -> int:
     edges = [1 / scale + 2 * (math.ceil(radius / scale) + 3) for scale in warp.scale]
     grid = warp.source.grid
     # A pixel may be turned: then what it needs is up to twice as much.
-    least = min(2 * math.prod(edges), grid.width * grid.height)
-    return max(MOST_SOURCE_PIXELS, math.ceil(least))
+    most = max(MOST_SOURCE_PIXELS, math.ceil(2 * math.prod(edges)))
+    return min(most, grid.pixels)
 
 
 def _halves(window: Window) -> tuple[Window, Window]:

@@ -13,7 +13,7 @@ from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid, Window
 from s2rgb_mpi.product import Transform, lattice
 from s2rgb_mpi.scene.globe import Area, area_of, period, unbroken
-from s2rgb_mpi.scene.operation import choose_operation
+from s2rgb_mpi.scene.operation import ballpark_warning, choose_operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,12 +49,14 @@ class Bounds:
         self._numbers, self._crs = numbers, crs
         reference = known_crs("--bounds-crs", crs)
         west, south, east, north = numbers
+        turn = math.tau / reference.GetAngularUnits() if reference.IsGeographic() else 0.0
         if west >= east:
-            turn = math.tau / reference.GetAngularUnits() if reference.IsGeographic() else 0.0
             east += turn
             # What is wider than half the globe is rather west and east in the wrong order.
             if not west < east < west + turn / 2:
                 raise UsageError(f"{self} must be west, south, east, north")
+        if turn and max(abs(south), abs(north)) > turn / 4:
+            raise UsageError(f"{self} must be west, south, east, north; {crs} ends at the poles")
         steps = (east - west) / _PARTS, (north - south) / _PARTS
         transform = (west, steps[0], 0.0, north, 0.0, -steps[1])
         self._grid = Grid(reference.ExportToWkt(), transform, _PARTS, _PARTS)
@@ -65,7 +67,7 @@ class Bounds:
     @cached_property
     def area(self) -> Area:
         """Where they lie on the globe."""
-        area = area_of(self._grid)
+        area = area_of([self._grid])
         if area is None:
             raise UsageError(f"{self} do not lie on the globe; --bounds-crs is {self._crs}")
         return area
@@ -84,7 +86,8 @@ class Bounds:
             There are more than one where the CRS of the grid repeats itself, as a geographic one
             does every 360 degrees; the first begins where that CRS has the west of the bounds.
         """
-        transform = Transform(self._grid, grid, choose_operation([self._grid], grid, self.area))
+        operation = choose_operation([self._grid], grid, self.area)
+        transform = Transform(self._grid, grid, operation)
         points = transform.forward(lattice(Window(0, 0, _PARTS, _PARTS)))
         if not np.isfinite(points).any():
             raise UsageError(f"{self} lie where the CRS of the image is not defined")
@@ -96,6 +99,13 @@ class Bounds:
         begin = np.nan_to_num(np.round((points[:, 0, 0] - whole[:, 0, 0]) / turn))[0]
         for shift in (begin, begin - 1, begin + 1):
             yield window_of(whole + np.array([shift * turn, 0.0]))
+
+    def warnings(self, grid: Grid) -> tuple[str, ...]:
+        """Return what makes it doubtful where on a grid the bounds lie."""
+        operation = choose_operation([self._grid], grid, self.area)
+        if operation is None or not operation.is_ballpark:
+            return ()
+        return (ballpark_warning(f"--bounds-crs {self._crs}", operation),)
 
     def nothing(self) -> UsageError:
         """Return the error that says that no product lies there."""

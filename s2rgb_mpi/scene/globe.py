@@ -36,26 +36,34 @@ class Area(NamedTuple):
         east = self.east if self.east <= TURN / 2 else self.east - TURN
         return f"{self.west:.2f} to {east:.2f} E, {self.south:.2f} to {self.north:.2f} N"
 
+    @property
+    def width(self) -> float:
+        """From west to east, degrees."""
+        return self.east - self.west
+
     def holds(self, other: Area) -> bool:
         """Return whether another area lies inside this one."""
         begins = (other.west - self.west) % TURN
-        inside = begins + other.east - other.west <= self.east - self.west
+        inside = self.width >= TURN or begins + other.width <= self.width
         return inside and self.south <= other.south and other.north <= self.north
 
     def overlap(self, other: Area) -> Area | None:
-        """Return what both areas share; None if that is nothing."""
+        """Return what both areas share, the larger part if there are two; None if none."""
         south, north = max(self.south, other.south), min(self.north, other.north)
-        # The other may begin a turn before this one, or after it.
-        shift = (other.west - self.west) % TURN
-        for begins in (shift, shift - TURN):
-            west = self.west + max(0.0, begins)
-            east = self.west + min(self.east - self.west, begins + other.east - other.west)
-            if west < east and south < north:
-                return area(west, south, east, north)
-        return None
+        if self.width >= TURN or other.width >= TURN:
+            west, _, east, _ = min(self, other, key=lambda each: each.width)
+        else:
+            # The other may begin a turn before this one, or after it.
+            begins = self.west + (other.west - self.west) % TURN
+            parts = (
+                (max(self.west, begins - turn), min(self.east, begins - turn + other.width))
+                for turn in (0.0, TURN)
+            )
+            west, east = max(parts, key=lambda part: part[1] - part[0])
+        return make_area(west, south, east, north) if west < east and south < north else None
 
 
-def area(west: float, south: float, east: float, north: float) -> Area:
+def make_area(west: float, south: float, east: float, north: float) -> Area:
     """Return an area whose west and east are given in any turn; to the east of west."""
     begins = (west + TURN / 2) % TURN - TURN / 2
     return Area(begins, south, begins + min((east - west) % TURN or TURN, TURN), north)
@@ -73,7 +81,7 @@ def union(areas: Sequence[Area]) -> Area:
 
 
 def degrees(crs: osr.SpatialReference | None = None) -> Grid:
-    """Return the grid whose pixels are degrees, from -180 east and 90 north on.
+    """Return the grid of the globe whose pixels are degrees.
 
     Parameters
     ----------
@@ -87,11 +95,16 @@ def degrees(crs: osr.SpatialReference | None = None) -> Grid:
         geographic = crs.CloneGeogCS()
     unit = math.radians(1) / geographic.GetAngularUnits()
     corner = (-TURN / 2 * unit, unit, 0.0, TURN / 4 * unit, 0.0, -unit)
-    return Grid(geographic.ExportToWkt(), corner, 1, 1)
+    return Grid(geographic.ExportToWkt(), corner, 360, 180)
 
 
-def area_of(grid: Grid) -> Area | None:
-    """Return the area that a grid covers; None if no point of it has a place on the globe."""
+def area_of(grids: Sequence[Grid]) -> Area | None:
+    """Return the smallest area that holds several grids; None if none of them is on the globe."""
+    areas = [area for area in map(_area_of, grids) if area is not None]
+    return union(areas) if areas else None
+
+
+def _area_of(grid: Grid) -> Area | None:
     points = Transform(grid, degrees()).forward(lattice(Window(0, 0, grid.width, grid.height)))
     points = points[np.isfinite(points).all(axis=-1)]
     if not points.size:
@@ -100,7 +113,7 @@ def area_of(grid: Grid) -> Area | None:
     middle = lon[lon.size // 2]
     lon = middle + (lon - middle + TURN / 2) % TURN - TURN / 2
     west, south, east, north = (float(x) for x in (lon.min(), lat.min(), lon.max(), lat.max()))
-    return area(west, south, east, north)
+    return make_area(west, south, east, north)
 
 
 def breaks_at(plane: Grid, where: Area) -> float | None:
@@ -119,7 +132,6 @@ def breaks_at(plane: Grid, where: Area) -> float | None:
         Degrees, from -180 up to 180; None if the plane is whole there.
     """
     lon = np.linspace(where.west, where.east, 2002)[1:-1]
-    # Where both CRS are the same nothing else brings the longitude back into its range.
     cols = (lon + TURN / 2) % TURN
     rows = np.full_like(cols, TURN / 4 - (where.south + where.north) / 2)
     points = Transform(degrees(), plane).forward(np.stack([cols, rows], axis=-1))

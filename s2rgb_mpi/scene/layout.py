@@ -9,6 +9,7 @@ from s2rgb_mpi.errors import InputError, PlanError, UsageError
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product import same_crs
 from s2rgb_mpi.scene.bounds import Bounds
+from s2rgb_mpi.scene.breaks import check_unbroken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -147,6 +148,7 @@ def lay_out(
     whole = Window(0, 0, first.grid.width, first.grid.height)
     for product, place in zip(products, places, strict=True):
         whole = whole.union(Window(*place, product.grid.width, product.grid.height))
+    warnings: tuple[str, ...] = ()
     if bounds is not None:
         need_crs(first, "--bounds")
         asked = Bounds(bounds, bounds_crs)
@@ -155,12 +157,16 @@ def lay_out(
         if shown is None:
             raise asked.nothing()
         whole = shown
+        warnings = asked.warnings(first.grid)
+    grid = first.grid.part(whole)
+    check_unbroken(f"the CRS of {first.name}", grid, [product.grid for product in products])
     return Scene(
-        first.grid.part(whole),
+        grid,
         tuple(
             Member(product, col - whole.col_off, row - whole.row_off)
             for product, (col, row) in zip(products, places, strict=True)
         ),
+        warnings,
     )
 
 

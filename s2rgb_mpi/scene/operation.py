@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,8 @@ def choose_operation(sources: Sequence[Grid], target: Grid, area: Area) -> Opera
         if defined > most:
             best, most = operation, defined
     if best is None:
-        raise UsageError(f"no coordinate operation leads from {_name(crs)} to {_name(target.crs)}")
+        names = f"{_name(crs)} to {_name(target.crs)}"
+        raise UsageError(f"no coordinate operation from {names} is defined at the input: {area}")
     return best
 
 
@@ -157,26 +159,26 @@ def doubts(
     tuple of two tuples of str
         Warnings, and notes.
     """
-    ballpark = next((each for each in operations if each.is_ballpark), None)
-    if ballpark is not None:
-        text = (
-            f"--crs {name}: PROJ knows no operation that leads there but a ballpark one"
-            f" ({ballpark.name}): pixels may lie hundreds of metres beside their places"
-        )
-        return (text,), ()
+    warnings = {ballpark_warning(f"--crs {name}", each) for each in operations if each.is_ballpark}
     use = area_of_use(crs)
-    if not operations or use is None or use.holds(area):
-        return (), ()
-    worst = max(
-        operations, key=lambda each: float("inf") if each.accuracy is None else each.accuracy
-    )
-    text = (
-        f"the image ({area}) leaves the area of use of --crs {name} ({use}); PROJ states of"
-        f" the operation in use: {worst}"
-    )
+    if warnings or not operations or use is None or use.holds(area):
+        return tuple(sorted(warnings)), ()
+    worst = max(operations, key=lambda each: math.inf if each.accuracy is None else each.accuracy)
+    leaves = f"the image ({area}) leaves the area of use of --crs {name} ({use})"
+    if worst.accuracy is None:
+        return (f"{leaves}; PROJ states no accuracy for the operation, {worst.name}",), ()
+    stated = f"{leaves}; PROJ states {worst.accuracy:g} m for the operation, {worst.name}"
     if worst.accuracy == 0:  # a projection, which is only less faithful there
-        return (), (text,)
-    return (f"{text}, inside that area",), ()
+        return (), (stated,)
+    return (f"{stated}, and that inside it only",), ()
+
+
+def ballpark_warning(option: str, operation: Operation) -> str:
+    """Return the warning that the relation of two datums is unknown."""
+    return (
+        f"{option}: PROJ knows no operation that leads there but a ballpark one ({operation.name}):"
+        " positions may be off by hundreds of metres"
+    )
 
 
 def _name(crs: str) -> str:

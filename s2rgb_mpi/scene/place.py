@@ -74,14 +74,24 @@ class Placed:
     warp: Warp
     points: NDArray[np.float64]
 
-    def covers(self, shown: Window, turn: float | None) -> Window | None:
-        """Return what the product may cover of a window, in any turn; None if that is nothing."""
+    def extent(self, near: Window, turn: float | None) -> Window:
+        """Return what the product covers of the other grid.
+
+        Parameters
+        ----------
+        near : Window
+            Where it matters: of a grid that repeats itself, the turn that is nearest to this; of
+            one that is torn inside the product, the whole of it.
+        turn : float, optional
+            After how many columns the grid repeats itself.
+        """
         if _is_torn(self.points, turn):
-            return shown
-        shifts = (0.0,) if turn is None else (0.0, -turn, turn)
-        windows = [window_of(self.points + np.array([shift, 0.0])) for shift in shifts]
-        parts = [part for part in (window.overlap(shown) for window in windows) if part]
-        return union(parts) if parts else None
+            return near
+        here = window_of(self.points)
+        if turn is None:
+            return here
+        apart = near.col_off + near.width / 2 - here.col_off - here.width / 2
+        return window_of(self.points + np.array([round(apart / turn) * turn, 0.0]))
 
 
 def union(windows: Sequence[Window]) -> Window:
@@ -144,8 +154,8 @@ def _scale(
     if least < 1 / MOST_REDUCED:
         units = "degrees" if target.crs.IsGeographic() else target.crs.GetLinearUnitsName()
         raise UsageError(
-            f"--resolution {target.grid.transform[1]:g}: an edge of such a pixel, in {units}, is as"
-            f" long as {1 / least:.0f} pixels of the input; {MOST_REDUCED} are possible"
+            f"--resolution {target.grid.transform[1]:g}: in {units} that is as long as"
+            f" {1 / least:.0f} pixels of the input; at most {MOST_REDUCED} are possible"
         )
     x, y = (_snapped(float(ratio)) for ratio in ratios)
     return x, y

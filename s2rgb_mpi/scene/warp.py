@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,10 @@ from osgeo import osr
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid, Window
+from s2rgb_mpi.product import same_crs
 from s2rgb_mpi.scene import globe
 from s2rgb_mpi.scene.bounds import Bounds, known_crs, window_of
+from s2rgb_mpi.scene.breaks import broken, check_unbroken
 from s2rgb_mpi.scene.layout import Member, Scene, need_crs
 from s2rgb_mpi.scene.operation import doubts
 from s2rgb_mpi.scene.place import Target, place, union
@@ -69,80 +70,77 @@ def warp_out(
     """
     for product in products:
         need_crs(product, "--crs")
-    target = _target(products[0], crs, resolution)
     asked = None if bounds is None else Bounds(bounds, bounds_crs)
-    area = _area(products, asked, target)
+    area = _area(products, asked)
+    plane = _plane(products, crs, area, repeats=asked is not None)
+    target = _target(products[0], plane, resolution)
     placed = place(products, target, area, resampling)
     whole = _whole(placed, asked, target)
     grid = target.grid.part(whole)
+    check_unbroken(target.name, grid, [product.grid for product in products])
     members = []
     for each in placed:
-        covered = each.covers(whole, target.turn)
+        covered = each.extent(whole, target.turn).overlap(whole)
         if covered is not None:
             covered = _outward(covered.moved(-whole.col_off, -whole.row_off), grid, step)
             warped = replace(
                 each.product, grid=grid.part(covered), block=(1, 1), warp=each.warp, costs=()
             )
             members.append(Member(warped, covered.col_off, covered.row_off))
+    if not members and asked is not None:  # the bounds lie in a gap between the products
+        raise asked.nothing()
     operations = [each.warp.operation for each in placed if each.warp.operation is not None]
     warnings, notes = doubts(target.name, target.crs, area, operations)
+    if asked is not None:
+        warnings = (*asked.warnings(target.grid), *warnings)
     return Scene(grid, tuple(members), warnings, notes)
 
 
-def _target(first: Product, crs: str | None, resolution: float | None) -> Target:
-    """Return the grid that is asked for, the first product's CRS and resolution by default."""
-    own = osr.SpatialReference(first.grid.crs)
-    reference = known_crs("--crs", crs) if crs else own
+def _area(products: Sequence[Product], bounds: Bounds | None) -> Area:
+    """Return where on the globe the image will lie."""
+    area = globe.area_of([product.grid for product in products])
+    if area is None:
+        raise UsageError(f"{products[0].name}: its grid does not lie on the globe")
+    if bounds is None:
+        return area
+    shown = area.overlap(bounds.area)
+    if shown is None:
+        raise bounds.nothing()
+    return shown
+
+
+def _plane(products: Sequence[Product], crs: str | None, area: Area, *, repeats: bool) -> Target:
+    """Return the CRS of the image, with pixels of its unit.
+
+    Raises
+    ------
+    UsageError
+        The CRS breaks inside the image. If it may repeat itself, bounds say on which side the image
+        begins, and it goes on beyond the edge of the CRS.
+    """
+    reference = known_crs("--crs", crs) if crs else osr.SpatialReference(products[0].grid.crs)
+    name = crs or reference.GetName()
+    grid = Grid(reference.ExportToWkt(), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0), 1, 1)
+    turn = globe.period(grid)
+    longitude = globe.breaks_at(grid, area)
+    # Products in the same CRS are where they say, beyond its edge too.
+    moved = not all(same_crs(product.grid.crs, grid.crs) for product in products)
+    if longitude is not None and moved and not (repeats and turn is not None):
+        raise broken(name, area, longitude, products[0].grid)
+    return Target(name, reference, grid, turn)
+
+
+def _target(first: Product, plane: Target, resolution: float | None) -> Target:
+    """Return the grid that is asked for; by default pixels are as large as the first product's."""
     if resolution is None:
-        if reference.IsGeographic() or reference.GetLinearUnits() != own.GetLinearUnits():
-            raise UsageError(f"--crs {crs} is not in the units of the input: give --resolution")
+        own = osr.SpatialReference(first.grid.crs)
+        if plane.crs.IsGeographic() or plane.crs.GetLinearUnits() != own.GetLinearUnits():
+            raise UsageError(
+                f"--crs {plane.name} is not in the units of the input: give --resolution"
+            )
         resolution = abs(first.grid.transform[1])
-    grid = Grid(reference.ExportToWkt(), (0.0, resolution, 0.0, 0.0, 0.0, -resolution), 1, 1)
-    return Target(crs or reference.GetName(), reference, grid, globe.period(grid))
-
-
-def _area(products: Sequence[Product], bounds: Bounds | None, target: Target) -> Area:
-    """Return where on the globe the image will lie; refuse a CRS that breaks there."""
-    areas = []
-    for product in products:
-        covered = globe.area_of(product.grid)
-        if covered is None:
-            raise UsageError(f"{product.name}: its grid does not lie on the globe")
-        areas.append(covered)
-    area = globe.union(areas)
-    if bounds is not None:
-        shown = area.overlap(bounds.area)
-        if shown is None:
-            raise bounds.nothing()
-        area = shown
-    longitude = globe.breaks_at(target.grid, area)
-    # Bounds say which side the image begins on, but only a grid that repeats itself goes on there.
-    if longitude is not None and (bounds is None or target.turn is None):
-        raise _broken(products[0], target, area, longitude)
-    return area
-
-
-def _broken(first: Product, target: Target, area: Area, longitude: float) -> UsageError:
-    """Return the error that says where a CRS breaks, and what works."""
-    own = osr.SpatialReference(first.grid.crs)
-    unbroken = (
-        [f"EPSG:{own.GetAuthorityCode(None)}"] if own.GetAuthorityName(None) == "EPSG" else []
-    )
-    where, sides = f"{longitude:.1f} degrees east", ""
-    if globe.TURN / 2 - abs(longitude) < 1:
-        where = "the antimeridian, 180 degrees"
-        unbroken.insert(0, "EPSG:3832")
-        west, south = (math.floor(number * 100) / 100 for number in (area.west, area.south))
-        east, north = (math.ceil(number * 100) / 100 for number in (area.east, area.north))
-        sides = (
-            f": --bounds {west:g} {south:g} 180 {north:g} and --bounds -180 {south:g}"
-            f" {east - globe.TURN:g} {north:g}"
-        )
-    names = f", such as {' or '.join(unbroken)}" if unbroken else ""
-    return UsageError(
-        f"--crs {target.name} breaks at {where}, and the input lies on both sides of it; take a CRS"
-        f" that does not break there{names}, or make one image of each side{sides}"
-    )
+    grid = replace(plane.grid, transform=(0.0, resolution, 0.0, 0.0, 0.0, -resolution))
+    return replace(plane, grid=grid, turn=plane.turn and plane.turn / resolution)
 
 
 def _whole(placed: Sequence[Placed], bounds: Bounds | None, target: Target) -> Window:
@@ -150,11 +148,10 @@ def _whole(placed: Sequence[Placed], bounds: Bounds | None, target: Target) -> W
     if bounds is None:
         return union([window_of(each.points) for each in placed])
     asked = next(bounds.windows(target.grid))
-    covers = [each.covers(asked, target.turn) for each in placed]
-    shown = [cover for cover in covers if cover is not None]
-    if not shown:
+    whole = union([each.extent(asked, target.turn) for each in placed]).overlap(asked)
+    if whole is None:
         raise bounds.nothing()
-    return union(shown)
+    return whole
 
 
 def _outward(window: Window, grid: Grid, step: int) -> Window:

@@ -12,6 +12,7 @@ import tifffile
 from osgeo import gdal
 from osgeo_utils.samples import validate_cloud_optimized_geotiff
 
+import rasters
 import reference
 from conftest import SMALL, read_rgb
 from safe import read_dn, write_safe
@@ -60,6 +61,23 @@ def test_equal_in_every_lossless_codec_and_level(mpirun, safe, tmp_path, compres
     for level in range(levels + 1):
         np.testing.assert_array_equal(read_level(tmp_path / "rgb.tif", level), expected)
         expected = reference.halve(expected)
+
+
+def test_overviews_of_an_image_of_many_windows_end_where_a_window_is_one_pixel(mpirun, tmp_path):
+    """As those of 1024 pixels do in an image of 5,000 km."""
+    dn = rasters.scene(70, 4500)
+    paths = [rasters.write_raster(tmp_path / f"{n}.tif", dn[..., n]) for n in range(3)]
+    options = ("--tile", 64, "--window", 64)
+    run = mpirun(4, "--rgb", *paths, "-o", tmp_path / "rgb.tif", *options)
+    assert run.returncode == 0, run.stderr
+    expected = reference.rgb(dn)
+    dataset = gdal.Open(str(tmp_path / "rgb.tif"))
+    assert dataset.GetRasterBand(1).GetOverviewCount() == 6  # 7 would be one tile
+    for level in range(7):
+        np.testing.assert_array_equal(read_level(tmp_path / "rgb.tif", level), expected)
+        expected = reference.halve(expected)
+    found = validate_cloud_optimized_geotiff.validate(str(tmp_path / "rgb.tif"), full_check=True)
+    assert found[:2] == ([], [])
 
 
 @pytest.mark.parametrize(("compress", "bound"), [("jpeg", 4.0), ("webp", 4.0)])

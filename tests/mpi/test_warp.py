@@ -1,11 +1,16 @@
 """Another grid: equal to one gdalwarp of the bands, coloured afterwards; no seams."""
 
+import json
+
+import jsonschema
 import numpy as np
 import pytest
 from osgeo import gdal
 
 import reference
 from conftest import SMALL, read_rgb
+from rasters import scene, write_raster
+from s2rgb_mpi.report.record import schema
 from safe import read_dn
 
 
@@ -22,7 +27,9 @@ def gdalwarp(bands, image, *options):
     extent = [x, y + height * dy, x + width * dx, y]
     place = ["-te", *map(str, extent), "-ts", str(width), str(height)]
     line = ["-of", "MEM", "-et", "0", "-ovr", "NONE", "-srcnodata", "0", "-dstnodata", "0"]
-    line += ["-to", "AREA_OF_INTEREST=7.65,47.80,7.75,47.86", *place, *options]
+    if "EPSG:2056" in options:
+        line += ["-to", "AREA_OF_INTEREST=7.65,47.80,7.75,47.86"]
+    line += [*place, *options]
     return np.stack(
         [gdal.Warp("", str(band), options=line).ReadAsArray() for band in bands], axis=-1
     )
@@ -75,6 +82,126 @@ def test_products_of_two_zones_meet_on_a_third_grid(mpirun, old_safe, tmp_path):
     assert 0.2 < np.mean(top.any(axis=2)) < 0.8
     expected = np.where(top.any(axis=2, keepdims=True), top, bottom)
     np.testing.assert_array_equal(read_rgb(path), expected)
+
+
+def write_bands(folder, name, dn, epsg, transform):
+    """Write DN (height, width, 3) as three files of one band; return their paths."""
+    return [
+        write_raster(
+            folder / f"{name}_{number}.tif", dn[..., number], epsg=epsg, transform=transform
+        )
+        for number in range(3)
+    ]
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory):
+    """A straight road from the edge of EPSG:2056's area of use, 47.81 N, across it to the north."""
+    folder = tmp_path_factory.mktemp("road")
+    arguments = []
+    for name, top, height in (("south", 5_296_500, 300), ("north", 5_299_000, 250)):
+        dn = np.full((height, 400, 3), 1000, dtype=np.uint16)
+        dn[:, 197:203] = 8000
+        transform = (402_000, 10, 0, top, 0, -10)
+        arguments += ["--rgb", *write_bands(folder, name, dn, 32632, transform)]
+    return arguments
+
+
+def test_a_road_goes_straight_on_from_product_to_product(mpirun, road, tmp_path):
+    """By itself GDAL places the northern one 78 m further west and 157 m further south."""
+    path, report = tmp_path / "rgb.tif", tmp_path / "r.json"
+    run = mpirun(
+        3,
+        *road,
+        "-o",
+        path,
+        "--offset",
+        0,
+        "--crs",
+        "EPSG:2056",
+        "--window",
+        512,
+        "--report",
+        report,
+    )
+    assert run.returncode == 0, run.stderr
+    red = read_rgb(path)[..., 0]
+    valid = np.flatnonzero((red > 200).any(axis=1))
+    assert valid.size > 540  # no gap between the two
+    middles = [np.mean(np.flatnonzero(red[row] > 200)) for row in valid]
+    slope, begin = np.polyfit(valid, middles, 1)
+    assert slope == pytest.approx(0.0186, abs=0.002)  # grid north turns by about a degree
+    assert np.abs(middles - (begin + slope * valid)).max() < 1
+    (warning,) = [line for line in run.said if "area of use" in line]
+    assert (
+        "leaves the area of use of --crs EPSG:2056 (5.96 to 10.49 E, 45.82 to 47.81 N)" in warning
+    )
+    record = json.loads(report.read_text())
+    jsonschema.validate(record, schema())
+    for product in record["inputs"]:
+        assert product["resampled"]["operation"]["accuracy"] == 1
+        name = product["resampled"]["operation"]["name"]
+        assert name in warning
+        assert "CH1903+ to WGS 84 (1)" in name
+    assert any("area of use" in text for text in record["warnings"])
+    dry = mpirun(None, *road, "-o", path, "--overwrite", "--crs", "EPSG:2056", "--dry-run")
+    assert "-r near -wo XSCALE=1 -wo YSCALE=1" in dry.stdout
+    assert record["inputs"][0]["resampled"]["operation"]["definition"] in dry.stdout
+
+
+def test_doubtful_places_are_an_error_where_it_is_strict(mpirun, road, tmp_path):
+    run = mpirun(2, *road, "-o", tmp_path / "rgb.tif", "--crs", "EPSG:2056", "--strict")
+    assert run.returncode == 2
+    assert len(run.said) == 1
+    assert "leaves the area of use" in run.said[0]
+    # In another zone positions are as exact as in their own.
+    run = mpirun(2, *road, "-o", tmp_path / "rgb.tif", "--crs", "EPSG:32633", "--strict", *ZERO)
+    assert run.returncode == 0, run.stderr
+
+
+ZERO = ("--offset", "-1000")  # the road's ground is of 1000 DN
+
+
+@pytest.fixture(scope="module")
+def fiji(tmp_path_factory):
+    """Two granules, each on both sides of the antimeridian: their files, and the arguments."""
+    folder = tmp_path_factory.mktemp("fiji")
+    files = []
+    for name, epsg, east in (("T60KYF", 32760, 816_000), ("T01KAB", 32701, 178_900)):
+        dn = scene(512, 512)
+        files.append(write_bands(folder, name, dn, epsg, (east, 10, 0, 8_120_000, 0, -10)))
+    return files, [each for bands in files for each in ("--rgb", *bands)]
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857"])
+def test_the_antimeridian_is_named_where_a_crs_breaks_there(mpirun, fiji, tmp_path, crs):
+    run = mpirun(2, *fiji[1], "-o", tmp_path / "rgb.tif", "--crs", crs)
+    assert run.returncode == 2
+    assert len(run.said) == 1
+    for words in (
+        "antimeridian",
+        "EPSG:3832 or EPSG:32760",
+        "one image of each side: --bounds 179.9",
+    ):
+        assert words in run.said[0]
+
+
+@pytest.mark.parametrize(
+    ("crs", "resolution"), [("EPSG:4326", 0.0001), ("EPSG:3857", 10), ("EPSG:3832", 10)]
+)
+def test_bounds_across_the_antimeridian_show_both_sides(mpirun, fiji, tmp_path, crs, resolution):
+    path = tmp_path / "rgb.tif"
+    options = ["--crs", crs, "--resolution", resolution, "--resampling", "bilinear"]
+    options += ["--bounds", 179.98, -17.02, -179.99, -17.0]
+    run = mpirun(3, *fiji[1], "-o", path, *SMALL, *options)
+    assert run.returncode == 0, run.stderr
+    scale = ("-wo", "XSCALE=1", "-wo", "YSCALE=1") if crs != "EPSG:4326" else ()
+    scale = scale or ("-wo", "XSCALE=0.5", "-wo", "YSCALE=0.5")
+    zone = ("-t_srs", crs, "-r", "bilinear", *scale)
+    top, bottom = (reference.rgb(gdalwarp(bands, path, *zone)) for bands in fiji[0])
+    expected = np.where(top.any(axis=2, keepdims=True), top, bottom)
+    np.testing.assert_array_equal(read_rgb(path), expected)
+    assert np.mean(expected.any(axis=2)) > 0.9
 
 
 @pytest.mark.parametrize(
