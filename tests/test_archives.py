@@ -15,15 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from altered import pack
+from altered import EXPIRED, PAGE, pack, pack_tar
 from opened import open_product, pixels, refusal
 from s2rgb_mpi.product import Choice
 from s2rgb_mpi.product.remote import is_far
 from safe import read_dn, write_safe
 
-EXPIRED = '{"detail":"Expired signature!"}'
-PAGE = """<!DOCTYPE html><html><head><title>Sign in
-</title></head><body>Please <b>sign in</b></body></html>"""
 S3_ERROR = """<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"""
 
@@ -32,12 +29,6 @@ S3_ERROR = """<?xml version="1.0" encoding="UTF-8"?>
 def archive(safe, tmp_path_factory):
     """A zip of the product, as it is downloaded."""
     return pack(safe, tmp_path_factory.mktemp("zip") / f"{safe.name}.zip")
-
-
-def pack_tar(folder, path, *, arcname=None, form=tarfile.PAX_FORMAT, mode="w"):
-    with tarfile.open(path, mode, format=form) as store:
-        store.add(folder, folder.name if arcname is None else arcname)
-    return path
 
 
 def assert_is(product, safe):

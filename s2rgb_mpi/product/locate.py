@@ -28,6 +28,9 @@ TILE_FILES = frozenset({TILE_METADATA, "tileInfo.json", "productInfo.json"})
 TILE = re.compile(r"(?:^|/)tiles/\d{1,2}/[C-X]/[A-Z]{2}/\d{4}/\d{1,2}/\d{1,2}/\d+(?=/|$)")
 """A tile's folder in the AWS buckets: UTM zone, latitude band, square, date, number."""
 
+_PRODUCT = re.compile(r".*\.SAFE$|S2[A-Z]_(MSIL|USER_PRD|OPER_PRD)[^.]*$", re.IGNORECASE)
+"""The name of a product's folder; test products of ESA's have no suffix."""
+
 DEEPEST = 2
 """How many folders above a product a folder may be given in its place."""
 
@@ -90,8 +93,8 @@ def _archive(name: str, suffix: str, choice: Choice) -> Found | None:
         place = Zip(name)
     elif kind == TAR or suffix == ".tar":
         place = Tar(name)
-    elif suffix in {".xml", ".safe"}:
-        raise InputError(f"{redacted(name)}: not a SAFE folder and not an MTD_MSIL2A.xml")
+    elif suffix in {".xml", ".safe"} and not is_remote(name):
+        raise InputError(f"{name}: not a SAFE folder and not an MTD_MSIL2A.xml")
     else:
         return None
     return _product(redacted(name), place, place.names(), choice)
@@ -109,7 +112,7 @@ def _elsewhere(name: str, choice: Choice) -> Found | None:
         return Found(Server(address[: tile.end()] + query), TILE_METADATA)
     if base.lower() in BESIDE:
         address = above
-    if not address.endswith("/") and not base.lower().endswith(".safe"):
+    if not address.endswith("/") and not _PRODUCT.match(base):
         return _archive(name, f".{base.lower().rpartition('.')[2]}", choice)
     place = Server(address + query)
     try:
