@@ -134,6 +134,14 @@ def test_a_folder_with_several_products_lists_them(safe, tmp_path):
     )
 
 
+def test_a_folder_with_very_many_products_lists_some(safe, tmp_path):
+    for number in range(30):
+        (tmp_path / f"{number:02}.SAFE").symlink_to(safe)
+    line = refusal(tmp_path)
+    assert line.startswith(f"{tmp_path}: more than 20 products in this folder, where one is needed")
+    assert line.count(".SAFE") == 20
+
+
 def test_a_folder_with_archives_names_them(archive, tmp_path):
     (tmp_path / "x.zip").symlink_to(archive)
     assert refusal(tmp_path) == (

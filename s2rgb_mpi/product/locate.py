@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -133,13 +134,15 @@ def _folder(path: Path, choice: Choice) -> Found:
     if any(map(metadata_kind, names)):
         return _product(str(path), place, names, choice)
     for depth in range(1, DEEPEST + 1):
-        inside = sorted(_products(path, depth))
+        # An archive may hold thousands: no more are looked at than are listed.
+        inside = sorted(islice(_products(path, depth), MOST_LISTED + 1))
         if len(inside) == 1:
             return _folder(inside[0], choice)
         if inside:
+            count = len(inside) if len(inside) <= MOST_LISTED else f"more than {MOST_LISTED}"
             listed = ", ".join(str(one.relative_to(path)) for one in inside[:MOST_LISTED])
             raise InputError(
-                f"{path}: {len(inside)} products in this folder, where one is needed: {listed};"
+                f"{path}: {count} products in this folder, where one is needed: {listed};"
                 " give each by its own name"
             )
     archives = [name for name in names if name.lower().endswith((".zip", ".tar"))]
