@@ -25,8 +25,9 @@ class Job:
     Parameters
     ----------
     products : tuple of str
-        SAFE folders, their ``MTD_MSIL2A.xml``, SAFE zips, STAC items, saved searches (their items
-        in order), or multi-band rasters, the one on top first; empty if `rgb` is given.
+        SAFE folders, their ``MTD_MSIL2A.xml``, SAFE zips or tars, AWS tiles, STAC items, saved
+        searches (their items in order), or multi-band rasters, the one on top first; empty if `rgb`
+        is given.
     rgb : tuple of tuple of str
         Red, green and blue band files, in place of products.
     output : Path

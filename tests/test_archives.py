@@ -15,15 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from altered import pack
+from altered import EXPIRED, PAGE, pack, pack_tar
 from opened import open_product, pixels, refusal
 from s2rgb_mpi.product import Choice
 from s2rgb_mpi.product.remote import is_far
 from safe import read_dn, write_safe
 
-EXPIRED = '{"detail":"Expired signature!"}'
-PAGE = """<!DOCTYPE html><html><head><title>Sign in
-</title></head><body>Please <b>sign in</b></body></html>"""
 S3_ERROR = """<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"""
 
@@ -32,12 +29,6 @@ S3_ERROR = """<?xml version="1.0" encoding="UTF-8"?>
 def archive(safe, tmp_path_factory):
     """A zip of the product, as it is downloaded."""
     return pack(safe, tmp_path_factory.mktemp("zip") / f"{safe.name}.zip")
-
-
-def pack_tar(folder, path, *, arcname=None, form=tarfile.PAX_FORMAT, mode="w"):
-    with tarfile.open(path, mode, format=form) as store:
-        store.add(folder, folder.name if arcname is None else arcname)
-    return path
 
 
 def assert_is(product, safe):
@@ -136,6 +127,14 @@ def test_a_folder_with_several_products_lists_them(safe, tmp_path):
         f"{tmp_path}: 2 products in this folder, where one is needed: a.SAFE, b.SAFE; give each"
         " by its own name"
     )
+
+
+def test_a_folder_with_very_many_products_lists_some(safe, tmp_path):
+    for number in range(30):
+        (tmp_path / f"{number:02}.SAFE").symlink_to(safe)
+    line = refusal(tmp_path)
+    assert line.startswith(f"{tmp_path}: more than 20 products in this folder, where one is needed")
+    assert line.count(".SAFE") == 20
 
 
 def test_a_folder_with_archives_names_them(archive, tmp_path):

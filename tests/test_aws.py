@@ -1,6 +1,5 @@
 """Tiles in the layout of the AWS buckets: the baseline decides, unless the product has a list."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -8,70 +7,24 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
+from layouts import (
+    BANDS,
+    PRODUCT,
+    TILE,
+    TILE_XML,
+    name_of,
+    offset_list,
+    tile_dn,
+    write_product,
+    write_tile,
+)
 from opened import open_product, pixels, refusal
-from rasters import TRANSFORM, scene, write_jp2
+from rasters import TRANSFORM, write_jp2
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.product import Choice, open_bands, open_products
 from s2rgb_mpi.product.baseline import baseline_of, has_offset
 from s2rgb_mpi.radiometry import Calibration
 from web import Web
-
-TILE = "tiles/32/T/MT/2022/7/18/0"
-PRODUCT = "products/2022/7/18/{}"
-BANDS = ("B04", "B03", "B02")
-TILE_XML = """<n1:Level-{level}_Tile_ID xmlns:n1="x"><n1:General_Info>
-<TILE_ID>S2A_OPER_MSI_L{level}_TL_2APS_20220718T162000_A036930_T32TMT_N{baseline}</TILE_ID>
-<SENSING_TIME>2022-07-18T10:36:32.000Z</SENSING_TIME></n1:General_Info>{geocoding}
-</n1:Level-{level}_Tile_ID>"""
-PRODUCT_XML = """<n1:Level-{level}_User_Product xmlns:n1="x"><PROCESSING_BASELINE>{baseline}
-</PROCESSING_BASELINE><PRODUCT_URI>{name}.SAFE</PRODUCT_URI>
-<{prefix}QUANTIFICATION_VALUE>10000</{prefix}QUANTIFICATION_VALUE>{offsets}
-</n1:Level-{level}_User_Product>"""
-
-
-def name_of(baseline, level="2A"):
-    digits = baseline.replace(".", "")
-    return f"S2A_MSIL{level}_20220718T102611_N{digits}_R108_T32TMT_20220718T162000"
-
-
-def offset_list(value, tag="BOA_ADD_OFFSET"):
-    return "".join(f'<{tag} band_id="{number}">{value}</{tag}>' for number in range(13))
-
-
-def write_tile(bucket, baseline="04.00", level="2A", *, resolution=10, geocoding="", product=True):
-    """Write a tile; return its folder."""
-    folder = bucket / TILE
-    images = folder / f"R{resolution}m" if level == "2A" else folder
-    transform = (399960.0, resolution, 0.0, 5300040.0, 0.0, -resolution)
-    for number, band in enumerate(BANDS):
-        write_jp2(images / f"{band}.jp2", dn()[..., number], transform=transform)
-    text = TILE_XML.format(level=level, baseline=baseline, geocoding=geocoding)
-    (folder / "metadata.xml").write_text(text)
-    info = {"path": TILE, "timestamp": "2022-07-18T10:36:32.000Z", "utmZone": 32}
-    if product:
-        name = name_of(baseline, level)
-        path = PRODUCT.format(name)
-        info |= {"productName": name, "productPath": path}
-        content = {"name": name, "path": path, "tiles": [{"path": TILE}]}
-        (folder / "productInfo.json").write_text(json.dumps(content))
-    (folder / "tileInfo.json").write_text(json.dumps(info))
-    return folder
-
-
-def write_product(bucket, baseline, offsets, level="2A"):
-    """Write the metadata of the tile's product, where the bucket has them."""
-    name = name_of(baseline, level)
-    folder = bucket / PRODUCT.format(name)
-    folder.mkdir(parents=True)
-    prefix = "BOA_" if level == "2A" else ""
-    text = PRODUCT_XML.format(
-        level=level, baseline=baseline, name=name, offsets=offsets, prefix=prefix
-    )
-    (folder / "metadata.xml").write_text(text)
-
-
-def dn():
-    return scene(darkest=1000)
 
 
 def calibrations(product):
@@ -98,7 +51,7 @@ def test_the_baseline_decides(tmp_path, baseline, offset):
             f"processing baseline {baseline} of the AWS tile, which has no offset list"
         )
         assert product.grid.transform == TRANSFORM
-        np.testing.assert_array_equal(pixels(product), dn())
+        np.testing.assert_array_equal(pixels(product), tile_dn())
 
 
 @pytest.mark.parametrize("missing", ["metadata.xml", "productInfo.json", "tileInfo.json"])
@@ -112,7 +65,7 @@ def test_two_of_the_three_files_of_metadata_are_enough(tmp_path, missing):
 def test_its_metadata_and_folders_above_stand_for_the_tile(tmp_path, name):
     folder = write_tile(tmp_path)
     product = open_product(str(folder.parent / name))
-    np.testing.assert_array_equal(pixels(product), dn())
+    np.testing.assert_array_equal(pixels(product), tile_dn())
     assert calibrations(product) == {Calibration(-1000, 10_000)}
 
 
@@ -172,7 +125,7 @@ def test_other_resolutions_have_their_own_folders(tmp_path, resolution):
     folder = write_tile(tmp_path, resolution=resolution)
     product = open_product(str(folder), Choice(resolution=resolution))
     assert product.grid.transform[1] == resolution
-    np.testing.assert_array_equal(pixels(product), dn())
+    np.testing.assert_array_equal(pixels(product), tile_dn())
     assert refusal(folder) == f"{folder}/R10m/B04.jp2: no such file in this tile of the AWS layout"
 
 
@@ -183,7 +136,7 @@ def test_the_tiles_metadata_place_it_whatever_lies_beside(tmp_path):
     </Tile_Geocoding>"""
     folder = write_tile(tmp_path, geocoding=geocoding)
     for number, path in enumerate(three(folder)):
-        write_jp2(Path(path), dn()[..., number], epsg=None)
+        write_jp2(Path(path), tile_dn()[..., number], epsg=None)
         Path(f"{path}.aux.xml").write_text(
             "<PAMDataset><PAMRasterBand band='1'><NoDataValue>1234</NoDataValue></PAMRasterBand>"
             "</PAMDataset>"
@@ -202,7 +155,7 @@ def test_level_1c_lies_beside_its_metadata_and_must_be_asked_for(tmp_path):
     allowed = Choice(allow_l1c=True)
     for product in (open_product(str(folder), allowed), open_bands(bands, allowed)):
         assert calibrations(product) == {Calibration(-1000, 10_000)}
-        np.testing.assert_array_equal(pixels(product), dn())
+        np.testing.assert_array_equal(pixels(product), tile_dn())
     assert "10 m only, not 20 m" in refusal(folder, Choice(allow_l1c=True, resolution=20))
     write_product(tmp_path, "05.09", offset_list(-800, "RADIO_ADD_OFFSET"), "1C")
     assert calibrations(open_product(str(folder), allowed)) == {Calibration(-800, 10_000)}
@@ -232,7 +185,7 @@ def test_a_tile_on_a_server(tmp_path, web, end):
     product = open_product(f"{web.url}/{TILE}{end}")
     assert (product.name, product.grid) == (name_of("04.00"), open_product(str(folder)).grid)
     assert calibrations(product) == {Calibration(-1000, 10_000)}
-    np.testing.assert_array_equal(pixels(product), dn())
+    np.testing.assert_array_equal(pixels(product), tile_dn())
     gdal.VSICurlClearCache()
     write_product(tmp_path, "04.00", offset_list(-900))
     assert calibrations(open_product(f"{web.url}/{TILE}{end}")) == {Calibration(-900, 10_000)}
@@ -266,7 +219,7 @@ def test_a_tile_in_an_object_store(tmp_path, web, monkeypatch):
     for address in (f"s3://sentinel-s2-l2a/{TILE}/", f"/vsis3/sentinel-s2-l2a/{TILE}"):
         product = open_product(address)
         assert calibrations(product) == {Calibration(-1000, 10_000)}
-        np.testing.assert_array_equal(pixels(product), dn())
+        np.testing.assert_array_equal(pixels(product), tile_dn())
 
 
 @pytest.mark.parametrize(

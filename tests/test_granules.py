@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from altered import edit, pack
+from layouts import GRANULES, OLD_METADATA, granule_dn, identifier, write_granules
 from opened import open_product, pixels, refusal
 from rasters import TRANSFORM, scene, write_jp2, write_raster
 from s2rgb_mpi.errors import UsageError
@@ -13,62 +14,20 @@ from s2rgb_mpi.job import Job
 from s2rgb_mpi.product import Choice, open_products
 from s2rgb_mpi.scene import lay_out
 
-NAME = "S2A_USER_PRD_MSIL2A_PDMC_20160725T190000_R022_V20160725T101559_20160725T101559"
-METADATA = "S2A_USER_MTD_SAFL2A_PDMC_20160725T190000_R022_V20160725T101559_20160725T101559.xml"
-TILES = ("32TNT", "32TMT")
-"""In the order of the metadata, which is not that of the names."""
-
-GEOCODING = """<n1:Level-2A_Tile_ID xmlns:n1="x"><Tile_Geocoding>
-<HORIZONTAL_CS_CODE>EPSG:32632</HORIZONTAL_CS_CODE>
-<Size resolution="10"><NROWS>150</NROWS><NCOLS>200</NCOLS></Size>
-<Geoposition resolution="10"><ULX>{x}</ULX><ULY>5300040</ULY><XDIM>10</XDIM><YDIM>-10</YDIM>
-</Geoposition></Tile_Geocoding></n1:Level-2A_Tile_ID>"""
-
-
-def identifier(tile):
-    return f"S2A_USER_MSI_L2A_TL_MPS__20160725T140000_A005696_T{tile}_N02.04"
-
-
-def dn_of(tile):
-    return np.roll(scene(), 7 * TILES.index(tile), axis=1)
-
 
 @pytest.fixture
 def product(tmp_path):
     """A product whose second granule lies 100 pixels east of the first, 100 of 200 shared."""
-    top = tmp_path / f"{NAME}.SAFE"
-    nodes = ""
-    for number, tile in enumerate(TILES):
-        granule, x = identifier(tile), 399960 + 1000 * number
-        folder = top / "GRANULE" / granule / "IMG_DATA" / "R10m"
-        names = {band: f"{granule.removesuffix('_N02.04')}_{band}_10m" for band in ("B04", "B03")}
-        names["B02"] = names["B04"].replace("B04", "B02")
-        for layer, (_, name) in enumerate(sorted(names.items(), reverse=True)):
-            transform = (x, *TRANSFORM[1:])
-            write_jp2(folder / f"{name}.jp2", dn_of(tile)[..., layer], transform=transform)
-        old_name = granule.replace("_MSI_", "_MTD_").removesuffix("_N02.04")
-        (top / "GRANULE" / granule / f"{old_name}.xml").write_text(GEOCODING.format(x=x))
-        listed = "".join(f"<IMAGE_ID_2A>{name}</IMAGE_ID_2A>" for name in names.values())
-        nodes += (
-            f'<Granule_List><Granules granuleIdentifier="{granule}">{listed}</Granules>'
-            "</Granule_List>"
-        )
-    (top / METADATA).write_text(
-        f"""<n1:Level-2A_User_Product xmlns:n1="x"><L2A_Product_Info>
-        <PROCESSING_BASELINE>02.04</PROCESSING_BASELINE>{nodes}</L2A_Product_Info>
-        <L2A_BOA_QUANTIFICATION_VALUE>10000</L2A_BOA_QUANTIFICATION_VALUE>
-        </n1:Level-2A_User_Product>"""
-    )
-    return top
+    return write_granules(tmp_path)
 
 
 def test_each_granule_is_a_product_in_the_order_of_the_metadata(product):
     products = open_products(str(product))
-    assert [each.name for each in products] == [identifier(tile) for tile in TILES]
-    for each, tile in zip(products, TILES, strict=True):
+    assert [each.name for each in products] == [identifier(tile) for tile in GRANULES]
+    for each, tile in zip(products, GRANULES, strict=True):
         assert each.baseline == "02.04"
         assert each.warnings == ()
-        np.testing.assert_array_equal(pixels(each), dn_of(tile))
+        np.testing.assert_array_equal(pixels(each), granule_dn(tile))
 
 
 def test_they_lie_beside_each_other(product):
@@ -78,10 +37,10 @@ def test_they_lie_beside_each_other(product):
 
 
 def test_their_metadata_of_2016_place_images_that_do_not_say_it(product):
-    for tile in TILES:
+    for tile in GRANULES:
         for layer, band in enumerate(("B04", "B03", "B02")):
             (image,) = product.glob(f"GRANULE/{identifier(tile)}/IMG_DATA/R10m/*_{band}_10m.jp2")
-            write_jp2(image, dn_of(tile)[..., layer], epsg=None)
+            write_jp2(image, granule_dn(tile)[..., layer], epsg=None)
     transforms = [each.grid.transform for each in open_products(str(product))]
     assert transforms == [TRANSFORM, (400960.0, *TRANSFORM[1:])]
 
@@ -89,7 +48,7 @@ def test_their_metadata_of_2016_place_images_that_do_not_say_it(product):
 def test_a_zip_of_it_is_the_same(product, tmp_path):
     archive = pack(product, tmp_path / "x.zip", compression=zipfile.ZIP_DEFLATED)
     assert [each.name for each in open_products(str(archive))] == [
-        identifier(tile) for tile in TILES
+        identifier(tile) for tile in GRANULES
     ]
 
 
@@ -99,19 +58,19 @@ def test_a_zip_of_it_is_the_same(product, tmp_path):
 def test_one_granule_may_be_asked_for(product, name):
     opened = open_product(str(product), Choice(granule=name))
     assert opened.name == identifier("32TMT")
-    np.testing.assert_array_equal(pixels(opened), dn_of("32TMT"))
+    np.testing.assert_array_equal(pixels(opened), granule_dn("32TMT"))
 
 
 @pytest.mark.parametrize("name", ["T32TMS", "TMT", "T", "", "N02.04"])
 def test_an_unknown_granule_is_refused_with_those_that_there_are(product, name):
     assert refusal(product, Choice(granule=name)) == (
-        f"{product}/{METADATA}: --granule {name}: no such granule; the product has"
+        f"{product}/{OLD_METADATA}: --granule {name}: no such granule; the product has"
         f" {identifier('32TNT')}, {identifier('32TMT')}"
     )
 
 
 def test_a_tile_that_two_granules_have_does_not_choose(product):
-    edit(product, (identifier("32TNT"), f"{identifier('32TMT')}_B"), file=METADATA)
+    edit(product, (identifier("32TNT"), f"{identifier('32TMT')}_B"), file=OLD_METADATA)
     assert "--granule 32TMT: several have this tile; " in refusal(product, Choice(granule="32TMT"))
 
 

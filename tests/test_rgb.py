@@ -114,6 +114,10 @@ def test_bands_on_a_server(safe):
         assert offsets(product) == [-1000] * 3
         assert product.warnings == ()
         np.testing.assert_array_equal(pixels(product), read_dn(safe))
+        assert [each.path for each in web.asked if each.path.endswith(".xml")] == [
+            f"/{safe.name}/MTD_MSIL2A.xml",
+            f"/{safe.name}/{next(safe.glob('GRANULE/*/MTD_TL.xml')).relative_to(safe)}",
+        ]
 
 
 def test_the_user_wins(safe):

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from altered import edit, pack
+from altered import EXPIRED, PAGE, edit, pack, pack_tar
 from opened import open_product, pixels, refusal
 from s2rgb_mpi.product import Choice, remote
 from s2rgb_mpi.product.remote import forget
 from safe import read_dn
-from test_archives import EXPIRED, PAGE, pack_tar
 from web import Web
 
 
@@ -93,6 +92,17 @@ def test_level_1c_must_be_asked_for(safe, web):
     )
     line = refusal(f"{web.url}/{safe.name}", Choice(allow_l1c=True))
     assert line.endswith("MTD_MSIL1C.xml: lists 0 files of B04, not one")
+
+
+@pytest.mark.parametrize("name", ["x", "x.safe", "x/y.SAFE"])
+def test_a_folder_of_another_name(safe, web, name):
+    """Test products of ESA have no suffix; the letter case of the metadata differs in the wild."""
+    name = name.replace("x", safe.stem)
+    (web.folder / name).parent.mkdir(exist_ok=True)
+    (web.folder / safe.name).rename(web.folder / name)
+    metadata = web.folder / name / "MTD_MSIL2A.xml"
+    metadata.rename(metadata.with_name("MTD_MSIL2a.xml"))
+    assert_is(open_product(f"{web.url}/{name}"), safe)
 
 
 @pytest.mark.parametrize("name", ["absent.SAFE", "absent.SAFE/", "absent/"])

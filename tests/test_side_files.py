@@ -8,50 +8,21 @@ import numpy as np
 import pytest
 from osgeo import gdal, osr
 
-from altered import edit, pack
+from altered import add_side_files, edit, images, pack
 from geotiffs import TRANSFORM
 from opened import open_product, pixels, refusal
-from rasters import write_jp2
+from rasters import write_jp2, write_raster
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.radiometry import Calibration
 from s2rgb_mpi.scene import warp_out
 from s2rgb_mpi.source import Source
 from safe import read_dn
 
-PAM = """<PAMDataset>
-  <SRS>EPSG:4326</SRS><GeoTransform>1, 2, 0, 3, 0, -2</GeoTransform>
-  <PAMRasterBand band="1">
-    <NoDataValue>{nodata}</NoDataValue><Scale>0.5</Scale><Offset>-7</Offset>
-    <Metadata><MDI key="BOA_ADD_OFFSET">-123</MDI></Metadata>
-  </PAMRasterBand>
-</PAMDataset>"""
-WORLD_FILE = "1\n0\n0\n-1\n5\n6\n"
-
 
 @pytest.fixture
 def copy(safe, tmp_path):
     """A copy of the product, for a test to put files beside its images."""
     return Path(shutil.copytree(safe, tmp_path / safe.name))
-
-
-def images(product):
-    return sorted(product.glob("GRANULE/*/IMG_DATA/R10m/*.jp2"))
-
-
-def litter(product):
-    """Put every kind of side file beside each image; return how many were put there."""
-    before = len(list(product.rglob("*")))
-    for image in images(product):
-        most_common = int(np.bincount(gdal.Open(str(image)).ReadAsArray().ravel())[1:].argmax()) + 1
-        # Not before: GDAL would read what lies there already.
-        image.with_name(image.name + ".aux.xml").write_text(PAM.format(nodata=most_common))
-        for suffix in (".j2w", ".jp2w", ".wld"):
-            image.with_suffix(suffix).write_text(WORLD_FILE)
-        for suffix, kind in ((".ovr", gdal.GDT_UInt16), (".msk", gdal.GDT_Byte)):
-            beside = gdal.GetDriverByName("GTiff").Create(f"{image}{suffix}", 611, 389, 1, kind)
-            beside.SetMetadataItem("INTERNAL_MASK_FLAGS_1", "2")
-            beside = None
-    return len(list(product.rglob("*"))) - before
 
 
 def assert_untouched(product, safe):
@@ -64,7 +35,7 @@ def assert_untouched(product, safe):
 
 def test_gdal_would_read_what_lies_there(copy):
     """The side files are such that GDAL takes them, or the tests below would show nothing."""
-    assert litter(copy) == 3 * 6
+    assert add_side_files(copy) == 3 * 6
     dataset = gdal.Open(str(images(copy)[0]))
     assert dataset.GetGeoTransform() == (1, 2, 0, 3, 0, -2)
     assert dataset.GetRasterBand(1).GetNoDataValue() > 0
@@ -72,13 +43,13 @@ def test_gdal_would_read_what_lies_there(copy):
 
 
 def test_side_files_of_a_folder_change_nothing(safe, copy):
-    litter(copy)
+    add_side_files(copy)
     assert_untouched(open_product(str(copy)), safe)
     assert_untouched(open_product(str(copy / "MTD_MSIL2A.xml")), safe)
 
 
 def test_side_files_in_a_zip_change_nothing(safe, copy, tmp_path):
-    litter(copy)
+    add_side_files(copy)
     archive = pack(copy, tmp_path / "x.zip", compression=zipfile.ZIP_DEFLATED)
     assert_untouched(open_product(str(archive)), safe)
 
@@ -99,8 +70,16 @@ def test_side_files_change_nothing_of_what_workers_resample(copy):
 
     plain = warped(copy)
     assert plain.any()
-    litter(copy)
+    add_side_files(copy)
     np.testing.assert_array_equal(warped(copy), plain)
+
+
+def test_tags_in_the_images_themselves_change_nothing(safe, copy):
+    """GDAL opens by content: an image that is a TIFF may have tags."""
+    for image in images(copy):
+        values = gdal.Open(str(image)).ReadAsArray()
+        write_raster(image, values, nodata=int(values.max()), scale=0.5, offset=-7.0)
+    assert_untouched(open_product(str(copy)), safe)
 
 
 def test_the_setting_that_keeps_side_files_out_is_put_back(safe):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +29,9 @@ TILE_FILES = frozenset({TILE_METADATA, "tileInfo.json", "productInfo.json"})
 
 TILE = re.compile(r"(?:^|/)tiles/\d{1,2}/[C-X]/[A-Z]{2}/\d{4}/\d{1,2}/\d{1,2}/\d+(?=/|$)")
 """A tile's folder in the AWS buckets: UTM zone, latitude band, square, date, number."""
+
+_PRODUCT = re.compile(r".*\.SAFE$|S2[A-Z]_(MSIL|USER_PRD|OPER_PRD)[^.]*$", re.IGNORECASE)
+"""The name of a product's folder; test products of ESA's have no suffix."""
 
 DEEPEST = 2
 """How many folders above a product a folder may be given in its place."""
@@ -91,8 +95,8 @@ def _archive(name: str, suffix: str, choice: Choice) -> Found | None:
         place = Zip(name)
     elif kind == TAR or suffix == ".tar":
         place = Tar(name)
-    elif suffix in {".xml", ".safe"}:
-        raise InputError(f"{shown(name)}: not a SAFE folder and not an MTD_MSIL2A.xml")
+    elif suffix in {".xml", ".safe"} and not is_remote(name):
+        raise InputError(f"{name}: not a SAFE folder and not an MTD_MSIL2A.xml")
     else:
         return None
     return _product(shown(name), place, place.names(), choice)
@@ -110,7 +114,7 @@ def _elsewhere(name: str, choice: Choice) -> Found | None:
         return Found(Server(address[: tile.end()] + query), TILE_METADATA)
     if base.lower() in BESIDE:
         address = above
-    if not address.endswith("/") and not base.lower().endswith(".safe"):
+    if not address.endswith("/") and not _PRODUCT.match(base):
         return _archive(name, f".{base.lower().rpartition('.')[2]}", choice)
     place = Server(address + query)
     try:
@@ -131,13 +135,15 @@ def _folder(path: Path, choice: Choice) -> Found:
     if any(map(metadata_kind, names)):
         return _product(str(path), place, names, choice)
     for depth in range(1, DEEPEST + 1):
-        inside = sorted(_products(path, depth))
+        # An archive may hold thousands: no more are looked at than are listed.
+        inside = sorted(islice(_products(path, depth), MOST_LISTED + 1))
         if len(inside) == 1:
             return _folder(inside[0], choice)
         if inside:
+            count = len(inside) if len(inside) <= MOST_LISTED else f"more than {MOST_LISTED}"
             listed = ", ".join(str(one.relative_to(path)) for one in inside[:MOST_LISTED])
             raise InputError(
-                f"{path}: {len(inside)} products in this folder, where one is needed: {listed};"
+                f"{path}: {count} products in this folder, where one is needed: {listed};"
                 " give each by its own name"
             )
     archives = [name for name in names if name.lower().endswith((".zip", ".tar"))]

@@ -141,8 +141,9 @@ class _Bands:
         self.listed: list[Listed] = []
         self.doubts: list[str] = []
         strangers = []
+        servers: dict[str, Server] = {}
         for name, path in zip(RGB_BANDS, paths, strict=True):
-            home = _home(path)
+            home = _home(path, servers)
             if home is None:
                 strangers.append(path)
                 continue
@@ -209,13 +210,16 @@ def _listed(name: str, path: str, home: _Home, statement: _Statement) -> Listed:
     )
 
 
-def _home(path: str) -> _Home | None:
-    """Find the product in whose folder a file lies, by the file's name; None if it is in none."""
+def _home(path: str, servers: dict[str, Server]) -> _Home | None:
+    """Find the product in whose folder a file lies, by the file's name; None if it is in none.
+
+    `servers` are those that were found before, by their addresses: they keep what they have read.
+    """
     address, query = split_query(path)
     if not _BAND.fullmatch(PurePosixPath(address).name):
         return None
     if is_remote(path):
-        return _home_elsewhere(address, query)
+        return _home_elsewhere(address, query, servers)
     here = Path(path).absolute()
     return _home_above(here) or _home_above(here.resolve())
 
@@ -236,7 +240,7 @@ def _home_above(path: Path) -> _Home | None:
     return None
 
 
-def _home_elsewhere(address: str, query: str) -> _Home | None:
+def _home_elsewhere(address: str, query: str, servers: dict[str, Server]) -> _Home | None:
     """Find the product of a file on a server, by its address."""
     tile = TILE.search(address)
     if tile is not None:
@@ -245,7 +249,7 @@ def _home_elsewhere(address: str, query: str) -> _Home | None:
     top, inside, image = address.partition("/GRANULE/")
     if not inside:
         return None
-    place = Server(top + query)
+    place = servers.setdefault(top, Server(top + query))
     try:
         names = sorted(filter(metadata_kind, place.names()), key=metadata_kind)
     except AbsentError:

@@ -68,6 +68,7 @@ class Server:
         old = _OLD_PRODUCT.fullmatch(self.name)
         return [
             "MTD_MSIL2A.xml",
+            "MTD_MSIL2a.xml",  # seen in the wild
             "MTD_MSIL1C.xml",
             *([f"{old[1]}_MTD_SAF{old[2]}_{old[3]}.xml"] if old else []),
         ]

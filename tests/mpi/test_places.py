@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 import reference
-from altered import edit, pack
+from altered import add_side_files, edit, images, pack
 from conftest import SMALL, aborted, read_rgb
+from layouts import BANDS, GRANULES, granule_dn, tile_dn, write_granules, write_tile
 from safe import read_dn
-from test_aws import BANDS, dn, write_tile
-from test_granules import TILES, dn_of, product  # noqa: F401  a fixture
-from test_side_files import images, litter
 from web import Web
 
 
@@ -28,7 +26,7 @@ def wanted(safe):
 
 
 def test_side_files_change_nothing(image, safe, copy):
-    litter(copy)
+    add_side_files(copy)
     np.testing.assert_array_equal(image(copy, "--strict"), wanted(safe))
 
 
@@ -67,22 +65,23 @@ def test_bands_in_the_folder_of_a_product(image, safe):
 
 def test_a_tile_of_the_aws_buckets_and_its_bands(image, tmp_path):
     folder = write_tile(tmp_path)
-    expected = reference.rgb(dn(), offset=-1000)
+    expected = reference.rgb(tile_dn(), offset=-1000)
     np.testing.assert_array_equal(image(folder), expected)
     shutil.rmtree(tmp_path / "out")
     bands = [folder / "R10m" / f"{band}.jp2" for band in BANDS]
     np.testing.assert_array_equal(image("--rgb", *bands), expected)
 
 
-def test_granules_are_a_mosaic_the_first_on_top(image, product):  # noqa: F811  the fixture
-    below, above = (np.zeros((150, 300, 3), np.uint16) for _ in TILES)
-    above[:, :200], below[:, 100:] = map(dn_of, TILES)
+def test_granules_are_a_mosaic_the_first_on_top(image, tmp_path):
+    product = write_granules(tmp_path)
+    below, above = (np.zeros((150, 300, 3), np.uint16) for _ in GRANULES)
+    above[:, :200], below[:, 100:] = map(granule_dn, GRANULES)
     first, second = reference.rgb(above), reference.rgb(below)
     expected = np.where(first.any(axis=2, keepdims=True), first, second)
     np.testing.assert_array_equal(image(product), expected)
     shutil.rmtree(product.parent / "out")
     np.testing.assert_array_equal(
-        image(product, "--granule", TILES[1]), reference.rgb(dn_of(TILES[1]))
+        image(product, "--granule", GRANULES[1]), reference.rgb(granule_dn(GRANULES[1]))
     )
 
 
@@ -105,7 +104,8 @@ def test_a_lost_offset_list_is_a_warning_or_with_strict_an_error(mpirun, copy, t
     assert "warning" not in run.stderr
 
 
-def test_what_is_no_product_is_one_line(refused, safe, product, tmp_path):  # noqa: F811
+def test_what_is_no_product_is_one_line(refused, safe, tmp_path):
+    product = write_granules(tmp_path)
     (tmp_path / "x.zip").write_text('{"detail":"Expired signature!"}')
     assert '"Expired signature!"' in refused(tmp_path / "x.zip")
     pack(safe, tmp_path / "y.zip")
