@@ -236,7 +236,8 @@ def _band(band: Band, job: Job, counts: NDArray[np.int64], *, pixels: int) -> Ba
 
 def _curve(band: Band, job: Job) -> list[tuple[int, float]]:
     """Return the least reflectance that becomes each value, "no data" left out."""
-    lut = make_lut(band.calibration, job.stretch, darkest=job.darkest)
-    values, first = np.unique(lut[1:], return_index=True)  # DN 0 is no data
-    reflectance = (1 + first + band.calibration.offset) / band.calibration.quantification
+    dn = band.stored.dn_of_codes()
+    lut = make_lut(band.calibration, job.stretch, darkest=job.darkest, dn=dn)
+    values, first = np.unique(lut[1:], return_index=True)  # code 0 is no data
+    reflectance = (dn[1 + first] + band.calibration.offset) / band.calibration.quantification
     return list(zip(values.tolist(), reflectance.tolist(), strict=True))

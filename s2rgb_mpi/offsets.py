@@ -55,11 +55,8 @@ FINE_DN = 4000
 CODED_DN = 2**15
 """ESA's codestreams have 15 bits: none of their DN is as high as this."""
 
-COARSE = (slice(FINE_DN, CODED_DN), slice(CODED_DN, DN_COUNT - 1), slice(DN_COUNT - 1, DN_COUNT))
-"""The coarse bins, DN: the last is of saturated pixels, and what is clipped when it is read."""
-
-SHAPE = (3, FINE_DN // BIN_DN + len(COARSE))
-"""Counts of one product: bands, bins."""
+SHAPE = (3, FINE_DN // BIN_DN + 3)
+"""Counts of one product: bands; fine bins, and three coarse ones."""
 
 NBYTES = SHAPE[0] * SHAPE[1] * 4
 """What one product's counts take on the wire, bytes."""
@@ -147,26 +144,52 @@ class OffsetCheck:
         return "; ".join(f"{name} {verdict.tag()}" for name, verdict in verdicts)
 
 
-def count(dn: Sequence[NDArray[np.uint16]]) -> NDArray[np.uint32]:
+def bins(dn: NDArray[np.float64]) -> NDArray[np.int16]:
+    """Return the bin of :func:`count` that each code belongs to.
+
+    Parameters
+    ----------
+    dn : ndarray, shape (65536,), float64
+        The digital number of every code.
+
+    Returns
+    -------
+    ndarray, shape (65536,), int16
+        The last code is in the last bin, whatever its DN: larger ones were clipped to it.
+    """
+    fine = FINE_DN // BIN_DN
+    numbers = np.where(dn < FINE_DN, np.maximum(dn, 0) // BIN_DN, fine + (dn >= CODED_DN))
+    numbers[-1] = fine + 2
+    return numbers.astype(np.int16)
+
+
+_PLAIN = bins(np.arange(DN_COUNT, dtype=np.float64))
+
+
+def count(
+    codes: Sequence[NDArray[np.uint16]], of_codes: Sequence[NDArray[np.int16]] = (_PLAIN,) * 3
+) -> NDArray[np.uint32]:
     """Count the digital numbers of a sample of a window's pixels.
 
     Parameters
     ----------
-    dn : sequence of three ndarray, shape (height, width), uint16
-        Digital numbers: red, green, blue; 0, "no data", is not counted.
+    codes : sequence of three ndarray, shape (height, width), uint16
+        Red, green, blue; 0, "no data", is not counted.
+    of_codes : sequence of three ndarray, shape (65536,), int16
+        From :func:`bins`; those of DN by default.
 
     Returns
     -------
     ndarray, shape SHAPE, uint32
-        Pixels per BIN_DN DN; from FINE_DN on, per bin of COARSE.
+        Pixels per BIN_DN DN; from FINE_DN on, in coarse bins: to CODED_DN, above it, and the last
+        code, which is that of saturated pixels, and of what is clipped when it is read.
     """
     counts = np.zeros(SHAPE, dtype="<u4")
-    for row, numbers in zip(counts, dn, strict=True):
-        sample = numbers[::SAMPLE_STEP, ::SAMPLE_STEP].reshape(-1)
+    for row, band, numbers in zip(counts, codes, of_codes, strict=True):
+        sample = band[::SAMPLE_STEP, ::SAMPLE_STEP].reshape(-1)
         table = np.bincount(sample, minlength=DN_COUNT)
         table[NODATA_DN] = 0
-        fine = table[:FINE_DN].reshape(-1, BIN_DN).sum(axis=1)
-        row[:] = *fine, *(table[coarse].sum() for coarse in COARSE)
+        row[:] = np.bincount(numbers, weights=table, minlength=SHAPE[1])
     return counts
 
 

@@ -73,7 +73,7 @@ class Curve(ABC):
         Parameters
         ----------
         numbers : ndarray, float64
-            DN + offset, whole numbers.
+            DN + offset, whole numbers or halves.
         quantification : float
             DN per unit of reflectance.
 
@@ -170,7 +170,13 @@ PRESETS: dict[str, type[Curve]] = {curve.preset: curve for curve in (Stretch, Tc
 """The curves by their names on the command line."""
 
 
-def make_lut(calibration: Calibration, curve: Curve, *, darkest: int = 1) -> NDArray[np.uint8]:
+def make_lut(
+    calibration: Calibration,
+    curve: Curve,
+    *,
+    darkest: int = 1,
+    dn: NDArray[np.float64] | None = None,
+) -> NDArray[np.uint8]:
     """Build the table from digital number to display value, applied as ``lut[dn]``.
 
     Parameters
@@ -182,6 +188,9 @@ def make_lut(calibration: Calibration, curve: Curve, *, darkest: int = 1) -> NDA
     darkest : int
         The least value of a valid pixel: 1 where 0 means "no data", so that what the curve makes 0
         becomes 1; 0 where "no data" is marked otherwise.
+    dn : ndarray, shape (65536,), float64, optional
+        The digital number of every code, where pixels are not read as DN themselves; that of code
+        0, "no data", is not looked at.
 
     Returns
     -------
@@ -194,7 +203,7 @@ def make_lut(calibration: Calibration, curve: Curve, *, darkest: int = 1) -> NDA
     Document, BOA_ADD_OFFSET and BOA_QUANTIFICATION_VALUE of the product metadata. Values are
     computed once in float64.
     """
-    numbers = np.arange(DN_COUNT, dtype=np.float64) + calibration.offset
+    numbers = (np.arange(DN_COUNT, dtype=np.float64) if dn is None else dn) + calibration.offset
     values = curve.values(numbers, calibration.quantification)
     lut = np.maximum(values, darkest).astype(np.uint8)
     lut[NODATA_DN] = NODATA_OUT

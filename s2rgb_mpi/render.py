@@ -73,9 +73,18 @@ class Renderer:
         self._memory = Memory()
         self._luts = [
             [
-                make_lut(band.calibration, plan.job.stretch, darkest=plan.job.darkest)
+                make_lut(
+                    band.calibration,
+                    plan.job.stretch,
+                    darkest=plan.job.darkest,
+                    dn=band.stored.dn_of_codes(),
+                )
                 for band in member.product.bands
             ]
+            for member in plan.scene.members
+        ]
+        self._bins = [
+            [offsets.bins(band.stored.dn_of_codes()) for band in member.product.bands]
             for member in plan.scene.members
         ]
         self._awaited: defaultdict[tuple[int, Window], set[int]] = defaultdict(set)
@@ -186,7 +195,7 @@ class Renderer:
         part = [band[inside] for band in dn]
         rgba = np.empty((shown.height, shown.width, RGBA), dtype=np.uint8)
         colour(part, self._luts[member], rgba, darkest=self._plan.job.darkest)
-        return Part(rgba, offsets.count(part))
+        return Part(rgba, offsets.count(part, self._bins[member]))
 
 
 def _paint(rendered: Rendered, member: int, part: Part, target: NDArray[np.uint8]) -> None:

@@ -59,8 +59,9 @@ class Source:
         Returns
         -------
         list of three ndarray, shape (height, width), uint16
-            Digital numbers: red, green, blue; 0 is "no data", and nothing else is. The arrays
-            are reused: the next call overwrites them.
+            Codes of digital numbers, red, green, blue; 0 is "no data", and nothing else is. What
+            the others stand for is known from ``band.stored``; files of uint16 have the DN
+            themselves. The arrays are reused: the next call overwrites them.
 
         Raises
         ------
@@ -201,17 +202,18 @@ def _hide(dn: NDArray[np.uint16], mask: NDArray[Any]) -> None:
 
 
 def to_dn(values: NDArray[Any], stored: Stored, dn: NDArray[np.uint16]) -> None:
-    """Move stored values to digital numbers: valid ones to 1..65535, the others to 0.
+    """Move stored values to 16-bit codes of digital numbers: valid ones to 1..65535, others to 0.
 
     Parameters
     ----------
     values : ndarray, shape (height, width), any integer or float type
         As they lie in the file. They are overwritten, those of uint16 excepted.
     stored : Stored
-        Which of them mean "no data", and how many DN a unit has.
+        Which of them mean "no data", and how many DN a unit and a code have.
     dn : ndarray, shape (height, width), uint16
-        Filled here: rounded to the nearest, what lies beyond the ends clipped to them. Values of
-        uint16 may be in this memory already.
+        Filled here with the codes of :meth:`~s2rgb_mpi.product.Stored.dn_of_codes`: rounded to the
+        nearest, what lies beyond the ends clipped to them. Values of uint16, which are their own
+        codes, may be in this memory already.
     """
     # In the type of the values: -3.4e38 as float64 is not what a float32 band holds.
     with np.errstate(over="ignore"):
@@ -228,10 +230,12 @@ def to_dn(values: NDArray[Any], stored: Stored, dn: NDArray[np.uint16]) -> None:
         hidden |= values == value
     if values.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what is too large for the type is clipped all the same
-            np.multiply(values, values.dtype.type(stored.gain), out=values)
+            np.multiply(values, values.dtype.type(stored.gain / stored.step), out=values)
         np.rint(values, out=values)
-    np.maximum(values, 1, out=values)
-    if values.dtype.kind == "f" or np.iinfo(values.dtype).max >= DN_COUNT:
-        np.minimum(values, DN_COUNT - 1, out=values)
-    np.copyto(values, NODATA_DN, where=hidden)
+    np.maximum(values, 0, out=values)
+    if values.dtype.kind == "f" or np.iinfo(values.dtype).max > DN_COUNT - 2:
+        np.minimum(values, DN_COUNT - 2, out=values)
+    np.copyto(values, 0, where=hidden)
     np.copyto(dn, values, casting="unsafe")
+    dn += 1  # code 1 is DN 0, which is valid where another value, or none, means "no data"
+    np.copyto(dn, NODATA_DN, where=hidden)

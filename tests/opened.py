@@ -26,10 +26,25 @@ def open_safe(name: str, choice: Choice | None = None) -> Product:
     return only
 
 
-def pixels(opened: Product) -> NDArray[np.uint16]:
-    """Read all DN of a product as workers do: shape (height, width, 3)."""
+def pixels(opened: Product, window: Window | None = None) -> NDArray[np.float64]:
+    """Read the DN of a product as workers do: shape (height, width, 3), NaN where there are none.
+
+    Codes of uint16 are DN; of other types code 1 is DN 0, and floats have two codes a DN.
+    """
     whole = Window(0, 0, opened.grid.width, opened.grid.height)
-    return np.stack(Source(opened).read(whole), axis=-1)
+    layers = []
+    for band, codes in zip(opened.bands, Source(opened).read(window or whole), strict=True):
+        dn = codes.astype(np.float64)
+        if band.stored.dtype != "uint16":
+            dn = (dn - 1) * (0.5 if band.stored.dtype.startswith("float") else 1.0)
+        layers.append(np.where(codes == 0, np.nan, dn))
+    return np.stack(layers, axis=-1)
+
+
+def whole_dn(opened: Product, window: Window | None = None) -> NDArray[np.uint16]:
+    """Read the DN of a product to the nearest: valid ones 1 at least, and 0 for "no data"."""
+    dn = pixels(opened, window)
+    return np.where(np.isnan(dn), 0, np.maximum(np.rint(dn), 1)).astype(np.uint16)
 
 
 def refusal(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from altered import EXPIRED, PAGE, pack, pack_tar
-from opened import open_product, pixels, refusal
+from opened import open_product, refusal, whole_dn
 from s2rgb_mpi.product import Choice
 from s2rgb_mpi.product.remote import is_far
 from safe import read_dn, write_safe
@@ -34,7 +34,7 @@ def archive(safe, tmp_path_factory):
 def assert_is(product, safe):
     assert product.name == safe.stem
     assert product.baseline == "05.09"
-    np.testing.assert_array_equal(pixels(product), read_dn(safe))
+    np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
 
 
 @pytest.mark.parametrize("name", ["{}", "$value", "download", "x.tif", "x.tar.gz"])
@@ -238,7 +238,7 @@ def test_a_resolution_of_20_m_is_found_in_archives_too(tmp_path):
         tmp_path, width=120, height=120, tile=64, resolutions=(10, 20), zipped=True
     )
     product = open_product(str(archive), Choice(resolution=20))
-    np.testing.assert_array_equal(pixels(product), read_dn(archive.with_suffix(""), 20))
+    np.testing.assert_array_equal(whole_dn(product), read_dn(archive.with_suffix(""), 20))
 
 
 def test_an_encrypted_zip_says_so(archive, tmp_path):

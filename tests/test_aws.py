@@ -18,7 +18,7 @@ from layouts import (
     write_product,
     write_tile,
 )
-from opened import open_product, pixels, refusal
+from opened import open_product, refusal, whole_dn
 from rasters import TRANSFORM, write_jp2
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.product import Choice, open_bands, open_products
@@ -51,7 +51,7 @@ def test_the_baseline_decides(tmp_path, baseline, offset):
             f"processing baseline {baseline} of the AWS tile, which has no offset list"
         )
         assert product.grid.transform == TRANSFORM
-        np.testing.assert_array_equal(pixels(product), tile_dn())
+        np.testing.assert_array_equal(whole_dn(product), tile_dn())
 
 
 @pytest.mark.parametrize("missing", ["metadata.xml", "productInfo.json", "tileInfo.json"])
@@ -65,7 +65,7 @@ def test_two_of_the_three_files_of_metadata_are_enough(tmp_path, missing):
 def test_its_metadata_and_folders_above_stand_for_the_tile(tmp_path, name):
     folder = write_tile(tmp_path)
     product = open_product(str(folder.parent / name))
-    np.testing.assert_array_equal(pixels(product), tile_dn())
+    np.testing.assert_array_equal(whole_dn(product), tile_dn())
     assert calibrations(product) == {Calibration(-1000, 10_000)}
 
 
@@ -125,7 +125,7 @@ def test_other_resolutions_have_their_own_folders(tmp_path, resolution):
     folder = write_tile(tmp_path, resolution=resolution)
     product = open_product(str(folder), Choice(resolution=resolution))
     assert product.grid.transform[1] == resolution
-    np.testing.assert_array_equal(pixels(product), tile_dn())
+    np.testing.assert_array_equal(whole_dn(product), tile_dn())
     assert refusal(folder) == f"{folder}/R10m/B04.jp2: no such file in this tile of the AWS layout"
 
 
@@ -155,7 +155,7 @@ def test_level_1c_lies_beside_its_metadata_and_must_be_asked_for(tmp_path):
     allowed = Choice(allow_l1c=True)
     for product in (open_product(str(folder), allowed), open_bands(bands, allowed)):
         assert calibrations(product) == {Calibration(-1000, 10_000)}
-        np.testing.assert_array_equal(pixels(product), tile_dn())
+        np.testing.assert_array_equal(whole_dn(product), tile_dn())
     assert "10 m only, not 20 m" in refusal(folder, Choice(allow_l1c=True, resolution=20))
     write_product(tmp_path, "05.09", offset_list(-800, "RADIO_ADD_OFFSET"), "1C")
     assert calibrations(open_product(str(folder), allowed)) == {Calibration(-800, 10_000)}
@@ -185,7 +185,7 @@ def test_a_tile_on_a_server(tmp_path, web, end):
     product = open_product(f"{web.url}/{TILE}{end}")
     assert (product.name, product.grid) == (name_of("04.00"), open_product(str(folder)).grid)
     assert calibrations(product) == {Calibration(-1000, 10_000)}
-    np.testing.assert_array_equal(pixels(product), tile_dn())
+    np.testing.assert_array_equal(whole_dn(product), tile_dn())
     gdal.VSICurlClearCache()
     write_product(tmp_path, "04.00", offset_list(-900))
     assert calibrations(open_product(f"{web.url}/{TILE}{end}")) == {Calibration(-900, 10_000)}
@@ -219,7 +219,7 @@ def test_a_tile_in_an_object_store(tmp_path, web, monkeypatch):
     for address in (f"s3://sentinel-s2-l2a/{TILE}/", f"/vsis3/sentinel-s2-l2a/{TILE}"):
         product = open_product(address)
         assert calibrations(product) == {Calibration(-1000, 10_000)}
-        np.testing.assert_array_equal(pixels(product), tile_dn())
+        np.testing.assert_array_equal(whole_dn(product), tile_dn())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from osgeo import gdal
 from rasters import scene, write_raster
 from s2rgb_mpi.findings import Finding
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.offsets import Counted, count, judge
+from s2rgb_mpi.offsets import Counted, bins, count, judge
 from s2rgb_mpi.product import Choice, open_bands
 from s2rgb_mpi.radiometry import Calibration
 from s2rgb_mpi.source import Source
@@ -30,7 +30,8 @@ def verdict_on(tmp_path, values, **choice):
     (band, *_), grid = product.bands, product.grid
     dn = Source(product).read(Window(0, 0, grid.width, grid.height))
     counted = Counted("p", [band.calibration] * 3, band.stored.dtype, band.stored.gain)
-    return judge(count(dn).astype(np.int64), counted)
+    of_codes = [bins(band.stored.dn_of_codes())] * 3
+    return judge(count(dn, of_codes).astype(np.int64), counted)
 
 
 def share_of(value, hundredths, other=1500, rows=400):

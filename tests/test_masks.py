@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from opened import open_safe
+from opened import open_safe, whole_dn
 from rasters import add_mask, scene, write_item, write_raster
 from s2rgb_mpi.advice import describe
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_stac
-from s2rgb_mpi.source import Source
 
 BANDS = ("B04", "B03", "B02")
 NAN = float("nan")
@@ -22,8 +21,7 @@ NAN = float("nan")
 
 def read(product, window=None):
     """Read a product, all of it by default: (height, width, 3), uint16."""
-    whole = Window(0, 0, product.grid.width, product.grid.height)
-    return np.stack(Source(product).read(window or whole), axis=-1).copy()
+    return whole_dn(product, window)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from altered import edit, pack
-from opened import open_product, pixels, refusal
+from opened import open_product, refusal, whole_dn
 from s2rgb_mpi.product import Choice
 from s2rgb_mpi.product.remote import LARGEST_SMALL_FILE
 from s2rgb_mpi.radiometry import Calibration
@@ -41,7 +41,7 @@ def test_a_zip_is_read_in_place(safe, tmp_path, top, compression):
     product = open_product(str(pack(safe, tmp_path / "x.zip", top=top, compression=compression)))
     assert product.name == safe.stem
     assert all(band.path.startswith("/vsizip/") for band in product.bands)
-    np.testing.assert_array_equal(pixels(product), read_dn(safe))
+    np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
 
 
@@ -114,7 +114,7 @@ def test_other_resolutions_have_their_own_files(sizes, resolution, tile):
     assert (product.grid.height, product.grid.width) == expected.shape[:2]
     assert product.grid.transform[1] == resolution
     assert product.block == (min(tile, product.grid.width), min(tile, product.grid.height))
-    np.testing.assert_array_equal(pixels(product), expected)
+    np.testing.assert_array_equal(whole_dn(product), expected)
 
 
 def test_a_resolution_that_is_not_there_is_refused(safe):
@@ -152,7 +152,7 @@ def test_the_layout_of_2017_is_read(copy, safe):
     assert product.name == safe.stem
     assert {band.calibration for band in product.bands} == {Calibration(0, 10_000)}
     assert all(Path(band.path).name.startswith("L2A_T32TMT_") for band in product.bands)
-    np.testing.assert_array_equal(pixels(product), read_dn(safe))
+    np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
 
 
 def test_the_layout_of_2016_is_read(copy, safe):
@@ -176,7 +176,7 @@ def test_the_layout_of_2016_is_read(copy, safe):
         product = open_product(str(path))
         assert product.name == safe.stem
         assert {band.calibration for band in product.bands} == {Calibration(0, 1_000)}
-        np.testing.assert_array_equal(pixels(product), read_dn(safe))
+        np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_level_1c_is_read_if_it_is_asked_for(l1c, safe):
     product = open_product(str(l1c), Choice(allow_l1c=True))
     assert [band.calibration.offset for band in product.bands] == [-900, -1000, -1000]
     assert product.offset_source == "RADIO_ADD_OFFSET of the product's metadata"
-    np.testing.assert_array_equal(pixels(product), read_dn(safe))
+    np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
     assert "10 m only" in refusal(l1c, Choice(resolution=20, allow_l1c=True))
 
 
@@ -218,7 +218,7 @@ def test_a_real_level_1c_zip_is_refused_or_read():
     assert product.name == archive.stem
     assert product.baseline == "02.06"
     assert {band.calibration for band in product.bands} == {Calibration(0, 10_000)}
-    dn = pixels(product)
+    dn = whole_dn(product)
     assert dn.shape == (172, 172, 3)
     assert dn.any()
 
@@ -245,6 +245,6 @@ def test_a_real_codestream_at_60_m_is_read_in_its_own_tiles(tmp_path):
         shutil.copyfile(image, band)
     product = open_product(str(safe), Choice(resolution=60))
     assert product.block == (192, 192)
-    dn = pixels(product)
+    dn = whole_dn(product)
     assert dn.shape == (1830, 1830, 3)
     assert 0.2 < (dn == 0).mean() < 0.9  # the edge of the swath

@@ -10,7 +10,7 @@ import pytest
 from osgeo import gdal
 
 from altered import edit, pack
-from opened import open_product, pixels, refusal
+from opened import open_product, refusal, whole_dn
 from rasters import scene, write_raster
 from s2rgb_mpi.product import Choice, open_bands
 from s2rgb_mpi.radiometry import Calibration
@@ -113,7 +113,7 @@ def test_bands_on_a_server(safe):
         product = open_bands(paths)
         assert offsets(product) == [-1000] * 3
         assert product.warnings == ()
-        np.testing.assert_array_equal(pixels(product), read_dn(safe))
+        np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
         assert [each.path for each in web.asked if each.path.endswith(".xml")] == [
             f"/{safe.name}/MTD_MSIL2A.xml",
             f"/{safe.name}/{next(safe.glob('GRANULE/*/MTD_TL.xml')).relative_to(safe)}",

@@ -9,7 +9,7 @@ import pytest
 from osgeo import gdal
 
 from altered import EXPIRED, PAGE, edit, pack, pack_tar
-from opened import open_product, pixels, refusal
+from opened import open_product, refusal, whole_dn
 from s2rgb_mpi.product import Choice, remote
 from s2rgb_mpi.product.remote import forget
 from safe import read_dn
@@ -31,7 +31,7 @@ def assert_is(product, safe):
     assert product.name == safe.stem
     assert {band.calibration.offset for band in product.bands} == {-1000}
     assert product.warnings == ()
-    np.testing.assert_array_equal(pixels(product), read_dn(safe))
+    np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
 
 
 @pytest.mark.parametrize("end", ["", "/", "/MTD_MSIL2A.xml", "/manifest.safe", ".zip"])

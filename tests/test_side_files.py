@@ -10,7 +10,7 @@ from osgeo import gdal, osr
 
 from altered import add_side_files, edit, images, pack
 from geotiffs import TRANSFORM
-from opened import open_product, pixels, refusal
+from opened import open_product, refusal, whole_dn
 from rasters import write_jp2, write_raster
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.radiometry import Calibration
@@ -30,7 +30,7 @@ def assert_untouched(product, safe):
     assert osr.SpatialReference(product.grid.crs).GetAuthorityCode(None) == "32632"
     assert {band.calibration for band in product.bands} == {Calibration(-1000, 10_000)}
     assert product.warnings == ()
-    np.testing.assert_array_equal(pixels(product), read_dn(safe))
+    np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
 
 
 def test_gdal_would_read_what_lies_there(copy):
@@ -66,7 +66,7 @@ def test_side_files_change_nothing_of_what_workers_resample(copy):
             bounds_crs="EPSG:32632",
             step=64,
         ).members
-        return pixels(member.product)
+        return whole_dn(member.product)
 
     plain = warped(copy)
     assert plain.any()
@@ -121,7 +121,7 @@ def test_the_granules_place_wins_over_that_of_its_images(safe, copy, epsg, trans
     assert warning.startswith(f"{product.bands[0].path}: its own georeference, ")
     assert f"contradicts {next(copy.glob('GRANULE/*/MTD_TL.xml'))}, " in warning
     assert warning.endswith("which is used")
-    np.testing.assert_array_equal(pixels(product), read_dn(safe))
+    np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
 
 
 def test_resampled_images_come_from_where_their_granule_is(safe, copy):

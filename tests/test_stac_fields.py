@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from osgeo import osr
 
+from opened import pixels
 from rasters import TRANSFORM, scene
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.offsets import Counted, count, judge
+from s2rgb_mpi.offsets import Counted, bins, count, judge
 from s2rgb_mpi.product import Choice, open_stac
 from s2rgb_mpi.product.stac_fields import baseline_of, stated_by
 from s2rgb_mpi.source import Source
@@ -126,10 +127,10 @@ def read(product):
     """Read a whole product; return reflectance, (height, width, 3), NaN where there is none."""
     grid = product.grid
     (window,) = grid.windows(grid.width, grid.height)
-    dn = np.stack(Source(product).read(window), axis=-1).astype(float)
+    dn = pixels(product, window)
     offsets = [band.calibration.offset for band in product.bands]
     units = [band.calibration.quantification for band in product.bands]
-    return np.where(dn == 0, np.nan, (dn + offsets) / units)
+    return (dn + offsets) / units
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,8 @@ def test_a_scale_beside_reflectance_is_told(tmp_path, fields):
     stored = product.bands[0].stored
     calibrations = [band.calibration for band in product.bands]
     counted = Counted(product.name, calibrations, stored.dtype, stored.gain)
-    verdict = judge(count(dn).astype(np.int64), counted)
+    of_codes = [bins(stored.dn_of_codes())] * 3
+    verdict = judge(count(dn, of_codes).astype(np.int64), counted)
     assert verdict.finding.contradicts
     assert verdict.warning("S2A") == (
         "S2A: the pixels look like reflectance already, not like DN: at least 99 % of each band are"

@@ -23,7 +23,7 @@ from s2rgb_mpi.product.aws import open_tile
 from s2rgb_mpi.product.dtypes import gdal_type
 from s2rgb_mpi.product.geocoding import same_crs
 from s2rgb_mpi.product.locate import locate
-from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Operation, Product, Stored, Warp
+from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Operation, Product, Warp
 from s2rgb_mpi.product.nodata import is_shared_mask
 from s2rgb_mpi.product.opening import cause, open_raster
 from s2rgb_mpi.product.raster import open_multiband
@@ -31,6 +31,7 @@ from s2rgb_mpi.product.remote import forget
 from s2rgb_mpi.product.rgb import open_bands
 from s2rgb_mpi.product.safe import open_safe, read_safe
 from s2rgb_mpi.product.stac import is_stac, open_stac
+from s2rgb_mpi.product.stored import Stored
 from s2rgb_mpi.product.transform import Transform, lattice
 from s2rgb_mpi.product.warped import WARP_CACHE_NBYTES, Warper, most_source_pixels
 

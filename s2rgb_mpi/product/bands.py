@@ -15,11 +15,12 @@ from s2rgb_mpi.product.costs import block_costs
 from s2rgb_mpi.product.dtypes import can_hold, numpy_name
 from s2rgb_mpi.product.geocoding import reconcile, same_crs, same_place
 from s2rgb_mpi.product.georeference import complete
-from s2rgb_mpi.product.model import Band, Choice, Listed, Product, Stored
+from s2rgb_mpi.product.model import Band, Choice, Listed, Product
 from s2rgb_mpi.product.naming import described_band
 from s2rgb_mpi.product.nodata import alpha_of, find_alpha, has_mask, stored_values
 from s2rgb_mpi.product.opening import mask_file, open_raster
 from s2rgb_mpi.product.remote import stamp
+from s2rgb_mpi.product.stored import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

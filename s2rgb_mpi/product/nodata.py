@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from osgeo import gdal
 
 from s2rgb_mpi.product.dtypes import can_hold, numpy_name
-from s2rgb_mpi.product.model import Alpha
+from s2rgb_mpi.product.stored import Alpha
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -113,7 +113,7 @@ def test_a_place_from_the_item_on_another_grid(image, tmp_path):
         write_bands(folder, dn, epsg=epsg, options=["TILED=YES"])
         item = make_item(named(), {"proj:code": "EPSG:32632"}, asset)
         path = write_json(folder / "item.json", item)
-        images.append(image(path, "--crs", "EPSG:2056", "--resolution", "10"))
+        images.append(image(path, "--crs", "EPSG:3035", "--resolution", "10"))
         assert list(folder.glob("*.aux.xml")) == []
     assert (images[0] > 0).mean() > 0.5
     np.testing.assert_array_equal(images[1], images[0])

@@ -143,3 +143,20 @@ def test_one_valid_pixel_is_enough_and_windows_that_cannot_be_read_are_none(mpir
     run = mpirun(2, path, "-o", tmp_path / "none.tif", *options)
     assert run.returncode == 3, run.stderr
     assert any("none.tif: no pixel is valid: " in line for line in warnings(run))
+
+
+@pytest.mark.parametrize("ranks", [None, 3])
+def test_medians_of_two_dates_are_exact(mpirun, tmp_path, ranks):
+    """Floats that lie between two DN, dark pixels of 0, and negative ones."""
+    rng = np.random.default_rng(3)
+    dn = rng.integers(-40, 24_000, (150, 200, 3)) / 2
+    dn[:20, :30] = np.nan
+    dn[50:60, 50:60] = 0
+    path = write_raster(tmp_path / "median.tif", dn, descriptions=("B4", "B3", "B2"))
+    options = ("--quantification", "10000", *SMALL)
+    run = mpirun(ranks, path, "-o", tmp_path / "rgb.tif", *options)
+    assert run.returncode == 0, run.stderr
+    valid = ~np.isnan(dn).any(axis=2, keepdims=True)
+    share = np.clip(np.nan_to_num(dn) / 10_000, 0, 1)
+    expected = np.where(valid, np.maximum(np.floor(255 * share ** (1 / 2.2) + 0.5), 1), 0)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)

@@ -1,0 +1,91 @@
+"""How the values of a band lie in its file, and what they become when they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from s2rgb_mpi.radiometry import DN_COUNT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Alpha(NamedTuple):
+    """The band of a file that says which of its pixels have data: those where it is not 0."""
+
+    number: int
+    dtype: str
+    """numpy's name of its type."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How the values of a band lie in its file, and how they become DN, 0 for "no data".
+
+    Parameters
+    ----------
+    dtype : str
+        numpy's name of their type. Values of uint16 are DN as they are.
+    nodata : tuple of int or float
+        The stored values that mean "no data"; besides them, what is not finite does.
+    gain : float
+        DN per stored unit: 1 for integers, 10,000 for reflectance.
+    has_mask : bool
+        Whether the file has a mask of its own, inside or beside it: where that is 0 there is no
+        data.
+    alpha : Alpha, optional
+        Another band of the file that says the same.
+    """
+
+    dtype: str = "uint16"
+    nodata: tuple[float, ...] = (0,)
+    gain: float = 1.0
+    has_mask: bool = False
+    alpha: Alpha | None = None
+
+    @property
+    def step(self) -> float:
+        """DN between two codes: 0.5 for floats, so that medians of two DN are exact."""
+        return 0.5 if self.dtype.startswith("float") else 1.0
+
+    def dn_of_codes(self) -> NDArray[np.float64]:
+        """Return the DN of every 16-bit code that pixels are read as, shape (65536,).
+
+        Code 0 is "no data". Values of uint16 are their own codes; of other types code 1 is DN 0.
+        """
+        codes = np.arange(DN_COUNT, dtype=np.float64)
+        return codes if self.dtype == "uint16" else (codes - 1) * self.step
+
+    @property
+    def is_dn(self) -> bool:
+        """Whether the values are DN as they lie there, "no data" too."""
+        plain = self.dtype == "uint16" and self.nodata == (0,)
+        return plain and not self.has_mask and self.alpha is None
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """What marks "no data" besides values, in words for the user."""
+        mask = ("mask",) if self.has_mask else ()
+        return mask if self.alpha is None else (*mask, f"alpha band {self.alpha.number}")
+
+    @property
+    def nbytes_per_pixel(self) -> int:
+        """Memory for one pixel while it is read: as DN, as it is stored, and what marks no data.
+
+        Where values are looked at, one byte has the answer for each, and another one's partial
+        answer.
+        """
+        nbytes = 2 if self.dtype == "uint16" else 2 + _nbytes(self.dtype)
+        if not self.is_dn:
+            nbytes += 2
+        if self.alpha is not None:
+            nbytes += _nbytes(self.alpha.dtype)
+        return nbytes + self.has_mask
+
+
+def _nbytes(dtype: str) -> int:
+    """Return the bytes of a value by the name of its type."""
+    return int("".join(filter(str.isdigit, dtype))) // 8
