@@ -50,9 +50,10 @@ def describe(plan: Plan, ranks: int) -> str:
 def _describe_member(member: Member) -> str:
     """Say in words what a product is and where it lies."""
     product = member.product
+    width, height = product.unwarped.block
     place = f"at column {member.col_off}, row {member.row_off}"
     lines = [
-        f"  {product.name} {place}, blocks of {product.block[0]} x {product.block[1]}",
+        f"  {product.name} {place}, blocks of {width} x {height}",
         f"    offset stated by {product.offset_source}",
     ]
     lines += [

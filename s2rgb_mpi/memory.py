@@ -77,7 +77,7 @@ def _read_nbytes(product: Product, pixels: int) -> int:
         return CACHE_NBYTES + pixels * (stored + DECODER_NBYTES_PER_PIXEL)
     # A piece of the source, the warper's copy of it, a block that is decoded, and what comes out.
     piece = most_source_pixels(product.warp)
-    block = max(math.prod(product.warp.source.block), pixels)
+    block = max(math.prod(product.unwarped.block), pixels)
     out = pixels * 3 * DN_NBYTES
     return (
         WARP_CACHE_NBYTES
