@@ -67,7 +67,7 @@ def _describe_member(member: Member) -> str:
 
 
 def _describe_warp(warp: Warp) -> list[str]:
-    """Say in words how a product is resampled, as options of gdalwarp."""
+    """Return lines that describe how a product is resampled, as options of gdalwarp."""
     x, y = warp.scale
     lines = [f"    resampled: -r {warp.gdal_resampling} -wo XSCALE={x:.17g} -wo YSCALE={y:.17g}"]
     if warp.operation is not None:

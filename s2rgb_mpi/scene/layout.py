@@ -200,7 +200,7 @@ def need_crs(product: Product, option: str) -> None:
 
 
 def check_size(scene: Scene) -> None:
-    """Refuse an image that is out of all proportion to its input.
+    """Raise an error if an image is out of all proportion to its input.
 
     Raises
     ------
