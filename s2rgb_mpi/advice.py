@@ -51,9 +51,10 @@ def describe(plan: Plan, ranks: int) -> str:
 def _describe_member(member: Member) -> str:
     """Say in words what a product is and where it lies."""
     product = member.product
+    width, height = product.unwarped.block
     place = f"at column {member.col_off}, row {member.row_off}"
     lines = [
-        f"  {product.name} {place}, blocks of {product.block[0]} x {product.block[1]}",
+        f"  {product.name} {place}, blocks of {width} x {height}",
         f"    offset stated by {product.offset_source}",
     ]
     lines += [
@@ -68,7 +69,7 @@ def _describe_member(member: Member) -> str:
 
 
 def _describe_warp(warp: Warp) -> list[str]:
-    """Say in words how a product is resampled, as options of gdalwarp."""
+    """Return lines that describe how a product is resampled, as options of gdalwarp."""
     x, y = warp.scale
     lines = [f"    resampled: -r {warp.gdal_resampling} -wo XSCALE={x:.17g} -wo YSCALE={y:.17g}"]
     if warp.operation is not None:

@@ -197,7 +197,7 @@ def _input(product: Product, verdict: str) -> dict[str, Any]:
         "name": product.name,
         "sensing_time": product.sensing_time,
         "baseline": product.baseline,
-        "block": product.block,
+        "block": product.unwarped.block,
         "offset_source": product.offset_source,
         "offset_check": verdict,
         "resampled": product.warp and _resampled(product.warp),

@@ -6,6 +6,7 @@ import ctypes
 import math
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi.edges import LARGEST_SOURCE_BLOCK
 from s2rgb_mpi.product import WARP_CACHE_NBYTES, most_source_pixels
 from s2rgb_mpi.protocol import header_nbytes
 from s2rgb_mpi.radiometry import RGBA
@@ -78,13 +79,13 @@ def _read_nbytes(product: Product, pixels: int) -> int:
         return CACHE_NBYTES + pixels * (stored + DECODER_NBYTES_PER_PIXEL)
     # A piece of the source, the warper's copy of it, a block that is decoded, and what comes out.
     piece = most_source_pixels(product.warp)
-    block = max(math.prod(product.warp.source.block), pixels)
+    block = math.prod(min(edge, LARGEST_SOURCE_BLOCK) for edge in product.unwarped.block)
     out = pixels * 3 * DN_NBYTES
     return (
         WARP_CACHE_NBYTES
         + piece * (stored + WARPER_NBYTES_PER_PIXEL)
         + out
-        + block * (DECODER_NBYTES_PER_PIXEL)
+        + max(block, pixels) * DECODER_NBYTES_PER_PIXEL
     )
 
 

@@ -39,7 +39,10 @@ class Source:
 
     def __init__(self, product: Product, memory: Memory | None = None) -> None:
         self._memory = Memory() if memory is None else memory
-        self._warper = None if product.warp is None else Warper(product.warp, product.grid)
+        try:
+            self._warper = None if product.warp is None else Warper(product.warp, product.grid)
+        except RuntimeError as error:  # PROJ has no such grid of a datum shift on this machine
+            raise ReadError(f"{product.name}: {error}") from error
         # Bands of one file are read in one call: pixel by pixel, they share its blocks.
         groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
         self._files = [

@@ -320,6 +320,16 @@ def test_rasters_in_degrees_on_both_sides_of_the_antimeridian_are_refused():
             lay([west, east])
 
 
+def test_rasters_of_web_maps_on_both_sides_of_the_antimeridian_are_refused():
+    edge = np.pi * 6378137
+    sides = [
+        placed(str(x), "EPSG:3857", (x, 10.0, 0.0, -1.9e6, 0.0, -10.0), 10_000, 10_000)
+        for x in (edge - 100_000, edge - 100_000 - 39_990_000)
+    ]
+    with pytest.raises(UsageError, match=r"the CRS of .* breaks at the antimeridian"):
+        lay_out(sides)
+
+
 def test_a_raster_in_degrees_may_go_on_beyond_the_antimeridian():
     raster = placed("one", "EPSG:4326", (179.98, 0.0001, 0.0, -17.0, 0.0, -0.0001), 400, 100)
     assert lay_out([raster]).grid == raster.grid

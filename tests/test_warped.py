@@ -182,6 +182,14 @@ def test_jpeg_2000_gives_what_its_twin_gives(tmp_path):
     np.testing.assert_array_equal(read(lay(jp2, **options)), read(lay(raw, **options)))
 
 
+def test_the_command_that_the_plan_prints_gives_the_same_pixels(raster):
+    layout = lay(raster, crs="EPSG:2056", resolution=20.0, resampling="cubic")
+    warp = layout.members[0].product.warp
+    operation = ("-ct", warp.operation.definition)
+    expected = gdalwarp(raster, layout.grid, "cubic", warp.scale, *operation)
+    np.testing.assert_array_equal(read(layout), expected)
+
+
 def test_pixels_do_not_depend_on_the_windows(raster):
     layout = lay(raster, crs="EPSG:2056", resolution=25.0, resampling="cubic")
     np.testing.assert_array_equal(read(layout, 64), read(layout, 1024))
@@ -208,7 +216,7 @@ def test_a_turned_raster_is_placed_by_all_of_its_transform(tmp_path):
 
 
 def test_places_beyond_the_pole_are_no_data(tmp_path):
-    """PROJ moves no point beyond 90 degrees north; what lies below it is as ever."""
+    """PROJ moves no point beyond 90 degrees north; pixels below are not affected."""
     polar = (-50_000.0, 1000.0, 0.0, 50_000.0, 0.0, -1000.0)
     dn = scene(100, 100)
     path = write_raster(tmp_path / "dn.tif", dn, epsg=3413, transform=polar, descriptions=NAMES)

@@ -193,6 +193,11 @@ class Product:
     warp: Warp | None = None
     costs: tuple[int, ...] = field(default=(), repr=False)  # no part of what decides the pixels
 
+    @property
+    def unwarped(self) -> Product:
+        """The product on its own grid."""
+        return self if self.warp is None else self.warp.source
+
     def cost(self, window: Window) -> float:
         """Predict how long a window of one band takes to decode, ns.
 

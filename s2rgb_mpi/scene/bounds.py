@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from s2rgb_mpi.product import Operation
+
 osr.UseExceptions()
 
 ROUNDING = 1e-3
@@ -60,6 +62,7 @@ class Bounds:
         steps = (east - west) / _PARTS, (north - south) / _PARTS
         transform = (west, steps[0], 0.0, north, 0.0, -steps[1])
         self._grid = Grid(reference.ExportToWkt(), transform, _PARTS, _PARTS)
+        self._operations: dict[str, Operation | None] = {}
 
     def __str__(self) -> str:
         return f"--bounds {' '.join(map(str, self._numbers))}"
@@ -86,8 +89,7 @@ class Bounds:
             There are more than one where the CRS of the grid repeats itself, as a geographic one
             does every 360 degrees; the first begins where that CRS has the west of the bounds.
         """
-        operation = choose_operation([self._grid], grid, self.area)
-        transform = Transform(self._grid, grid, operation)
+        transform = Transform(self._grid, grid, self._operation(grid))
         points = transform.forward(lattice(Window(0, 0, _PARTS, _PARTS)))
         if not np.isfinite(points).any():
             raise UsageError(f"{self} lie where the CRS of the image is not defined")
@@ -102,10 +104,16 @@ class Bounds:
 
     def warnings(self, grid: Grid) -> tuple[str, ...]:
         """Return what makes it doubtful where on a grid the bounds lie."""
-        operation = choose_operation([self._grid], grid, self.area)
+        operation = self._operation(grid)
         if operation is None or not operation.is_ballpark:
             return ()
         return (ballpark_warning(f"--bounds-crs {self._crs}", operation),)
+
+    def _operation(self, grid: Grid) -> Operation | None:
+        """Return the operation from the CRS of the bounds to that of a grid."""
+        if grid.crs not in self._operations:
+            self._operations[grid.crs] = choose_operation([self._grid], grid, self.area)
+        return self._operations[grid.crs]
 
     def nothing(self) -> UsageError:
         """Return the error that says that no product lies there."""

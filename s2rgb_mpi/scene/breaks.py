@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from osgeo import osr
 
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.scene.globe import TURN, area_of
+from s2rgb_mpi.scene.globe import TURN, area_of, period
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,9 @@ PACIFIC = "EPSG:3832"
 
 _MERCATOR_ENDS = 85.0
 """Degrees north and south beyond which nobody uses one."""
+
+_EARTH_RADIUS = 6_378_137.0
+"""That of WGS 84 at the equator, metres."""
 
 
 def broken(name: str, area: Area, longitude: float, own: Grid) -> UsageError:
@@ -81,10 +84,12 @@ def check_unbroken(name: str, grid: Grid, sources: Sequence[Grid]) -> None:
     UsageError
         As :func:`broken` returns it.
     """
-    crs = osr.SpatialReference(grid.crs) if grid.crs else None
-    if crs is None or not crs.IsGeographic():
+    if not grid.crs:
         return
-    width = grid.width * abs(grid.transform[1]) * crs.GetAngularUnits()
-    area = area_of(sources) if width > math.pi else None
+    crs = osr.SpatialReference(grid.crs)
+    unit = crs.GetAngularUnits() if crs.IsGeographic() else crs.GetLinearUnits() / _EARTH_RADIUS
+    if grid.width * abs(grid.transform[1]) * unit < math.pi or period(grid) is None:
+        return
+    area = area_of(sources)
     if area is not None and area.width < TURN / 2:
         raise broken(name, area, TURN / 2, sources[0])

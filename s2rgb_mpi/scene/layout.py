@@ -200,7 +200,7 @@ def need_crs(product: Product, option: str) -> None:
 
 
 def check_size(scene: Scene) -> None:
-    """Refuse an image that is out of all proportion to its input.
+    """Raise an error if an image is out of all proportion to its input.
 
     Raises
     ------
@@ -208,10 +208,7 @@ def check_size(scene: Scene) -> None:
         With its size.
     """
     grid = scene.grid
-    read = sum(
-        (product.warp.source if product.warp else product).grid.pixels
-        for product in (member.product for member in scene.members)
-    )
+    read = sum(member.product.unwarped.grid.pixels for member in scene.members)
     if grid.pixels > LARGE_PIXELS and grid.pixels > MOST_ENLARGED * read:
         raise PlanError(
             f"the image would have {grid.width} x {grid.height} pixels, {grid.pixels / read:.0f}"

@@ -117,7 +117,7 @@ def _group(source: str, target: str, aoi: Any, *, allow_ballpark: bool) -> Seque
 
 @cache
 def _share_grids() -> None:
-    """Let pyproj look for grids of datum shifts where GDAL does: it may have a PROJ of its own."""
+    """Make pyproj find the grids of datum shifts that GDAL finds: it may have its own PROJ."""
     from pyproj import datadir  # noqa: PLC0415  as above
 
     for path in osr.GetPROJSearchPaths():
