@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import shlex
 import shutil
 import subprocess
@@ -95,6 +96,19 @@ def test_metadata_that_are_a_servers_answer_are_quoted(safe, tmp_path):
 def test_an_empty_file_is_no_product(tmp_path, name):
     (tmp_path / name).touch()
     assert refusal(tmp_path / name) == f"{tmp_path / name}: an empty file; download it again"
+
+
+@pytest.mark.parametrize("inside", ["GRANULE", "GRANULE/*", "GRANULE/*/IMG_DATA/R10m"])
+def test_a_folder_in_a_product_is_told_which_product_it_lies_in(safe, inside):
+    (folder,) = safe.glob(inside)
+    assert refusal(folder) == (
+        f"{folder}: no MTD_MSIL2A.xml in this folder; it lies in {safe}: give that"
+    )
+
+
+def test_a_pipe_is_refused_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.SAFE")
+    assert refusal(tmp_path / "x.SAFE") == f"{tmp_path}/x.SAFE: neither a file nor a folder"
 
 
 @pytest.mark.parametrize("top", ["order_123/{}", "a/b/c/{}"])

@@ -80,6 +80,8 @@ def locate(name: str, choice: Choice) -> Found | None:
         raise InputError(f"{path}: no such file or folder")
     if path.is_dir():
         return _folder(path, choice)
+    if not path.is_file():  # a pipe, from which a reader would wait for ever
+        raise InputError(f"{path}: neither a file nor a folder")
     if metadata_kind(path.name):
         return _product(str(path), Folder(path.parent), [path.name], choice)
     if path.name.lower() in BESIDE or path.name in TILE_FILES:
@@ -146,9 +148,16 @@ def _folder(path: Path, choice: Choice) -> Found:
                 f"{path}: {count} products in this folder, where one is needed: {listed};"
                 " give each by its own name"
             )
+    raise InputError(f"{path}: no MTD_MSIL2A.xml in this folder{_hint(path, names)}")
+
+
+def _hint(path: Path, names: list[str]) -> str:
+    """Return which product may be meant by a folder that is none."""
     archives = [name for name in names if name.lower().endswith((".zip", ".tar"))]
-    hint = f"; it has {', '.join(archives[:MOST_LISTED])}: give that" if archives else ""
-    raise InputError(f"{path}: no MTD_MSIL2A.xml in this folder{hint}")
+    if archives:
+        return f"; it has {', '.join(archives[:MOST_LISTED])}: give that"
+    top, inside, _ = path.absolute().as_posix().partition("/GRANULE")
+    return f"; it lies in {top}: give that" if inside else ""
 
 
 def _products(path: Path, depth: int) -> Iterator[Path]:

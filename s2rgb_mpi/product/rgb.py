@@ -163,19 +163,16 @@ class _Bands:
 
 def _joined(bands: _Bands, choice: Choice) -> Product:
     """Join bands whose metadata are known; each counts by those of its own product."""
-    first, *others = (statement.described for statement in bands.statements.values())
+    first = next(iter(bands.statements.values())).described
     product = join(first.name, bands.listed, choice)
     warnings = [
         text
         for each in bands.statements.values()
         for text in (*each.described.relevant(choice), *each.warnings)
     ]
-    if others:
-        names = ", ".join(each.name for each in others)
-        warnings.append(
-            f"{first.name}: one image of bands of different products, each by its own metadata:"
-            f" {names} too"
-        )
+    if len(bands.statements) > 1:
+        products = ", ".join(bands.statements)
+        warnings.append(f"{products}: bands of different products, each by its own metadata")
     return replace(
         product,
         sensing_time=first.sensing_time,
