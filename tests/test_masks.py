@@ -19,11 +19,6 @@ BANDS = ("B04", "B03", "B02")
 NAN = float("nan")
 
 
-def read(product, window=None):
-    """Read a product, all of it by default: (height, width, 3), uint16."""
-    return whole_dn(product, window)
-
-
 @pytest.fixture
 def dn():
     """Digital numbers without a 0: whatever is no data, the values do not say it."""
@@ -59,10 +54,10 @@ def test_the_mask_of_a_file_is_heeded(tmp_path, dn, valid, dtype, inside):
     path = write_raster(tmp_path / "m.tif", values.astype(dtype), descriptions=BANDS)
     add_mask(path, valid, inside=inside)
     product = open_multiband(path)
-    np.testing.assert_array_equal(read(product), masked(dn, valid))
+    np.testing.assert_array_equal(whole_dn(product), masked(dn, valid))
     window = Window(13, 7, 25, 40)
     expected = masked(dn, valid)[window.slices]
-    np.testing.assert_array_equal(read(product, window), expected)
+    np.testing.assert_array_equal(whole_dn(product, window), expected)
     # Another mask is another input.
     if not inside:
         Path(f"{path}.msk").write_bytes(Path(f"{path}.msk").read_bytes() + b"\0")
@@ -77,7 +72,7 @@ def test_each_band_file_has_its_own_mask(tmp_path, dn):
         valid = np.random.default_rng(band).random(dn.shape[:2]) < 0.7
         add_mask(paths[-1], valid, inside=inside)
         expected[~valid, band] = 0
-    np.testing.assert_array_equal(read(open_bands(paths)), expected)
+    np.testing.assert_array_equal(whole_dn(open_bands(paths)), expected)
 
 
 def write_vrt(path, size, bands):
@@ -105,7 +100,7 @@ def test_the_mask_of_a_band_alone_is_for_it_alone(tmp_path, dn, valid):
     expected = dn.copy()
     expected[~valid, 1] = 0
     vrt = write_vrt(tmp_path / "m.vrt", valid.shape, bands)
-    np.testing.assert_array_equal(read(open_multiband(vrt)), expected)
+    np.testing.assert_array_equal(whole_dn(open_multiband(vrt)), expected)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +118,7 @@ def test_an_alpha_band_is_heeded_whatever_its_type(tmp_path, dn, valid, dtype, o
             colours=("red", "green", "blue", "alpha"),
             options=[f"INTERLEAVE={interleave}", "TILED=YES", "PHOTOMETRIC=RGB", "ALPHA=YES"],
         )
-        np.testing.assert_array_equal(read(open_multiband(path)), masked(dn, valid))
+        np.testing.assert_array_equal(whole_dn(open_multiband(path)), masked(dn, valid))
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -142,7 +137,7 @@ def test_alpha_may_be_of_another_type_than_the_bands(tmp_path, dn, kind, valid_o
     vrt = write_vrt(tmp_path / "m.vrt", valid.shape, bands)
     product = open_multiband(vrt)
     assert product.bands[0].stored.alpha == (1 if first else 4, dtype)
-    np.testing.assert_array_equal(read(product), masked(dn, valid))
+    np.testing.assert_array_equal(whole_dn(product), masked(dn, valid))
 
 
 def four(tmp_path, dn, valid, **options):
@@ -154,7 +149,7 @@ def four(tmp_path, dn, valid, **options):
 @pytest.mark.parametrize("name", ["dataMask", "datamask", "data_mask", "DATA_MASK"])
 def test_sentinel_hubs_data_mask_is_an_alpha_band(tmp_path, dn, valid, name):
     path = four(tmp_path, dn, valid, descriptions=(*BANDS, name))
-    np.testing.assert_array_equal(read(open_multiband(path)), masked(dn, valid))
+    np.testing.assert_array_equal(whole_dn(open_multiband(path)), masked(dn, valid))
 
 
 def test_the_data_mask_counts_where_gdal_calls_another_band_alpha(tmp_path, dn, valid):
@@ -162,7 +157,7 @@ def test_the_data_mask_counts_where_gdal_calls_another_band_alpha(tmp_path, dn, 
     path = four(tmp_path, dn, valid, descriptions=(*BANDS, "dataMask"), options=["ALPHA=YES"])
     dataset = gdal.Open(path)
     assert dataset.GetRasterBand(2).GetColorInterpretation() == gdal.GCI_AlphaBand
-    np.testing.assert_array_equal(read(open_multiband(path)), masked(dn, valid))
+    np.testing.assert_array_equal(whole_dn(open_multiband(path)), masked(dn, valid))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +172,7 @@ def test_the_data_mask_counts_where_gdal_calls_another_band_alpha(tmp_path, dn, 
 )
 def test_a_band_of_another_meaning_is_no_alpha_band(tmp_path, dn, valid, options):
     path = four(tmp_path, dn, valid, **options)
-    np.testing.assert_array_equal(read(open_multiband(path)), dn)
+    np.testing.assert_array_equal(whole_dn(open_multiband(path)), dn)
 
 
 def test_a_band_that_is_used_is_no_alpha_band(tmp_path, dn, valid):
@@ -186,7 +181,7 @@ def test_a_band_that_is_used_is_no_alpha_band(tmp_path, dn, valid):
     product = open_multiband(path, Choice(bidx=(4, 1, 2)))
     fourth = np.where(valid, 65535, 0)
     expected = np.dstack([fourth, dn[..., 0], dn[..., 1]])
-    np.testing.assert_array_equal(read(product), expected)
+    np.testing.assert_array_equal(whole_dn(product), expected)
 
 
 def test_a_single_band_file_may_have_an_alpha_band(tmp_path, dn, valid):
@@ -194,7 +189,7 @@ def test_a_single_band_file_may_have_an_alpha_band(tmp_path, dn, valid):
     for band in range(3):
         values = np.dstack([dn[..., band], np.where(valid, 255, 0)]).astype(np.uint16)
         paths.append(write_raster(tmp_path / f"{band}.tif", values, options=["ALPHA=YES"]))
-    np.testing.assert_array_equal(read(open_bands(paths)), masked(dn, valid))
+    np.testing.assert_array_equal(whole_dn(open_bands(paths)), masked(dn, valid))
 
 
 def test_tag_mask_alpha_and_zero_count_at_once(tmp_path, dn, valid):
@@ -206,7 +201,7 @@ def test_tag_mask_alpha_and_zero_count_at_once(tmp_path, dn, valid):
     path = four(tmp_path, dn, valid, colours=colours, nodata=9999)
     add_mask(path, mask)
     expected = masked(np.where(dn == 9999, 0, dn), valid & mask)
-    np.testing.assert_array_equal(read(open_multiband(path)), expected)
+    np.testing.assert_array_equal(whole_dn(open_multiband(path)), expected)
 
 
 def test_the_item_nodata_values_means_all_bands_at_once(tmp_path):
@@ -215,7 +210,7 @@ def test_the_item_nodata_values_means_all_bands_at_once(tmp_path):
     dataset = gdal.OpenEx(path, gdal.OF_UPDATE)
     dataset.SetMetadataItem("NODATA_VALUES", "7 8 9")
     dataset = None
-    assert read(open_multiband(path)).tolist() == [[[0, 0, 0], *dn[0, 1:].tolist()]]
+    assert whole_dn(open_multiband(path)).tolist() == [[[0, 0, 0], *dn[0, 1:].tolist()]]
 
 
 def test_a_mask_beside_the_image_of_a_safe_product_says_nothing(safe, tmp_path):
@@ -226,7 +221,7 @@ def test_a_mask_beside_the_image_of_a_safe_product_says_nothing(safe, tmp_path):
         shutil.copy(mask, f"{image}.msk")
     product = open_safe(str(copy))
     assert [band.stored for band in product.bands] == [band.stored for band in plain.bands]
-    np.testing.assert_array_equal(read(product), read(plain))
+    np.testing.assert_array_equal(whole_dn(product), whole_dn(plain))
 
 
 @pytest.mark.parametrize(("add", "name"), [(True, "mask"), (False, "alpha")], ids=["mask", "alpha"])
@@ -242,7 +237,7 @@ def test_masks_of_an_items_assets_are_heeded(tmp_path, dn, valid, add, name):
             add_mask(path, valid)
     (product,) = open_stac(write_item(tmp_path, assets))
     assert product.bands[0].stored.masks[0].startswith(name)
-    np.testing.assert_array_equal(read(product), masked(dn, valid))
+    np.testing.assert_array_equal(whole_dn(product), masked(dn, valid))
 
 
 def test_what_is_no_data_is_part_of_the_job(tmp_path, dn, valid):

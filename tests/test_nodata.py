@@ -16,11 +16,6 @@ BANDS = ("B04", "B03", "B02")
 NAN = float("nan")
 
 
-def read(product, window=None):
-    """Read a product, all of it by default: (height, width, 3), uint16."""
-    return whole_dn(product, window)
-
-
 @pytest.fixture
 def dn():
     """Digital numbers without a 0: whatever is no data, the values do not say it."""
@@ -46,7 +41,7 @@ def test_the_users_values_count_too(tmp_path, dtype, nodata, chosen, values_and_
     values, expected = values_and_expected
     path = write_raster(tmp_path / "v.tif", np.array([values], dtype), nodata=nodata)
     product = open_bands([path] * 3, Choice(nodata=chosen))
-    assert read(product)[0, :, 1].tolist() == expected
+    assert whole_dn(product)[0, :, 1].tolist() == expected
     # In whatever order they are given it is the same job.
     turned = open_bands([path] * 3, Choice(nodata=chosen[::-1]))
     assert turned.bands == product.bands
@@ -71,7 +66,7 @@ def test_an_item_states_what_is_no_data(tmp_path, asset, dtype):
     assets = {name: {"href": f"./{name}.tif", **asset} for name in BANDS}
     one = 10_000 if dtype == "float32" else 1
     (product,) = open_stac(write_item(tmp_path, assets))
-    assert read(product)[0, :, 0].tolist() == [0, 0, 1, one]
+    assert whole_dn(product)[0, :, 0].tolist() == [0, 0, 1, one]
 
 
 @pytest.mark.parametrize(
@@ -92,13 +87,13 @@ def test_a_value_that_no_pixel_can_have_is_told(tmp_path, dn):
     path = write_raster(tmp_path / "v.tif", dn, descriptions=BANDS)
     product = open_multiband(path, Choice(nodata=(-10_000, 7)))
     assert product.warnings == (f"{path}: --nodata -10000: no pixel of uint16 has it",)
-    np.testing.assert_array_equal(read(product), np.where(dn == 7, 0, dn))
+    np.testing.assert_array_equal(whole_dn(product), np.where(dn == 7, 0, dn))
 
 
 def test_the_users_values_count_in_safe_products(safe):
-    plain = read(open_safe(str(safe)))
+    plain = whole_dn(open_safe(str(safe)))
     dn = int(np.bincount(plain.ravel())[1:].argmax()) + 1
-    chosen = read(open_safe(str(safe), Choice(nodata=(dn,))))
+    chosen = whole_dn(open_safe(str(safe), Choice(nodata=(dn,))))
     assert (plain == dn).any()
     np.testing.assert_array_equal(chosen, np.where(plain == dn, 0, plain))
 
