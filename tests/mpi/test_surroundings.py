@@ -198,6 +198,27 @@ def test_a_full_disk_for_what_is_said_is_one_line_and_the_image_stands(
     assert {path.name for path in tmp_path.iterdir()} == {"rgb.tif", "small"}
 
 
+# --- the network -------------------------------------------------------------------------------
+
+NETWORK = (
+    "ip link set lo up && ip link add lan type bridge && ip link set lan up"
+    " && ip addr add 10.78.0.1/24 dev lan && ip -6 addr add fd00:78::1/64 dev lan nodad"
+)
+
+
+def test_a_global_ipv6_address_is_no_obstacle(safe, tmp_path, expected):
+    """Open MPI 5.0.7 by itself complains then, and fails where it has TCP alone."""
+    if subprocess.run(["unshare", "-n", "sh", "-c", NETWORK], check=False).returncode:
+        pytest.skip("no network can be made here")
+    output = tmp_path / "rgb.tif"
+    arguments = shlex.join(map(str, (safe, "-o", output, *SMALL)))
+    alone = shlex.quote(f"{NETWORK}; export OMPI_MCA_btl=tcp,self; $MPIRUN -n 3 $RUN {arguments}")
+    run = shell(f"unshare -n sh -c {alone}")
+    assert run.returncode == 0, run.stderr
+    assert "reachable" not in run.stderr
+    np.testing.assert_array_equal(read_rgb(output), expected)
+
+
 # --- memory and libraries ----------------------------------------------------------------------
 
 
