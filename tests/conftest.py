@@ -39,9 +39,9 @@ hypothesis.settings.load_profile("patient")
 LIBRARY = MPI.Get_library_version()  # which may be asked before MPI_Init
 MPICH = "MPICH" in LIBRARY
 INTEL = "Intel" in LIBRARY
-# What the launcher returns where a rank was killed. With MPICH and Intel MPI it is the bare number
-# of the signal, whatever a program does; or 5, where another rank notices first and says so.
-KILLED = {signal.SIGKILL, 5} if MPICH or INTEL else {128 + signal.SIGKILL}
+# What the launcher returns where a rank was killed, on which a program has no influence; or 5,
+# where with MPICH or Intel MPI another rank notices first and says so.
+KILLED = {255, 5} if INTEL else {signal.SIGKILL, 5} if MPICH else {128 + signal.SIGKILL}
 MPIRUN = "mpiexec.hydra" if INTEL else "mpirun"  # Intel's mpirun keeps signals to itself
 
 MPI_ENVIRONMENT = {
