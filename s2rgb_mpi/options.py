@@ -54,6 +54,13 @@ def _auto(kind: type) -> Callable[[str], float | None]:
     return read
 
 
+def _band_file(text: str) -> str:
+    """Return the text, unless it is an option: argparse of Python 3.13 takes one as a file."""
+    if text.startswith("-"):
+        raise argparse.ArgumentTypeError(f"expected 3 arguments, and {text} is an option")
+    return text
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     """Read numbers with commas between them."""
     return tuple(map(int, text.split(",")))
@@ -127,6 +134,7 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--rgb",
         nargs=3,
+        type=_band_file,
         action="append",
         metavar=("RED", "GREEN", "BLUE"),
         help="three single-band files in place of PRODUCT; may be repeated; in the folder of a SAFE"

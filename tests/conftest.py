@@ -26,6 +26,7 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from osgeo import gdal
 
+from running import marked, processes
 from safe import write_safe
 
 # A shell has its background jobs ignore it, and what they start too.
@@ -35,7 +36,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
-MPICH = "MPICH" in MPI.Get_library_version()  # which may be asked before MPI_Init
+LIBRARY = MPI.Get_library_version()  # which may be asked before MPI_Init
+MPICH = "MPICH" in LIBRARY
+INTEL = "Intel" in LIBRARY
+# What the launcher returns where a rank was killed, on which a program has no influence; or 5,
+# where with MPICH or Intel MPI another rank notices first and says so.
+KILLED = {255, 5} if INTEL else {signal.SIGKILL, 5} if MPICH else {128 + signal.SIGKILL}
+MPIRUN = "mpiexec.hydra" if INTEL else "mpirun"  # Intel's mpirun keeps signals to itself
 
 MPI_ENVIRONMENT = {
     # As root, and with more ranks than cores: Open MPI 4 and 5 have different names for it.
@@ -77,16 +84,17 @@ def launch(
 
     Without a number of ranks it is run without mpirun.
     """
-    mpirun = [] if ranks is None else ["mpirun", *launcher, "-n", str(ranks)]
+    mpirun = [] if ranks is None else [MPIRUN, *launcher, "-n", str(ranks)]
     command = [*mpirun, sys.executable, *program, *map(str, arguments)]
-    run, pid = finish(command, os.environ | MPI_ENVIRONMENT | (env or {}), seconds)
-    return run._replace(left=_session(pid))
+    environment = marked(os.environ | MPI_ENVIRONMENT | (env or {}))
+    run = finish(command, environment, seconds)
+    return run._replace(left=_left(environment))
 
 
 def finish(
     command: list[str], env: Mapping[str, str], seconds: float, cwd: Path | None = None
-) -> tuple[Run, int]:
-    """Run a command to its end in a session of its own; return what it said, and its number.
+) -> Run:
+    """Run a command to its end in a session of its own; return what it said.
 
     One that is not over in time is ended, and fails the test.
     """
@@ -105,32 +113,18 @@ def finish(
             os.killpg(process.pid, signal.SIGKILL)
             stdout, stderr = process.communicate()
             pytest.fail(f"{' '.join(command)} hung for {seconds} s\n{stdout}\n{stderr}")
-    return Run(process.returncode, stdout, stderr, time.monotonic(), []), process.pid
+    return Run(process.returncode, stdout, stderr, time.monotonic(), [])
 
 
-def _session(leader: int) -> list[str]:
-    """List what still runs in a session; what is only just ending is given a second for it."""
+def _left(env: Mapping[str, str]) -> list[str]:
+    """List what still runs of a run; what is only just ending is given a second for it."""
+    left = processes(env)
     for _ in range(20):
-        left = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                state, _, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
-                if int(session) == leader and state != "Z":
-                    left.append((process / "cmdline").read_text().replace("\0", " "))
-            except OSError:  # it has ended since
-                continue
         if not left:
             break
         time.sleep(0.05)
-    return left
-
-
-def aborted(code: int) -> set[int]:
-    """Give what mpirun may return once a rank has called MPI_Abort with a code.
-
-    That of MPICH may tell by which signal it ended the other ranks, and not what the one said.
-    """
-    return {code, signal.SIGKILL} if MPICH else {code}
+        left = processes(env)
+    return [process.command for process in left]
 
 
 @pytest.fixture(scope="session")

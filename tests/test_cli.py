@@ -103,7 +103,7 @@ def test_what_the_run_says_is_no_part_of_the_job(arguments, wanted):
         (["S2A.SAFE"], "required: -o/--output"),
         (["-o", "rgb.tif"], "either PRODUCT or --rgb"),
         ([*LEAST, "--rgb", "r", "g", "b"], "either PRODUCT or --rgb"),
-        (["--rgb", "r", "g", "-o", "rgb.tif"], "--rgb"),
+        (["--rgb", "r", "g", "-o", "rgb.tif"], "argument --rgb: expected 3 arguments"),
         ([*LEAST, "S2B.SAFE"], "unrecognized arguments: S2B.SAFE"),
         ([*LEAST, "--wite", "1"], "unrecognized arguments: --wite"),
         ([*LEAST, "--comp", "zstd"], "unrecognized arguments: --comp"),

@@ -43,9 +43,10 @@ def check(environ: Mapping[str, str]) -> None:
         Says what is needed.
     """
     if not is_possible(environ):
+        library = MPI.Get_library_version().splitlines()[0].split(",")[0]
         raise UsageError(
             f"{OPTION} needs an MPI with ULFM, switched on: Open MPI 5 or later, started by"
-            f" mpirun --with-ft ulfm (this is {MPI.Get_library_version().split(',')[0]});"
+            f" mpirun --with-ft ulfm (this is {' '.join(library.split())});"
             " without it, --resume goes on from what a lost rank leaves"
         )
 

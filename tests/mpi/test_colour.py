@@ -7,7 +7,7 @@ import pytest
 from osgeo import gdal
 
 import reference
-from conftest import SMALL, aborted, read_rgb
+from conftest import SMALL, read_rgb
 from geotiffs import make_grid
 from safe import read_dn
 
@@ -129,7 +129,7 @@ def test_a_wrong_offset_is_one_warning_and_one_file_at_any_number_of_ranks(
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_strict_makes_the_warning_an_error(mpirun, safe, tmp_path, ranks):
     run = mpirun(ranks, safe, "-o", tmp_path / "rgb.tif", *SMALL, "--offset", "0", "--strict")
-    assert run.returncode in aborted(2), run.stderr
+    assert run.returncode == 2, run.stderr
     (line,) = [line for line in run.said if "error" in line]
     assert f"{safe.stem}: the pixels look as if ESA's +1000 were still in them: " in line
     assert "Traceback" not in run.stderr

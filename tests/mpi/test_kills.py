@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import pytest
 
-from conftest import MPI_ENVIRONMENT
+from conftest import KILLED, MPI_ENVIRONMENT, MPIRUN
+from running import marked, processes
 from s2rgb_mpi.profile import Profile
 from safe import write_safe
 from stopped import make_blocks, make_plan, resume, stop
@@ -136,40 +137,30 @@ def alone(tmp_path_factory, environment):
         program.stdin.close()
 
 
-def session(leader):
-    """List the processes that mpirun has started, and mpirun itself, first."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (process / "stat").read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended since
-            continue
-        if int(fields[3]) == leader and fields[0] != "Z":
-            found.append(int(process.name))
-    return sorted(found)
-
-
 def run_ranks(rng, arguments, environment, moment):
     """Run under mpirun, and kill one rank, or all there is; return the exit code."""
     ranks = rng.choice((2, 3, 4))
+    environment = marked(environment)
     with subprocess.Popen(
-        ["mpirun", "-n", str(ranks), sys.executable, "-m", "s2rgb_mpi", *arguments],
+        [MPIRUN, "-n", str(ranks), sys.executable, "-m", "s2rgb_mpi", *arguments],
         env=environment,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
         moment.wait(lambda: process.poll() is not None)
-        processes = session(process.pid)
-        victims = [rng.choice(processes[1:])] if processes[1:] and rng.random() < 0.7 else processes
+        everything = processes(environment)
+        # Without what Hydra, of MPICH and Intel MPI, has between mpirun and the ranks.
+        started = [one for one in everything if one.command.startswith(sys.executable)]
+        victims = [rng.choice(started)] if started and rng.random() < 0.7 else everything
         for victim in victims:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
+                os.kill(victim.pid, signal.SIGKILL)
         try:
             return process.wait(60)
         finally:
-            for survivor in session(process.pid):
+            for survivor in processes(environment):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(survivor, signal.SIGKILL)
+                    os.kill(survivor.pid, signal.SIGKILL)
 
 
 def left(folder):
@@ -182,7 +173,7 @@ def kill_until_done(run, folder):
         code = run(kills)
         if code == 0:
             return kills
-        assert code in (-signal.SIGKILL, 128 + signal.SIGKILL), code
+        assert code in {-signal.SIGKILL, *KILLED}, code
         if {"", ".journal"} & left(folder) == {""}:
             # Killed after the file had its name: there is nothing left to go on from.
             return kills + 1

@@ -18,7 +18,7 @@ import pytest
 from osgeo import gdal
 
 import reference
-from conftest import MPI_ENVIRONMENT, MPICH, SMALL, read_rgb
+from conftest import MPI_ENVIRONMENT, MPICH, MPIRUN, SMALL, read_rgb
 from s2rgb_mpi.report.record import schema
 from s2rgb_mpi.report.tally import STAGES
 from safe import read_dn, write_safe
@@ -223,7 +223,7 @@ sys.exit(__main__.main(sys.argv[1:]))
 @pytest.mark.skipif(MPICH, reason="MPICH's mpirun hides the terminal from its ranks: lines instead")
 def test_mpirun_in_a_terminal_shows_a_bar(safe, tmp_path):
     leader, follower = pty.openpty()
-    command = ["mpirun", "-n", "3", sys.executable, "-m", "s2rgb_mpi", str(safe), *SMALL]
+    command = [MPIRUN, "-n", "3", sys.executable, "-m", "s2rgb_mpi", str(safe), *SMALL]
     with subprocess.Popen(
         [*command, "-o", str(tmp_path / "rgb.tif")],
         env=os.environ | MPI_ENVIRONMENT,

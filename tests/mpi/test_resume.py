@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MPI_ENVIRONMENT, SMALL
+from conftest import MPI_ENVIRONMENT, MPIRUN, SMALL
+from running import marked, processes
 from stopped import make_blocks, make_plan, resume
 
 FAILING = (str(Path(__file__).parent / "programs" / "failing.py"),)
@@ -28,29 +29,21 @@ def whole(safe, tmp_path_factory):
 @contextlib.contextmanager
 def started(*command):
     """Start a command in a session of its own; nothing of it is left behind."""
+    env = marked(os.environ | MPI_ENVIRONMENT)
     with subprocess.Popen(
         list(map(str, command)),
-        env=os.environ | MPI_ENVIRONMENT,
+        env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     ) as process:
         try:
-            yield process
+            yield process, env
         finally:
-            for pid, _ in processes(process.pid):
+            for left_behind in processes(env):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-
-
-def processes(leader):
-    """List the processes of a session, and the state of each."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            fields = (process / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == leader and fields[0] != "Z":
-                yield int(process.name), fields[0]
+                    os.kill(left_behind.pid, signal.SIGKILL)
 
 
 def wait_for(condition, seconds=60.0):
@@ -71,8 +64,8 @@ def test_a_signal_to_mpirun(mpirun, safe, tmp_path, whole, *, ranks, number):
     output = tmp_path / "rgb.tif"
     journal = tmp_path / "rgb.tif.journal"
     program = [*FAILING, "worker", "nap"]
-    command = ["mpirun", "-n", ranks, sys.executable, *program, safe, "-o", output, *SMALL]
-    with started(*command) as process:
+    command = [MPIRUN, "-n", ranks, sys.executable, *program, safe, "-o", output, *SMALL]
+    with started(*command) as (process, _):
         # One record at the least: 3 KB, far more than the first line.
         wait_for(lambda: journal.exists() and journal.stat().st_size > 5000)
         process.send_signal(number)
@@ -118,17 +111,16 @@ def test_a_stop_after_the_last_window_is_too_late(mpirun, safe, tmp_path, whole)
 def test_a_job_that_is_suspended_is_not_silent(safe, tmp_path, whole):
     output = tmp_path / "rgb.tif"
     program = [*FAILING, "worker", "suspend", safe, "-o", output, *SMALL, "--timeout", 2]
-    with started("mpirun", "-n", 3, sys.executable, *program) as process:
+    with started(MPIRUN, "-n", 3, sys.executable, *program) as (process, env):
 
         def stopped():
-            return sum(state == "T" for _, state in processes(process.pid)) == 3
+            return [rank for rank in processes(env) if rank.state == "T"]
 
-        wait_for(stopped)
+        wait_for(lambda: len(stopped()) == 3)
         time.sleep(4)
-        assert stopped()
-        for pid, state in processes(process.pid):
-            if state == "T":
-                os.kill(pid, signal.SIGCONT)
+        assert len(stopped()) == 3
+        for rank in stopped():
+            os.kill(rank.pid, signal.SIGCONT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert output.read_bytes() == whole
@@ -138,7 +130,7 @@ def test_a_job_that_is_suspended_is_not_silent(safe, tmp_path, whole):
 def test_a_second_run_is_refused_while_the_first_lasts(mpirun, safe, tmp_path, ranks):
     output = tmp_path / "rgb.tif"
     program = [*FAILING, "worker", "hang", safe, "-o", output, *SMALL]
-    with started(sys.executable, *program) as first:
+    with started(sys.executable, *program) as (first, _):
         assert first.stdout is not None
         assert first.stdout.readline().startswith("broke")
         for options in ((), ("--resume",), ("--overwrite",)):

@@ -35,7 +35,7 @@ class Lab:
     ) -> Run:
         """Run a command; one that is not over in time is ended, and fails the test."""
         joined = [str(LAB), "--join", str(self.folder), *map(str, command)]
-        return finish(joined, self.env | (env or {}), seconds, cwd)[0]
+        return finish(joined, self.env | (env or {}), seconds, cwd)
 
     def submit(self, *command: object, **how) -> str:
         """Run a command that submits a job; return the job's id."""

@@ -12,6 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[2]))
+
+from running import processes
 from s2rgb_mpi import __main__, claim, errors, output, protocol, render, worker
 from s2rgb_mpi.report import Report
 
@@ -50,10 +53,9 @@ def refuse(path, *_):
 def suspend(_):
     """Stop every rank, this one last, as Slurm does with a job that has to wait."""
     ranks = [
-        int(process.name)
-        for process in Path("/proc").glob("[0-9]*")
-        if os.getsid(int(process.name)) == os.getsid(0)
-        and (process / "cmdline").read_bytes().startswith(os.fsencode(sys.executable))
+        process.pid
+        for process in processes(os.environ)
+        if process.command.startswith(sys.executable)
     ]
     for rank in sorted(ranks, key=os.getpid().__eq__):
         os.kill(rank, signal.SIGSTOP)
