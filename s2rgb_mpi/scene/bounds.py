@@ -113,13 +113,36 @@ class Bounds:
 
 
 def known_crs(option: str, name: str) -> osr.SpatialReference:
-    """Look up a CRS by any name that PROJ or GDAL knows; name the option if it is unknown."""
+    """Look up a CRS by any name that PROJ or GDAL knows; name the option if it is unusable."""
     reference = osr.SpatialReference()
     try:
         reference.SetFromUserInput(name)
     except RuntimeError as error:
         raise UsageError(f"{option} {name}: {' '.join(str(error).split())}") from error
+    check_horizontal(f"{option} {name}", reference)
     return reference
+
+
+def check_horizontal(name: str, reference: osr.SpatialReference) -> None:
+    """Raise an error if a CRS does not place the pixels of an image on the globe.
+
+    Parameters
+    ----------
+    name : str
+        What the error calls the CRS.
+    reference : osr.SpatialReference
+        Heights alone, local coordinates and the axes through the centre of the earth (geocentric)
+        are CRS too.
+
+    Raises
+    ------
+    UsageError
+        It is neither geographic nor projected.
+    """
+    if not (reference.IsGeographic() or reference.IsProjected()):
+        raise UsageError(
+            f"{name}: {reference.GetName()} is neither a geographic nor a projected CRS"
+        )
 
 
 def window_of(points: NDArray[np.float64]) -> Window:
