@@ -203,6 +203,16 @@ def test_a_crs_that_places_no_pixels_on_the_globe_is_refused(crs):
     assert lay_out([site]).grid == site.grid
 
 
+MOON = """GEOGCS["Moon 2000",DATUM["D_Moon_2000",SPHEROID["Moon_2000_IAU_IAG",1737400,0]],
+PRIMEM["Reference_Meridian",0],UNIT["degree",0.0174532925199433]]"""
+
+
+def test_the_crs_of_another_celestial_body_is_refused():
+    granule = product("granule", 0, 0, 64, 64)
+    with pytest.raises(UsageError, match=r"no coordinate operation from WGS 84 to Moon 2000$"):
+        lay_warped([granule], crs=MOON, resolution=0.001)
+
+
 def test_a_warped_grid_begins_at_a_multiple_of_its_resolution():
     options = SimpleNamespace(crs="EPSG:2056", resolution=25.0, resampling="cubic")
     scene = warp_out(
