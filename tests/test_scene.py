@@ -1,6 +1,7 @@
 """Products in their places: every pixel is that of the product that the rule says."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -181,6 +182,35 @@ def test_without_a_crs_there_are_no_bounds():
     nowhere = Product("0", first.bands, Grid("", TRANSFORM, 50, 50), (50, 50))
     with pytest.raises(UsageError, match="--bounds: 0 has no coordinate reference system"):
         lay_out([nowhere], (0, 0, 1, 1))
+
+
+LOCAL = 'LOCAL_CS["a building site",UNIT["metre",1]]'
+
+
+@pytest.mark.parametrize("crs", [LOCAL, "EPSG:5773", "EPSG:4978"])
+def test_a_crs_that_places_no_pixels_on_the_globe_is_refused(crs):
+    """Local coordinates, heights, and the axes through the centre of the earth."""
+    words = "is neither a geographic nor a projected CRS$"
+    granule = product("granule", 0, 0, 64, 64)
+    for options in ({"crs": crs}, {"bounds": (0, 0, 1, 1), "bounds_crs": crs}):
+        with pytest.raises(UsageError, match=f"^--{next(iter(options))}.*{words}"):
+            lay_warped([granule], **{"resolution": 10.0, **options})
+    site = replace(granule, grid=replace(granule.grid, crs=LOCAL))
+    with pytest.raises(UsageError, match=f"^--crs: granule: a building site {words}"):
+        lay_warped([site], crs="EPSG:3857", resolution=10.0)
+    with pytest.raises(UsageError, match=f"^--bounds: granule: a building site {words}"):
+        lay_out([site], (0, 0, 1, 1))
+    assert lay_out([site]).grid == site.grid
+
+
+MOON = """GEOGCS["Moon 2000",DATUM["D_Moon_2000",SPHEROID["Moon_2000_IAU_IAG",1737400,0]],
+PRIMEM["Reference_Meridian",0],UNIT["degree",0.0174532925199433]]"""
+
+
+def test_the_crs_of_another_celestial_body_is_refused():
+    granule = product("granule", 0, 0, 64, 64)
+    with pytest.raises(UsageError, match=r"no coordinate operation from WGS 84 to Moon 2000$"):
+        lay_warped([granule], crs=MOON, resolution=0.001)
 
 
 def test_a_warped_grid_begins_at_a_multiple_of_its_resolution():

@@ -12,7 +12,7 @@ from osgeo import osr
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid, Window
 from s2rgb_mpi.product import Transform, lattice
-from s2rgb_mpi.scene.globe import Area, area_of, period, unbroken
+from s2rgb_mpi.scene.globe import Area, area_of, degrees, period, unbroken
 from s2rgb_mpi.scene.operation import ballpark_warning, choose_operation
 
 if TYPE_CHECKING:
@@ -121,13 +121,40 @@ class Bounds:
 
 
 def known_crs(option: str, name: str) -> osr.SpatialReference:
-    """Look up a CRS by any name that PROJ or GDAL knows; name the option if it is unknown."""
+    """Look up a CRS by any name that PROJ or GDAL knows; name the option if it is unusable."""
     reference = osr.SpatialReference()
     try:
         reference.SetFromUserInput(name)
     except RuntimeError as error:
         raise UsageError(f"{option} {name}: {' '.join(str(error).split())}") from error
+    check_horizontal(f"{option} {name}", reference)
     return reference
+
+
+def check_horizontal(name: str, reference: osr.SpatialReference) -> None:
+    """Raise an error if a CRS does not place the pixels of an image on the globe.
+
+    Parameters
+    ----------
+    name : str
+        What the error calls the CRS.
+    reference : osr.SpatialReference
+        Heights alone, local coordinates and the axes through the centre of the earth (geocentric)
+        are CRS too.
+
+    Raises
+    ------
+    UsageError
+        It is neither geographic nor projected, or not one of the earth.
+    """
+    crs = reference.GetName()
+    if not (reference.IsGeographic() or reference.IsProjected()):
+        raise UsageError(f"{name}: {crs} is neither a geographic nor a projected CRS")
+    plane = Grid(reference.ExportToWkt(), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0), 1, 1)
+    try:
+        Transform(degrees(), plane)
+    except RuntimeError as error:  # as for those of the Moon
+        raise UsageError(f"{name}: no coordinate operation from WGS 84 to {crs}") from error
 
 
 def window_of(points: NDArray[np.float64]) -> Window:

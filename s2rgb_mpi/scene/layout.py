@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from osgeo import osr
+
 from s2rgb_mpi.errors import InputError, PlanError, UsageError
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product import same_crs
-from s2rgb_mpi.scene.bounds import Bounds
+from s2rgb_mpi.scene.bounds import Bounds, check_horizontal
 from s2rgb_mpi.scene.breaks import check_unbroken
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.product import Product
+
+osr.UseExceptions()
 
 OFF_GRID = 1e-3
 """Pixels that a product may lie beside the grid of the first: what geotransforms are rounded by."""
@@ -197,6 +201,7 @@ def need_crs(product: Product, option: str) -> None:
     """Raise an error if a product does not say where on earth it lies."""
     if not product.grid.crs:
         raise UsageError(f"{option}: {product.name} has no coordinate reference system")
+    check_horizontal(f"{option}: {product.name}", osr.SpatialReference(product.grid.crs))
 
 
 def check_size(scene: Scene) -> None:
