@@ -13,10 +13,11 @@ NEGATIVE = -0.04
 """Reflectance below this is no dark water. Atmospheric correction overdoes it by 0.01 to 0.03; an
 offset that is applied twice puts water, shade and forest at -0.1 to -0.05."""
 
-SCALED_SHARE = 0.99
-SCALED_DN = 10
-"""Where at least this share of all three bands lies below this DN, a scale of DN was applied to
-reflectance. Not even water in shade is that dark in three bands."""
+DARK_SHARE = 0.99
+DARK_DN = 10
+"""Where at least this share of all three bands lies below this DN, the image is all but black. Not
+even water in shade is that dark in three bands: either a scale of DN was applied to reflectance,
+or values such as 0.0 mean no data."""
 
 HIGHEST = 3.2767
 """Reflectance above this there is not: the largest DN in 15 bits, of which 10,000 are one unit."""
@@ -30,6 +31,7 @@ class Finding(StrEnum):
     DOUBLED = "looks applied twice"
     HIGH = "values too high"
     SCALED = "looks like reflectance, not DN"
+    BLACK = "all but black"
     UNKNOWN = "cannot be told"
 
     @property
@@ -40,6 +42,7 @@ class Finding(StrEnum):
             Finding.DOUBLED,
             Finding.HIGH,
             Finding.SCALED,
+            Finding.BLACK,
         )
 
 
@@ -102,8 +105,14 @@ class Verdict:
         if self.finding is Finding.SCALED:
             return (
                 f"{name}: the pixels look like reflectance already, not like DN: at least"
-                f" {100 * SCALED_SHARE:g} % of each band are below DN {SCALED_DN}; if so,"
+                f" {100 * DARK_SHARE:g} % of each band are below DN {DARK_DN}; if so,"
                 " --quantification 1 --offset 0 puts it right"
+            )
+        if self.finding is Finding.BLACK:
+            return (
+                f"{name}: the image is all but black: at least {100 * DARK_SHARE:g} % of each band"
+                f" are below DN {DARK_DN}, or below 0; --nodata VALUE, such as 0 or -9999, puts it"
+                " right if that means no data"
             )
         if self.finding is Finding.DOUBLED:
             looks, evidence = f"offset {self.offset} had been applied before", self._negative()

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.findings import (
+    DARK_DN,
+    DARK_SHARE,
     FLOOR_SHARE,
     HIGHEST,
     NEGATIVE,
-    SCALED_DN,
-    SCALED_SHARE,
     Finding,
     Verdict,
 )
@@ -232,8 +232,9 @@ def judge(counts: NDArray[np.int64], product: Counted) -> Verdict:
     finding = Finding.UNKNOWN
     if (high > MOSTLY_HIGH * pixels).any() or (enough and (partly > PARTLY_HIGH * pixels).any()):
         finding = Finding.HIGH
-    elif enough and (counts[:, : SCALED_DN // BIN_DN].sum(axis=1) >= SCALED_SHARE * pixels).all():
-        finding = Finding.SCALED
+    elif enough and not product.dtype.startswith("uint") and _is_black(counts, offsets):
+        is_scaled = product.dtype.startswith("float") and units[0] / product.gain > 1
+        finding = Finding.SCALED if is_scaled else Finding.BLACK
     elif enough:
         finding = _find((floors + offsets) / units, negative, known=bool(offsets.min() < 0))
     offset = calibrations[0].offset
@@ -260,6 +261,12 @@ def _high(band: NDArray[np.int64], calibration: Calibration) -> int:
         return 0
     first = math.ceil((HIGHEST * calibration.quantification - calibration.offset) / BIN_DN)
     return int(band[max(0, first) if first < FINE_DN // BIN_DN else -2 :].sum())
+
+
+def _is_black(counts: NDArray[np.int64], offsets: NDArray[np.float64]) -> bool:
+    """Return whether nearly all pixels of all bands are below DARK_DN, and no offset lifts them."""
+    dark = counts[:, : DARK_DN // BIN_DN].sum(axis=1) >= DARK_SHARE * counts.sum(axis=1)
+    return bool(dark.all() and offsets.max() <= 0)
 
 
 def _find(floors: NDArray[np.float64], negative: NDArray[np.float64], *, known: bool) -> Finding:

@@ -163,6 +163,36 @@ def test_what_is_clipped_is_not_saturated(dtype):
     assert judged([share_of(65_535, 2)] * 3, dtype=dtype).finding is not Finding.HIGH
 
 
+BLACK_WARNING = (
+    "p: the image is all but black: at least 99 % of each band are below DN 10, or below 0;"
+    " --nodata VALUE, such as 0 or -9999, puts it right if that means no data"
+)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.float32(0), np.float64(-0.01), np.float32(-9999), np.int16(-10_000), np.int32(-9999)],
+)
+def test_an_unnamed_no_data_that_is_all_there_is_is_told(tmp_path, values):
+    image = np.full((400, 400), values)
+    verdict = verdict_on(tmp_path, image)
+    assert (verdict.finding, verdict.warning("p")) == (Finding.BLACK, BLACK_WARNING)
+    image[:8] = 1000 if image.dtype.kind == "i" else 0.1
+    assert verdict_on(tmp_path, image).finding is not Finding.BLACK
+
+
+@pytest.mark.parametrize("value", [1, 5, 9])
+def test_dn_near_0_are_dark_and_nothing_else(value):
+    """In unsigned integers 0 is no data anyhow, and no reflectance of 0 to 1 can be in them."""
+    assert judged([share_of(value, 100)] * 3).finding is Finding.AGREES
+
+
+def test_signed_dn_that_an_offset_lifts_are_not_black():
+    bands = [share_of(5, 100)] * 3
+    assert judged(bands, dtype="int16", offset=500).finding is Finding.AGREES
+    assert judged(bands, dtype="int16").finding is Finding.BLACK
+
+
 def test_a_few_pixels_tell_enough_if_most_are_too_high():
     few = [share_of(65_535, 3, rows=16)] * 3
     assert (judged(few).finding, judged(few).pixels) == (Finding.HIGH, 400)
