@@ -6,7 +6,7 @@ import re
 import jsonschema
 import numpy as np
 import pytest
-from osgeo import gdal, osr
+from osgeo import gdal
 
 import reference
 from conftest import SMALL, read_rgb
