@@ -9,10 +9,10 @@ import signal
 import sys
 from collections import Counter
 
-from mpi4py import MPI
+from s2rgb_mpi import __main__, output, render, report  # isort: skip  before MPI, which it sets up
+from s2rgb_mpi.survival import comm  # isort: skip
 
-from s2rgb_mpi import __main__, output, render, report
-from s2rgb_mpi.survival import comm
+from mpi4py import MPI  # isort: skip
 
 deaths, *arguments = sys.argv[1:]
 PLACES = [(render.Renderer, "render"), (output.Output, "place"), (report.Report, "advance")]
