@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.product.downloads import TAR, ZIP, first_bytes, unpack
 from s2rgb_mpi.product.places import leaves, metadata_kind, refuse_large
-from s2rgb_mpi.product.remote import gdal_name, is_remote
+from s2rgb_mpi.product.remote import gdal_name, is_remote, problem_of
 from s2rgb_mpi.product.vsi import VsiFile
 from s2rgb_mpi.redact import shown
 
@@ -34,11 +34,8 @@ _BROKEN = (
 _BUFFER_NBYTES = 2**16
 """How much is read at once: on a server each is a request."""
 
-_LONGEST_LINK = 4096
-"""Bytes: no path is longer."""
-
-_ENCRYPTED = 1
-"""The bit of a member's flags in a zip that says so."""
+_LONGEST_LINK = 4096  # bytes: no path is longer
+_ENCRYPTED = 1  # the bit of a member's flags in a zip that says so
 
 _READ_IN_PLACE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, 9}
 """What GDAL can unpack on the way; 9 is deflate64, of which zipfile only knows the name."""
@@ -168,7 +165,8 @@ class Archive(ABC):
         cause = error if isinstance(error, OSError) else error.__context__
         if not isinstance(cause, OSError) or not is_remote(self._name):
             return f"not a readable {self.kind}: {getattr(error, 'strerror', None) or error}"
-        return f"cannot be read there ({cause}); download it, and give the copy"
+        away = f"cannot be read there ({cause}); download it, and give the copy"
+        return problem_of(self._name) or away
 
     def _find_top(self) -> str:
         """Find the folder with the metadata, however deep; it ends in a slash, or is empty."""

@@ -10,6 +10,7 @@ from osgeo import gdal
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.product.downloads import first_bytes, refuse_answer
 from s2rgb_mpi.product.remote import is_far, refused
+from s2rgb_mpi.product.vsi import network_part, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,6 +55,8 @@ def open_raster(path: str, *, internal: bool = False, with_mask_file: bool = Fal
     grok = gdal.GetDriverByName("JP2Grok")
     if grok is not None:
         grok.Deregister()
+    if is_far(path):
+        status_of(network_part(path))  # so that GDAL may ask as this server allows
     settings = _ALONE if internal else {_LOOK_BESIDE: "TRUE"} if with_mask_file else {}
     try:
         with _settings(settings):

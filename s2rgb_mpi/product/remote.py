@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from osgeo import gdal
 
 from s2rgb_mpi.errors import AbsentError, InputError
-from s2rgb_mpi.product.vsi import VsiFile
+from s2rgb_mpi.product.vsi import VsiFile, network_part, status_of
+from s2rgb_mpi.redact import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,7 +139,7 @@ def fetch(name: str) -> bytes:
         # Not through /vsicurl/: interfaces of catalogues know neither HEAD nor ranges.
         return _download(name)
     path = gdal_name(name)
-    status = gdal.VSIStatL(path)
+    status = status_of(path)
     if status is None or status.IsDirectory():
         raise AbsentError(f"{name}: no such file")
     if status.size > LARGEST_SMALL_FILE:
@@ -164,7 +165,7 @@ def stamp(path: str) -> str:
         Its size in bytes, and a server's ETag or else when it was changed, to the second; empty
         for what is no file, such as an image that GDAL makes up on the way.
     """
-    status = gdal.VSIStatL(path)
+    status = status_of(path)
     if status is None:
         return ""
     headers = gdal.GetFileMetadata(path, "HEADERS") if path.startswith("/vsi") else None
@@ -176,9 +177,30 @@ def forget(paths: Iterable[str]) -> None:
     """Make GDAL ask anew for files of a network: it remembers what it failed to read."""
     for path in paths:
         if path.startswith("/vsi"):
-            # Of a file in an archive: the archive.
-            inner = re.search(r"\{(/vsi.*)\}|,(/vsi.*)", path)
-            gdal.VSICurlPartialClearCache((inner[1] or inner[2]) if inner else path)
+            gdal.VSICurlPartialClearCache(network_part(path))
+
+
+def problem_of(name: str) -> str:
+    """Return what a web server says in place of a file that GDAL could not open there.
+
+    Parameters
+    ----------
+    name : str
+        A URL, or GDAL's name of one.
+
+    Returns
+    -------
+    str
+        Such as ``HTTP 404 Not Found``; empty if it gives the file, or if it is no web server.
+    """
+    url = name.removeprefix("/vsicurl/")
+    if scheme(url) not in {"http", "https"}:
+        return ""
+    try:
+        _download(url, BEGINNING_NBYTES)
+    except InputError as error:
+        return str(error).removeprefix(f"{shown(url)}: ")
+    return ""
 
 
 def beginning(name: str) -> bytes:

@@ -10,12 +10,16 @@ from osgeo import gdal
 
 from s2rgb_mpi.errors import AbsentError, InputError
 from s2rgb_mpi.product.places import leaves
-from s2rgb_mpi.product.remote import fetch, gdal_name, split_query
+from s2rgb_mpi.product.remote import fetch, gdal_name, problem_of, split_query
+from s2rgb_mpi.product.vsi import SIZELESS, status_of
 
 gdal.UseExceptions()
 
 _OLD_PRODUCT = re.compile(r"(S2._[A-Z]+)_PRD_MSI(L1C|L2A)_(\w+?)(?:\.SAFE)?")
 """Products before 2017, whose metadata file is named after them."""
+
+_IS_ABSENT = re.compile(r"HTTP 4(04|10)\b")
+"""What servers say where there is nothing."""
 
 
 class Server:
@@ -106,13 +110,20 @@ class Server:
         Raises
         ------
         InputError
-            The name leaves the folder.
+            The name leaves the folder, or the server does not give the file to us.
         """
         if leaves(name):
             raise InputError(f"{name} leaves the product folder")
         path = gdal_name(f"{self.say(name)}{self._query}")
-        status = gdal.VSIStatL(path)
-        return path if status is not None and not status.IsDirectory() else None
+        status = status_of(path)
+        if status is not None and not status.IsDirectory():
+            if self._is_web and not status.size:
+                raise InputError(f"{self.say(name)}: {SIZELESS}; download the product")
+            return path
+        problem = problem_of(path)
+        if problem and not _IS_ABSENT.match(problem):
+            raise InputError(f"{self.say(name)}: {problem}")
+        return None
 
     def above(self, inside: re.Pattern[str]) -> Server | None:
         """Return the folder above the part of the address that a pattern finds, or None."""

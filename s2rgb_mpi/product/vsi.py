@@ -4,11 +4,44 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from typing import Any
 
 from osgeo import gdal
 
 gdal.UseExceptions()
+
+SIZELESS = "empty, or its server does not say how large it is"
+"""What is wrong with a file without a size."""
+
+_USE_HEAD = "CPL_VSIL_CURL_USE_HEAD"
+"""GDAL's option: NO, and servers are asked for a file's size by GET."""
+
+
+def network_part(path: str) -> str:
+    """Return GDAL's name of what a network has: of a file in an archive, the archive."""
+    inner = re.search(r"\{(/vsi.*)\}|,(/vsi.*)", path)
+    return (inner[1] or inner[2]) if inner else path
+
+
+def status_of(path: str) -> Any:
+    """Return what GDAL knows of a file, such as its size; None if there is none.
+
+    Notes
+    -----
+    Some servers refuse HEAD, and so do all for addresses that are signed for GET. Once one has,
+    this process uses GET: that answers to both, but ends the connection each time.
+    """
+    status = gdal.VSIStatL(path)
+    part = network_part(path)
+    if status is None and part.startswith("/vsicurl/") and gdal.GetConfigOption(_USE_HEAD) is None:
+        gdal.SetConfigOption(_USE_HEAD, "NO")
+        gdal.VSICurlPartialClearCache(part)
+        status = gdal.VSIStatL(path)
+        if status is None:
+            gdal.SetConfigOption(_USE_HEAD, None)
+            gdal.VSICurlPartialClearCache(part)  # or GDAL would not tell again why
+    return status
 
 
 class VsiFile(io.RawIOBase):
@@ -29,13 +62,15 @@ class VsiFile(io.RawIOBase):
         super().__init__()
         self._file = None
         try:
-            status = gdal.VSIStatL(path)
+            status = status_of(path)
             self._file = status and gdal.VSIFOpenL(path, "rb")
         except RuntimeError as error:
             raise OSError(str(error)) from error
         if self._file is None:
             raise OSError("no such file, or it is not for us")
         self._nbytes = status.size
+        if not self._nbytes and path.startswith("/vsicurl"):
+            raise OSError(SIZELESS)
 
     def readable(self) -> bool:
         """Return whether it can be read: always."""
