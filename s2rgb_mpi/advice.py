@@ -57,7 +57,7 @@ def _describe_member(member: Member) -> str:
         f"    offset stated by {product.offset_source}",
     ]
     lines += [
-        f"    {band.name} {shown(band.path)}, offset {band.calibration.offset},"
+        f"    {band.name} {shown(band.path)}, offset {band.offset},"
         f" quantification {band.calibration.quantification:g}, no data"
         f" {', '.join(map(str, (*band.stored.nodata, *band.stored.masks))) or 'what is not finite'}"
         for band in product.bands

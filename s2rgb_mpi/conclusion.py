@@ -205,7 +205,8 @@ def _input(product: Product, verdict: str) -> dict[str, Any]:
             {
                 "name": band.name,
                 "path": band.path,
-                **asdict(band.calibration),
+                "offset": band.offset,
+                "quantification": band.calibration.quantification,
                 "nodata": band.stored.nodata,
                 "masks": band.stored.masks,
             }

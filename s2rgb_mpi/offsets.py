@@ -105,6 +105,8 @@ class Counted(NamedTuple):
     """numpy's name of the type in which the values are stored."""
     gain: float = 1.0
     """DN per stored unit."""
+    shift: int = 0
+    """DN that were added already when the values were read."""
 
 
 class OffsetCheck:
@@ -214,7 +216,7 @@ def judge(counts: NDArray[np.int64], product: Counted) -> Verdict:
         finding = Finding.SCALED if is_scaled else Finding.BLACK
     elif enough:
         finding = _find((floors + offsets) / units, negative, known=bool(offsets.min() < 0))
-    offset = calibrations[0].offset
+    offset = calibrations[0].offset + product.shift
     advice = {
         Finding.MISSING: offset - round(ADDED * calibrations[0].quantification),
         Finding.DOUBLED: 0,

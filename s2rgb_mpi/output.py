@@ -266,7 +266,7 @@ def _counted(product: Product) -> Counted:
     """Return what the offset check needs to know of a product."""
     stored = product.bands[0].stored
     calibrations = [band.calibration for band in product.bands]
-    return Counted(product.name, calibrations, stored.dtype, stored.gain)
+    return Counted(product.name, calibrations, stored.dtype, stored.gain, stored.shift)
 
 
 def _flush_folder(folder: Path) -> None:

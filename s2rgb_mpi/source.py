@@ -208,7 +208,7 @@ def to_dn(values: NDArray[Any], stored: Stored, dn: NDArray[np.uint16]) -> None:
     values : ndarray, shape (height, width), any integer or float type
         As they lie in the file. They are overwritten, those of uint16 excepted.
     stored : Stored
-        Which of them mean "no data", and how many DN a unit has.
+        Which of them mean "no data", how many DN a unit has, and what is added.
     dn : ndarray, shape (height, width), uint16
         Filled here: rounded to the nearest, what lies beyond the ends clipped to them. Values of
         uint16 may be in this memory already.
@@ -229,9 +229,18 @@ def to_dn(values: NDArray[Any], stored: Stored, dn: NDArray[np.uint16]) -> None:
     if values.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what is too large for the type is clipped all the same
             np.multiply(values, values.dtype.type(stored.gain), out=values)
+        if stored.shift:
+            np.add(values, stored.shift, out=values)
         np.rint(values, out=values)
-    np.maximum(values, 1, out=values)
-    if values.dtype.kind == "f" or np.iinfo(values.dtype).max >= DN_COUNT:
-        np.minimum(values, DN_COUNT - 1, out=values)
+        shift = 0
+    else:
+        shift = stored.shift  # added at the end: the values' own type may be too small for the sum
+    lowest, highest = 1 - shift, DN_COUNT - 1 - shift
+    np.maximum(values, lowest, out=values)
+    if values.dtype.kind == "f" or np.iinfo(values.dtype).max > highest:
+        np.minimum(values, highest, out=values)
     np.copyto(values, NODATA_DN, where=hidden)
     np.copyto(dn, values, casting="unsafe")
+    if shift:
+        np.add(dn, np.uint16(shift), out=dn)  # modulo 65,536, as the values were copied
+        np.copyto(dn, NODATA_DN, where=hidden)

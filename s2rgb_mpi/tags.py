@@ -55,7 +55,7 @@ def _of(product: Product, end: str) -> dict[str, str]:
     }
     for band in product.bands:
         place = f"{band.name}{end}"
-        items[f"S2RGB_OFFSET_{place}"] = str(band.calibration.offset)
+        items[f"S2RGB_OFFSET_{place}"] = str(band.offset)
         items[f"S2RGB_QUANTIFICATION_{place}"] = f"{band.calibration.quantification:g}"
     return items
 

@@ -80,6 +80,9 @@ class Stored:
         The stored values that mean "no data"; besides them, what is not finite does.
     gain : float
         DN per stored unit: 1 for integers, 10,000 for reflectance.
+    shift : int
+        Added to the values while they are read, DN: of an offset above 0, which lifts stored values
+        below 0 that no DN could hold.
     has_mask : bool
         Whether the file has a mask of its own, inside or beside it: where that is 0 there is no
         data.
@@ -90,6 +93,7 @@ class Stored:
     dtype: str = "uint16"
     nodata: tuple[float, ...] = (0,)
     gain: float = 1.0
+    shift: int = 0
     has_mask: bool = False
     alpha: Alpha | None = None
 
@@ -136,7 +140,7 @@ class Band:
     path : str
         The file, under a name that GDAL opens.
     calibration : Calibration
-        From digital numbers to reflectance.
+        From digital numbers, as they are read, to reflectance.
     number : int
         Of the band in the file, from 1.
     stored : Stored
@@ -157,6 +161,11 @@ class Band:
     offset_source: str = ""
     stamp: str = ""
     internal: bool = False
+
+    @property
+    def offset(self) -> int:
+        """What is added to the stored values in all, DN."""
+        return self.calibration.offset + self.stored.shift
 
     @property
     def nodata(self) -> float:
