@@ -234,11 +234,17 @@ def to_dn(values: NDArray[Any], stored: Stored, dn: NDArray[np.uint16]) -> None:
     if values.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what is too large for the type is clipped all the same
             np.multiply(values, values.dtype.type(stored.gain / stored.step), out=values)
+        np.add(values, stored.shift / stored.step, out=values)
         np.rint(values, out=values)
-    np.maximum(values, 0, out=values)
-    if values.dtype.kind == "f" or np.iinfo(values.dtype).max > DN_COUNT - 2:
-        np.minimum(values, DN_COUNT - 2, out=values)
+        shift = 0
+    else:
+        shift = stored.shift  # added at the end: the values' own type may be too small for the sum
+    np.maximum(values, -shift, out=values)
+    highest = DN_COUNT - 2 - shift
+    if values.dtype.kind == "f" or np.iinfo(values.dtype).max > highest:
+        np.minimum(values, highest, out=values)
     np.copyto(values, 0, where=hidden)
     np.copyto(dn, values, casting="unsafe")
-    dn += 1  # code 1 is DN 0, which is valid where another value, or none, means "no data"
+    # Code 1 is the lowest DN. Modulo 65,536, as the values were copied.
+    np.add(dn, np.uint16(shift + 1), out=dn)
     np.copyto(dn, NODATA_DN, where=hidden)

@@ -29,14 +29,15 @@ def open_safe(name: str, choice: Choice | None = None) -> Product:
 def pixels(opened: Product, window: Window | None = None) -> NDArray[np.float64]:
     """Read the DN of a product as workers do: shape (height, width, 3), NaN where there are none.
 
-    Codes of uint16 are DN; of other types code 1 is DN 0, and floats have two codes a DN.
+    Codes of uint16 are DN; of other types code 1 is the lowest DN, and floats have two a DN.
     """
     whole = Window(0, 0, opened.grid.width, opened.grid.height)
     layers = []
     for band, codes in zip(opened.bands, Source(opened).read(window or whole), strict=True):
         dn = codes.astype(np.float64)
         if band.stored.dtype != "uint16":
-            dn = (dn - 1) * (0.5 if band.stored.dtype.startswith("float") else 1.0)
+            step = 0.5 if band.stored.dtype.startswith("float") else 1.0
+            dn = (dn - 1) * step - band.stored.shift
         layers.append(np.where(codes == 0, np.nan, dn))
     return np.stack(layers, axis=-1)
 

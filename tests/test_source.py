@@ -101,6 +101,45 @@ def test_floats_scaled_by_tags_become_dn_once(tmp_path):
     assert {band.calibration.offset for band in product.bands} == {-1000}
 
 
+@pytest.mark.parametrize(
+    ("dtype", "scale", "offset", "nodata"),
+    [
+        ("int16", 2e-5, 0.5, -32768),  # packed around the middle, as netCDF's tools do it
+        ("int16", 2e-5, 0.5, None),  # then 0 is the middle, and not "no data"
+        ("int16", 2.5e-5, 0.81, -32768),
+        ("int32", 1e-4, 3.0, -(2**31)),
+        ("float32", 1.0, 0.5, NAN),
+        ("float64", 0.01, 1.0, -9999),
+    ],
+)
+def test_an_offset_above_0_lifts_values_below_0(tmp_path, dtype, scale, offset, nodata):
+    reflectance = np.linspace(0.0002, 1.1, 300)
+    stored = (reflectance - offset) / scale
+    values = (np.rint(stored) if "int" in dtype else stored).astype(dtype)
+    values[7] = values[7] if nodata is None else nodata
+    product = three(tmp_path, values, nodata=nodata, scale=scale, offset=offset)
+    dn, band = read(product)[0, :, 1], product.bands[1]
+    assert np.isnan(dn[7]) == (nodata is not None)
+    again = (dn + float(band.calibration.offset)) / band.calibration.quantification
+    is_valid = np.arange(300) != 7
+    assert not np.isnan(dn[is_valid]).any()
+    np.testing.assert_allclose(again[is_valid], reflectance[is_valid], atol=0.51e-4)
+    assert band.calibration.offset == round(offset / scale if "int" in dtype else 10_000 * offset)
+
+
+@pytest.mark.parametrize("offset", [10, 2**15, 2**15 + 5, 10**6])
+@pytest.mark.parametrize("dtype", ["int16", "int32", "int64"])
+def test_values_at_the_ends_of_a_type_stay_at_the_ends_of_dn(tmp_path, dtype, offset):
+    ends = np.iinfo(dtype)
+    values = np.array([ends.min, -offset - 7, 5 - offset, 0, 3, ends.max]).clip(ends.min, ends.max)
+    path = write_raster(tmp_path / "v.tif", values[np.newaxis].astype(dtype))
+    band = open_bands([path] * 3, Choice(offset=offset)).bands[0]
+    dn = read(open_bands([path] * 3, Choice(offset=offset)))[0, :, 0]
+    lowest, highest = -band.stored.shift, 65534 - band.stored.shift
+    assert 0 < band.stored.shift <= offset
+    assert dn.tolist() == [min(max(int(value), lowest), highest) for value in values]
+
+
 def test_floats_of_16_bits_are_read_as_exactly_as_they_are(tmp_path):
     values = np.array([0.5, 0.5005, 0.0712, 3.0], np.float16).astype(np.float32)
     product = three(tmp_path, values, options=["NBITS=16"])

@@ -12,7 +12,7 @@ from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
 from s2rgb_mpi.product.costs import block_costs
-from s2rgb_mpi.product.dtypes import can_hold, numpy_name
+from s2rgb_mpi.product.dtypes import can_hold, largest_shift, numpy_name
 from s2rgb_mpi.product.geocoding import reconcile, same_crs, same_place
 from s2rgb_mpi.product.georeference import complete
 from s2rgb_mpi.product.model import Band, Choice, Listed, Product
@@ -161,13 +161,14 @@ def _only_band(dataset: gdal.Dataset, listed: Listed) -> int:
 def _settled(listed: Listed, raster: gdal.Band, choice: Choice, stored: Stored) -> Band:
     """Settle how the values in a file become DN, and these reflectance."""
     tag = None if listed.internal else raster.GetNoDataValue()
-    values = stored_values(stored.dtype, (tag, listed.nodata), choice.nodata)
     calibration, gain, source = settle(
         choice.stated,
         listed.metadata,
         Stated() if listed.internal else _tags(listed.path, raster),
         holds_reflectance=stored.dtype.startswith("float"),
     )
+    shift = largest_shift(stored.dtype, calibration.offset)
+    values = stored_values(stored.dtype, (tag, listed.nodata), choice.nodata, shifted=shift > 0)
     stamps = [stamp(listed.path)]
     if stored.has_mask:
         stamps += [stamp(mask_file(listed.path))]
@@ -176,7 +177,7 @@ def _settled(listed: Listed, raster: gdal.Band, choice: Choice, stored: Stored) 
         path=listed.path,
         calibration=calibration,
         number=listed.number or 1,
-        stored=replace(stored, nodata=values, gain=gain),
+        stored=replace(stored, nodata=values, gain=gain, shift=shift),
         offset_source=source,
         stamp=", mask ".join(filter(None, stamps)),
         internal=listed.internal,

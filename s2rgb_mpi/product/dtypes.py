@@ -24,6 +24,27 @@ def gdal_type(dtype: str) -> int:
     return int(gdal.GetDataTypeByName({"uint8": "Byte"}.get(dtype, dtype)))
 
 
+def largest_shift(dtype: str, offset: int) -> int:
+    """Return how far below 0 the DN of a type are read, because an offset lifts them.
+
+    Parameters
+    ----------
+    dtype : str
+        numpy's name of the type.
+    offset : int
+        To be added to the values, DN.
+
+    Returns
+    -------
+    int
+        0 where no stored value is below 0, or none is lifted; at most what lifts the least of
+        int16, or else what fits into DN.
+    """
+    if dtype.startswith("uint"):
+        return 0
+    return max(0, min(offset, 2**15 if dtype == "int16" else 2**16 - 2))
+
+
 def can_hold(dtype: str, value: float) -> bool:
     """Return whether a pixel of a type can have a value that is finite.
 

@@ -31,7 +31,11 @@ without red, green and blue its alpha band, whatever lies in it."""
 
 
 def stored_values(
-    dtype: str, stated: Iterable[float | None], chosen: Iterable[float]
+    dtype: str,
+    stated: Iterable[float | None],
+    chosen: Iterable[float],
+    *,
+    shifted: bool = False,
 ) -> tuple[float, ...]:
     """Collect the stored values of a band that mean "no data".
 
@@ -43,6 +47,8 @@ def stored_values(
         What the file and its metadata state, in this order; None where they state nothing.
     chosen : iterable of float
         What the user states.
+    shifted : bool
+        Whether an offset lifts values below 0: then 0 is a value like others.
 
     Returns
     -------
@@ -53,7 +59,7 @@ def stored_values(
     """
     values = [value for value in (*stated, *sorted(chosen)) if value is not None]
     found = [_exact(value) for value in values if can_hold(dtype, value)]
-    if dtype.startswith("uint") or (dtype.startswith("int") and not found):
+    if dtype.startswith("uint") or (dtype.startswith("int") and not (found or shifted)):
         found.append(0)
     return tuple(dict.fromkeys(found))
 

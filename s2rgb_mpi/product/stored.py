@@ -33,6 +33,8 @@ class Stored:
         The stored values that mean "no data"; besides them, what is not finite does.
     gain : float
         DN per stored unit: 1 for integers, 10,000 for reflectance.
+    shift : int
+        How far below 0 DN are read: stored values below 0 matter where an offset lifts them.
     has_mask : bool
         Whether the file has a mask of its own, inside or beside it: where that is 0 there is no
         data.
@@ -43,6 +45,7 @@ class Stored:
     dtype: str = "uint16"
     nodata: tuple[float, ...] = (0,)
     gain: float = 1.0
+    shift: int = 0
     has_mask: bool = False
     alpha: Alpha | None = None
 
@@ -54,10 +57,11 @@ class Stored:
     def dn_of_codes(self) -> NDArray[np.float64]:
         """Return the DN of every 16-bit code that pixels are read as, shape (65536,).
 
-        Code 0 is "no data". Values of uint16 are their own codes; of other types code 1 is DN 0.
+        Code 0 is "no data". Values of uint16 are their own codes; of other types code 1 is DN 0, or
+        as far below as `shift` says.
         """
         codes = np.arange(DN_COUNT, dtype=np.float64)
-        return codes if self.dtype == "uint16" else (codes - 1) * self.step
+        return codes if self.dtype == "uint16" else (codes - 1) * self.step - self.shift
 
     @property
     def is_dn(self) -> bool:
