@@ -27,7 +27,7 @@ from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Operation, Produc
 from s2rgb_mpi.product.nodata import is_shared_mask
 from s2rgb_mpi.product.opening import cause, open_raster
 from s2rgb_mpi.product.raster import open_multiband
-from s2rgb_mpi.product.remote import forget
+from s2rgb_mpi.product.remote import forget, is_remote
 from s2rgb_mpi.product.rgb import open_bands
 from s2rgb_mpi.product.safe import open_safe, read_safe
 from s2rgb_mpi.product.stac import is_stac, open_stac
@@ -106,7 +106,7 @@ def open_products(name: str, choice: Choice | None = None) -> list[Product]:
 
 def _is_gdals(name: str) -> bool:
     """Return whether a name is that of a part of a file, as only GDAL knows it."""
-    return bool(_GDAL_PREFIX.match(name)) and not Path(name).exists()
+    return bool(_GDAL_PREFIX.match(name)) and not is_remote(name) and not Path(name).exists()
 
 
 def _refuse(name: str, choice: Choice, *, bidx: bool = False, granule: bool = False) -> None:

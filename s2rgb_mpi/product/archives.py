@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from s2rgb_mpi.errors import InputError
+from s2rgb_mpi.errors import AbsentError, InputError
 from s2rgb_mpi.product.downloads import TAR, ZIP, first_bytes, unpack
 from s2rgb_mpi.product.places import leaves, metadata_kind, refuse_large
 from s2rgb_mpi.product.remote import gdal_name, is_remote, problem_of
@@ -178,7 +178,7 @@ class Archive(ABC):
             }
         )
         if not tops:
-            raise InputError(f"{self._shown}: {self._no_product()}")
+            raise AbsentError(f"{self._shown}: {self._no_product()}")
         if len(tops) > 1:
             raise InputError(
                 f"{self._shown}: {len(tops)} products, where one is needed:"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from itertools import islice
 from pathlib import Path
@@ -10,7 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from s2rgb_mpi.errors import AbsentError, InputError
 from s2rgb_mpi.product.archives import MOST_LISTED, Tar, Zip
 from s2rgb_mpi.product.downloads import TAR, ZIP, identify
-from s2rgb_mpi.product.places import L1C_METADATA, L2A_METADATA, Folder, metadata_kind
+from s2rgb_mpi.product.places import (
+    L1C_METADATA,
+    L2A_METADATA,
+    Folder,
+    broken_link,
+    metadata_kind,
+)
 from s2rgb_mpi.product.remote import is_remote, split_query
 from s2rgb_mpi.product.server import Server
 from s2rgb_mpi.redact import shown
@@ -38,6 +45,12 @@ DEEPEST = 2
 
 BESIDE = {"manifest.safe", "inspire.xml"}
 """Other files at the top of a product, that stand for it too."""
+
+
+_WHOLE_ARCHIVE = re.compile(
+    r"/vsi(?:zip|tar)/(?:\{([^{}]+)\}/?|([^{}]+\.(?:zip|tar))/?)", re.IGNORECASE
+)
+"""GDAL's name of an archive itself, not of what is in it."""
 
 
 class Found(NamedTuple):
@@ -73,20 +86,47 @@ def locate(name: str, choice: Choice) -> Found | None:
     InputError
         There is nothing, no product where one must be, or several.
     """
-    if is_remote(name):
-        return _elsewhere(name, choice)
-    path = Path(name)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
+    if not name:
+        raise InputError("an empty name, where that of a product is needed")
+    whole = _WHOLE_ARCHIVE.fullmatch(name)
+    if whole:
+        try:
+            return locate(whole[1] or whole[2], choice)
+        except AbsentError:
+            return None  # GDAL opens an archive of one raster by such a name
+    return _elsewhere(name, choice) if is_remote(name) else _here(Path(name), choice)
+
+
+def _here(path: Path, choice: Choice) -> Found | None:
+    """Find a product on disk."""
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # the latter: a name that no disk can have
+        why = broken_link(path) or "no such file or folder"
+        if getattr(error, "errno", None) in {errno.EACCES, errno.ENAMETOOLONG}:
+            why = getattr(error, "strerror", why)
+        raise InputError(f"{path}: {why}") from error
     if path.is_dir():
         return _folder(path, choice)
     if not path.is_file():  # a pipe, from which a reader would wait for ever
         raise InputError(f"{path}: neither a file nor a folder")
+    path = _metadata_behind(path)
     if metadata_kind(path.name):
         return _product(str(path), Folder(path.parent), [path.name], choice)
     if path.name.lower() in BESIDE or path.name in TILE_FILES:
         return _folder(path.parent, choice)
-    return _archive(name, path.suffix.lower(), choice)
+    return _archive(str(path), path.suffix.lower(), choice)
+
+
+def _metadata_behind(path: Path) -> Path:
+    """Return where a link to a product's metadata leads, if the product is there, not here.
+
+    In products that are links file by file, metadata and images lie beside each other as links.
+    """
+    if not path.is_symlink() or (metadata_kind(path.name) and (path.parent / "GRANULE").exists()):
+        return path
+    target = path.resolve()
+    return target if metadata_kind(target.name) else path
 
 
 def _archive(name: str, suffix: str, choice: Choice) -> Found | None:
@@ -134,7 +174,11 @@ def _folder(path: Path, choice: Choice) -> Found:
     names = place.names()
     if is_tile(names):
         return Found(place, TILE_METADATA)
-    if any(map(metadata_kind, names)):
+    metadata = [each for each in names if metadata_kind(each)]
+    if metadata:
+        behind = _metadata_behind(path / metadata[0]).parent
+        if behind != path:
+            return _folder(behind, choice)
         return _product(str(path), place, names, choice)
     for depth in range(1, DEEPEST + 1):
         # An archive may hold thousands: no more are looked at than are listed.

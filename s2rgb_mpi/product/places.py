@@ -86,7 +86,7 @@ class Folder:
             refuse_large(self.say(name), path.stat().st_size)
             return path.read_bytes()
         except OSError as error:
-            raise InputError(f"{path}: {error.strerror}") from error
+            raise InputError(f"{path}: {broken_link(path) or error.strerror}") from error
 
     def read_if_there(self, name: str) -> bytes | None:
         """Read a small file whole; None if there is none of this name."""
@@ -107,17 +107,30 @@ class Folder:
             raise InputError(f"{name} leaves the product folder")
         path = self._path.absolute() / name
         try:
-            if path.is_symlink() and not path.exists():
-                raise InputError(f"{path}: a link to {path.readlink()}, which is not there")
-            return str(path) if path.is_file() else None
+            if path.is_file():
+                return str(path)
+            for link in (path, *path.parents[: name.count("/")]):
+                why = broken_link(link)
+                if why:
+                    raise InputError(f"{link}: {why}")
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}") from error
+        return None
 
     def above(self, inside: re.Pattern[str]) -> Folder | None:
         """Return the folder above the part of the path that a pattern finds, or None."""
         path = self._path.absolute().as_posix()
         match = inside.search(path)
         return Folder(path[: match.start()] or "/") if match else None
+
+
+def broken_link(path: Path) -> str:
+    """Return what is wrong with a path that is a link to nothing; else nothing (empty)."""
+    try:
+        is_broken = path.is_symlink() and not path.exists()
+        return f"a link to {path.readlink()}, which is not there" if is_broken else ""
+    except (OSError, ValueError):  # a name that no disk can have
+        return ""
 
 
 def leaves(name: str) -> bool:

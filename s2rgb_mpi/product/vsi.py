@@ -65,7 +65,7 @@ class VsiFile(io.RawIOBase):
             status = status_of(path)
             self._file = status and gdal.VSIFOpenL(path, "rb")
         except RuntimeError as error:
-            raise OSError(str(error)) from error
+            raise OSError(" ".join(str(error).split())) from error
         if self._file is None:
             raise OSError("no such file, or it is not for us")
         self._nbytes = status.size

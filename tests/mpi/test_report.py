@@ -87,9 +87,8 @@ def test_histograms_and_statistics_are_those_of_the_image(told, product):
     image = reference.rgb(read_dn(product), offset=-1000)
     dataset = gdal.Open(str(told.folder / "rgb.tif"))
     for number, band in enumerate(told.record["bands"]):
-        expected = np.bincount(image[..., number].ravel(), minlength=256)
-        assert band["histogram"] == expected.tolist()
         values = image[..., number][image.any(axis=2)]
+        assert band["histogram"] == np.bincount(values, minlength=256).tolist()
         assert band["statistics"] == {
             "minimum": values.min(),
             "maximum": values.max(),
