@@ -26,11 +26,13 @@ _OPTIONS = re.compile(r"/vsi(?:curl|curl_streaming)\?(.*)", re.DOTALL)
 
 _USER = re.compile(r"://[^/?#\s\"<>]*@")
 _SECRET = re.compile(
-    r"(?<![\w-])((?:x-(?:amz|goog|ms)-[\w-]+|sig|signature|(?:access[_-]?|sas[_-]?)?token|secret"
-    r"|awsaccesskeyid|api[_-]?key|passw(?:or)?d)=)[^\s&\"<>]+|(?<=\bbearer )\S+",
+    r"(?:(?<![\w-])|(?<=%3F)|(?<=%26))"
+    r"((?:x-(?:amz|goog|ms)-[\w-]+|sig|signature|(?:access[_-]?|sas[_-]?)?token|secret"
+    r"|awsaccesskeyid|api[_-]?key|passw(?:or)?d)(?:=|%3D))[^\s&\"<>]+|(?<=\bbearer )\S+",
     re.IGNORECASE,
 )
-"""Parameters that are secrets wherever they occur: messages may contain a part of a URL."""
+"""Parameters that are secrets wherever they occur: messages may contain a part of a URL, and other
+names may contain it encoded."""
 
 
 def redact(text: str) -> str:

@@ -74,6 +74,16 @@ def test_names_keep_scheme_host_and_path(name):
     assert file_name(name) == NAMES[name].rpartition("/")[2]
 
 
+@pytest.mark.parametrize("separator", ["%3F", "%3fse%3d1%26", "?", "&"])
+@pytest.mark.parametrize("name", ["sig", "X-Amz-Signature", "token"])
+def test_signatures_in_encoded_urls(separator, name):
+    file = "/vsicached?file=%2Fvsicurl%2Fhttps%3A%2F%2Fh%2FB04.tif"
+    equals = "%3D" if "%" in separator else "="
+    for said in (shown, redact):
+        text = said(f"{file}{separator}{name}{equals}SECRET%26x failed")
+        assert text == f"{file}{separator}{name}{equals}*** failed"
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_names_without_secrets_stay(name):
     assert shown(name) == redact(name) == name
