@@ -6,7 +6,7 @@
 #           them by themselves. A sample of the level of factor k is the wavelet's low-pass around pixel k*i,
 #           but GDAL places it in the middle of pixels k*i to k*i + k - 1: (k - 1) / 2 pixels too far south-east,
 #           5 m of 10 m pixels at 20 m, 35 m at 80 m. A GeoTIFF without overviews is resampled from all pixels.
-# Instead:  gdalwarp -ovr NONE, or overviews of one's own (gdaladdo).
+# Instead:  gdalwarp -ovr NONE.
 # Seen in:  GDAL 3.6.2 and 3.13.3 (JP2OpenJPEG).
 # Meets:    who makes small images of Sentinel-2 bands (JP2) and compares or mixes them with GeoTIFFs (COG).
 # Documented: the use of the levels, yes (JP2OpenJPEG driver); the shift, no.
