@@ -20,7 +20,7 @@ from s2rgb_mpi.errors import (
 )
 from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import Choice, open_bands, open_products
+from s2rgb_mpi.product import Choice, impossible, open_bands, open_products
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.report import followed
 from s2rgb_mpi.scene import lay_out, warp_out
@@ -110,6 +110,9 @@ def prepare(job: Job) -> Plan:
 def _scene(job: Job) -> Scene:
     """Lay the products out on their own grid, or on another one if that was asked for."""
     products = _open(job)
+    # Of all products, whichever of them --bounds will show: each may have values of its own.
+    warnings = impossible(products, job.nodata)
+    products = [replace(each, warnings=(*each.warnings, *warnings)) for each in products]
     if job.crs is None and job.resolution is None:
         return lay_out(products, job.bounds, job.bounds_crs)
     return warp_out(
