@@ -7,6 +7,7 @@ import pickle
 import shutil
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import signals
@@ -20,7 +21,7 @@ from s2rgb_mpi.errors import (
 )
 from s2rgb_mpi.geotiff import check_codec
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import Choice, open_bands, open_products
+from s2rgb_mpi.product import Choice, impossible, open_bands, open_products
 from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.report import followed
 from s2rgb_mpi.scene import lay_out, warp_out
@@ -110,6 +111,10 @@ def prepare(job: Job) -> Plan:
 def _scene(job: Job) -> Scene:
     """Lay the products out on their own grid, or on another one if that was asked for."""
     products = _open(job)
+    _keep_inputs(job, products)
+    # Of all products, whichever of them --bounds will show: each may have values of its own.
+    warnings = impossible(products, job.nodata)
+    products = [replace(each, warnings=(*each.warnings, *warnings)) for each in products]
     if job.crs is None and job.resolution is None:
         return lay_out(products, job.bounds, job.bounds_crs)
     return warp_out(
@@ -121,6 +126,15 @@ def _scene(job: Job) -> Scene:
         bounds_crs=job.bounds_crs,
         step=job.window,
     )
+
+
+def _keep_inputs(job: Job, products: Sequence[Product]) -> None:
+    """Refuse to replace a file that is read, or the archive that it lies in."""
+    bands = (band.path for product in products for band in product.bands)
+    for name in dict.fromkeys((*job.products, *bands)):
+        with suppress(OSError):  # most names of GDAL's own are no files
+            if Path(name).samefile(job.output):
+                raise UsageError(f"{job.output}: is a file of the input; name another output")
 
 
 def _check_output(job: Job) -> None:

@@ -120,7 +120,12 @@ class Plan:
             for band in product.bands:
                 name = f"{band.name} of product {number}"
                 fields[name] = f"{file_name(band.path)}, {band.number}, {band.stamp}"
-                fields[f"offset of {name}"] = f"{band.calibration}, {band.stored}"
+                stored = band.stored
+                fields[f"no data of {name}"] = f"{stored.nodata}, {stored.masks}"
+                fields[f"offset of {name}"] = (
+                    f"{band.calibration.offset}, quantification {band.calibration.quantification},"
+                    f" {stored.dtype}, {stored.gain} DN per unit, {stored.shift} when read"
+                )
         return {name: redact(str(value)) for name, value in fields.items()}
 
     @property

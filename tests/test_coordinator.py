@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from rasters import scene, write_raster
 from s2rgb_mpi.advice import describe
 from s2rgb_mpi.coordinator import Coordinator, check_launch, prepare
 from s2rgb_mpi.errors import InputError, LaunchError, ProtocolError, RankError, UsageError
@@ -85,6 +86,20 @@ def test_an_output_that_exists_is_refused(safe, tmp_path):
     (tmp_path / "rgb.tif").touch()
     with pytest.raises(UsageError, match=f"{tmp_path / 'rgb.tif'}: exists already"):
         prepare(job(safe, tmp_path / "rgb.tif"))
+
+
+@pytest.mark.parametrize("way", ["itself", "link"])
+def test_a_file_of_the_input_is_never_replaced(tmp_path, way):
+    path = tmp_path / "in.tif"
+    write_raster(path, scene(40, 50), descriptions=("B04", "B03", "B02"))
+    output = path
+    if way == "link":
+        output = tmp_path / "rgb.tif"
+        output.hardlink_to(path)
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match=f"{output}: is a file of the input; name another"):
+        prepare(Job((str(path),), (), output, overwrite=True))
+    assert path.read_bytes() == before
 
 
 def test_an_output_that_exists_may_be_replaced_if_asked(safe, tmp_path):

@@ -9,7 +9,7 @@ from opened import open_safe, whole_dn
 from rasters import scene, write_item, write_raster
 from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_stac
 from s2rgb_mpi.product.dtypes import can_hold
-from s2rgb_mpi.product.nodata import stored_values
+from s2rgb_mpi.product.nodata import impossible, stored_values
 from s2rgb_mpi.product.stac_fields import nodata_of
 
 BANDS = ("B04", "B03", "B02")
@@ -86,7 +86,12 @@ def test_the_value_that_an_asset_states(asset, expected):
 def test_a_value_that_no_pixel_can_have_is_told(tmp_path, dn):
     path = write_raster(tmp_path / "v.tif", dn, descriptions=BANDS)
     product = open_multiband(path, Choice(nodata=(-10_000, 7)))
-    assert product.warnings == (f"{path}: --nodata -10000: no pixel of uint16 has it",)
+    words = "--nodata -10000: no pixel of uint16 has it"
+    assert impossible([product], (-10_000, 7)) == (words,)
+    other = open_bands([write_raster(tmp_path / "i.tif", dn[..., 0].astype(np.int16))] * 3)
+    assert impossible([product, other], (-10_000, 7)) == ()
+    words = "--nodata 0.5: no pixel of uint16 or int16 has it"
+    assert impossible([product, other], (0.5,)) == (words,)
     np.testing.assert_array_equal(whole_dn(product), np.where(dn == 7, 0, dn))
 
 

@@ -24,7 +24,7 @@ from s2rgb_mpi.product.dtypes import gdal_type
 from s2rgb_mpi.product.geocoding import same_crs
 from s2rgb_mpi.product.locate import locate
 from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Operation, Product, Warp
-from s2rgb_mpi.product.nodata import is_shared_mask
+from s2rgb_mpi.product.nodata import impossible, is_shared_mask
 from s2rgb_mpi.product.opening import cause, open_raster
 from s2rgb_mpi.product.raster import open_multiband
 from s2rgb_mpi.product.remote import forget, is_remote
@@ -49,6 +49,7 @@ __all__ = [
     "cause",
     "forget",
     "gdal_type",
+    "impossible",
     "is_shared_mask",
     "lattice",
     "most_source_pixels",

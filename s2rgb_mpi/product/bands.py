@@ -12,7 +12,7 @@ from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.product.calibrate import Stated, from_scale, settle
 from s2rgb_mpi.product.costs import block_costs
-from s2rgb_mpi.product.dtypes import can_hold, largest_shift, numpy_name
+from s2rgb_mpi.product.dtypes import largest_shift, numpy_name
 from s2rgb_mpi.product.geocoding import reconcile, same_crs, same_place
 from s2rgb_mpi.product.georeference import complete
 from s2rgb_mpi.product.model import Band, Choice, Listed, Product
@@ -23,7 +23,7 @@ from s2rgb_mpi.product.remote import stamp
 from s2rgb_mpi.product.stored import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 gdal.UseExceptions()
 
@@ -82,18 +82,10 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
         bands=tuple(raster.band for raster in rasters),
         grid=first.grid,
         block=block,
-        warnings=(*warnings, *_impossible([raster.band for raster in rasters], choice)),
+        warnings=tuple(warnings),
         # Of one band for all three: what is hard in one is hard in the others (r > 0.99).
         costs=_costs(first.band) if first.block == block else (),
     )
-
-
-def _impossible(bands: Sequence[Band], choice: Choice) -> Iterator[str]:
-    """Warn of the user's values that no pixel of a product can have."""
-    types = {band.stored.dtype for band in bands}
-    for value in choice.nodata:
-        if not any(can_hold(dtype, value) for dtype in types):
-            yield f"{bands[0].path}: --nodata {value}: no pixel of {' or '.join(types)} has it"
 
 
 def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raster:

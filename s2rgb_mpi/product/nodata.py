@@ -13,6 +13,8 @@ from s2rgb_mpi.product.stored import Alpha
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from s2rgb_mpi.product.model import Product
+
 gdal.UseExceptions()
 
 _MASKS = {0, gdal.GMF_PER_DATASET, gdal.GMF_PER_DATASET | gdal.GMF_NODATA}
@@ -62,6 +64,16 @@ def stored_values(
     if dtype.startswith("uint") or (dtype.startswith("int") and not (found or shifted)):
         found.append(0)
     return tuple(dict.fromkeys(found))
+
+
+def impossible(products: Iterable[Product], chosen: Iterable[float]) -> tuple[str, ...]:
+    """Return a warning for each of the user's values that no pixel of any product can have."""
+    types = dict.fromkeys(band.stored.dtype for product in products for band in product.bands)
+    return tuple(
+        f"--nodata {value}: no pixel of {' or '.join(types)} has it"
+        for value in chosen
+        if not any(can_hold(dtype, value) for dtype in types)
+    )
 
 
 def _exact(value: float) -> float:

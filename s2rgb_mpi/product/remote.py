@@ -214,6 +214,8 @@ def beginning(name: str) -> bytes:
     try:
         if scheme(name) in {"http", "https"}:
             return _download(name, BEGINNING_NBYTES)
+        if not Path(name).is_file():  # as a pipe, from which a reader would wait for ever
+            return b""
         with Path(name).open("rb") as file:
             return file.read(BEGINNING_NBYTES)
     except (InputError, OSError, ValueError):  # the last: a name that no disk can have

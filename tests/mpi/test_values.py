@@ -59,7 +59,7 @@ def test_alpha_of_single_band_files_and_the_report_of_it(mpirun, tmp_path):
     out, report = tmp_path / "rgb.tif", tmp_path / "report.json"
     run = mpirun(2, "--rgb", *paths, "-o", out, *SMALL, "--nodata", "-1,9999", "--report", report)
     assert run.returncode == 0, run.stderr
-    assert warnings(run) == [f"warning: {paths[0]}: --nodata -1: no pixel of uint16 has it"]
+    assert warnings(run) == ["warning: --nodata -1: no pixel of uint16 has it"]
     expected = np.where(valid[..., np.newaxis] & (dn != 9999), dn, 0)
     np.testing.assert_array_equal(read_rgb(out), reference.rgb(expected))
     document = json.loads(report.read_text())
@@ -70,21 +70,24 @@ def test_alpha_of_single_band_files_and_the_report_of_it(mpirun, tmp_path):
 
 
 def test_nodata_makes_way_for_the_next_product(mpirun, tmp_path):
-    """Floats that are 0.0 outside, and integers whose -10,000 is in no tag."""
+    """Floats that are 0.0 outside, integers whose -10,000 is in no tag, and some without it."""
     top, below = scene(300, 260), np.maximum(scene(300, 260), 5)
     values = (top / 10_000).astype(np.float32)
     integers = np.where(below[..., :1] % 7 == 0, np.int16(-10_000), below.astype(np.int16))
     paths = [
         write_raster(tmp_path / "f.tif", values, descriptions=BANDS),
         write_raster(tmp_path / "i.tif", integers, descriptions=BANDS),
+        write_raster(tmp_path / "u.tif", scene(300, 260)[::-1], descriptions=BANDS),
     ]
     job = tmp_path / "job.toml"
     job.write_text("nodata = [0, -10000]\n")
     out = tmp_path / "rgb.tif"
     run = mpirun(3, *paths, "-o", out, *SMALL, "--job", job)
     assert (run.returncode, warnings(run)) == (0, [])
-    images = [reference.rgb(top), reference.rgb(np.where(below[..., :1] % 7 == 0, 0, below))]
-    expected = np.where(images[0].any(axis=2, keepdims=True), *images)
+    expected = reference.rgb(scene(300, 260)[::-1])
+    for dn in (np.where(below[..., :1] % 7 == 0, 0, below), top):
+        image = reference.rgb(dn)
+        expected = np.where(image.any(axis=2, keepdims=True), image, expected)
     np.testing.assert_array_equal(read_rgb(out), expected)
 
 
