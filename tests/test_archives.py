@@ -152,9 +152,11 @@ def test_a_folder_with_very_many_products_lists_some(safe, tmp_path):
 
 
 def test_a_folder_with_archives_names_them(archive, tmp_path):
-    (tmp_path / "x.zip").symlink_to(archive)
+    (tmp_path / "y.SAFE").mkdir()
+    for name in ("x.SAFE", "x.zip", "x.tar.gz"):
+        (tmp_path / name).symlink_to(archive)
     assert refusal(tmp_path) == (
-        f"{tmp_path}: no MTD_MSIL2A.xml in this folder; it has x.zip: give that"
+        f"{tmp_path}: no MTD_MSIL2A.xml in this folder; it has x.SAFE, x.tar.gz, x.zip: give that"
     )
 
 

@@ -54,6 +54,20 @@ def test_the_baseline_decides(tmp_path, baseline, offset):
         np.testing.assert_array_equal(whole_dn(product), tile_dn())
 
 
+@pytest.mark.parametrize("name", ["metadata.xml", "productInfo.json", "tileInfo.json"])
+@pytest.mark.parametrize("folder", [TILE, "copied/tile"])
+def test_a_file_of_its_metadata_stands_for_the_tile(tmp_path, name, folder):
+    write_tile(tmp_path)
+    (tmp_path / "copied").mkdir()
+    shutil.copytree(tmp_path / TILE, tmp_path / "copied" / "tile")
+    gdal.VSICurlClearCache()
+    with Web(tmp_path).running() as web:
+        for place in (f"{tmp_path}/{folder}/{name}", f"{web.url}/{folder}/{name}?sig=SECRET"):
+            product = open_product(place)
+            assert calibrations(product) == {Calibration(-1000, 10_000)}
+            np.testing.assert_array_equal(pixels(product), tile_dn())
+
+
 @pytest.mark.parametrize("missing", ["metadata.xml", "productInfo.json", "tileInfo.json"])
 def test_two_of_the_three_files_of_metadata_are_enough(tmp_path, missing):
     folder = write_tile(tmp_path)

@@ -98,6 +98,27 @@ def test_an_offset_that_is_no_whole_number_is_refused(copy, text, words):
     assert refusal(copy) == f"{copy}/MTD_MSIL2A.xml: no readable calibration: {words}"
 
 
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ('<BOA_ADD_OFFSET band_id="3">-900</BOA_ADD_OFFSET>', "of band_id 3 is -1000 and -900"),
+        ("<BOA_ADD_OFFSET>-1000</BOA_ADD_OFFSET>", "without band_id"),
+        ('<BOA_ADD_OFFSET band_id=" ">-1000</BOA_ADD_OFFSET>', "without band_id"),
+    ],
+)
+def test_an_offset_list_that_is_ambiguous_is_refused(copy, entry, words):
+    edit(copy, ("</BOA_ADD_OFFSET_VALUES_LIST>", f"{entry}</BOA_ADD_OFFSET_VALUES_LIST>"))
+    line = refusal(copy)
+    assert line.startswith(f"{copy}/MTD_MSIL2A.xml: no readable calibration: ")
+    assert line.endswith(words)
+
+
+def test_an_offset_that_is_repeated_is_one(copy):
+    entry = '<BOA_ADD_OFFSET band_id="3">-1000.0</BOA_ADD_OFFSET>'
+    edit(copy, ("</BOA_ADD_OFFSET_VALUES_LIST>", f"{entry}</BOA_ADD_OFFSET_VALUES_LIST>"))
+    assert offsets(open_product(str(copy))) == {-1000}
+
+
 def test_numbers_are_those_of_xml():
     assert [number(text) for text in ("+5", "-.5", "5.", "1e2", "\n7\t")] == [5, -0.5, 5, 100, 7]
     assert whole_number("65535.0") == 65535

@@ -9,7 +9,7 @@ from osgeo import gdal
 
 from altered import pack, pack_tar
 from opened import open_product, pixels, refusal
-from s2rgb_mpi.product import remote
+from s2rgb_mpi.product import open_bands, remote
 from safe import read_dn
 from web import Web
 
@@ -17,14 +17,17 @@ from web import Web
 @pytest.fixture
 def web(safe, tmp_path, monkeypatch):
     """A server with the product, its zip and its tar."""
+    before = remote.RETRY_SECONDS
     monkeypatch.setattr(remote, "RETRY_SECONDS", 0.01)
     shutil.copytree(safe, tmp_path / safe.name)
     pack(safe, tmp_path / f"{safe.name}.zip")
     pack_tar(safe, tmp_path / f"{safe.name}.tar")
+    gdal.SetConfigOption("GDAL_HTTP_RETRY_DELAY", "0.01")
     gdal.VSICurlClearCache()
     with Web(tmp_path).running() as web:
         yield web
     gdal.SetConfigOption("CPL_VSIL_CURL_USE_HEAD", None)
+    gdal.SetConfigOption("GDAL_HTTP_RETRY_DELAY", str(before))
 
 
 @pytest.mark.parametrize("status", [403, 404, 405, 500])
@@ -79,3 +82,14 @@ def test_a_server_that_does_not_say_how_large_a_file_is(safe, web, monkeypatch):
         assert "empty, or its server does not say how large it is" in line
         assert "download" in line
         assert "SECRET" not in line
+
+
+@pytest.mark.parametrize(
+    ("head", "words"), [(None, "HTTP response code: 404"), ("NO", "HTTP 404 Not Found")]
+)
+def test_files_by_their_own_addresses_are_refused_with_the_servers_status(web, head, words):
+    """Where GDAL does not say it, as with GET, the server is asked for it."""
+    gdal.SetConfigOption("CPL_VSIL_CURL_USE_HEAD", head)
+    paths = [f"{web.url}/{name}.jp2" for name in "rgb"]
+    line = refusal(paths, open_it=lambda *_: open_bands(paths))
+    assert line == f"/vsicurl/{web.url}/r.jp2: {words}"

@@ -98,6 +98,18 @@ def test_bands_by_other_ways_belong_to_their_product(safe, tmp_path, monkeypatch
     assert product.name == safe.stem
 
 
+def test_links_of_other_names_belong_to_the_product_of_what_they_lead_to(copy, tmp_path):
+    edit(copy, ('(<BOA_ADD_OFFSET band_id="3">)-1000', r"\1-900"))
+    links = [tmp_path / f"{colour}.jp2" for colour in ("red", "green", "blue")]
+    for link, path in zip(links, three(copy), strict=True):
+        (tmp_path / f"to_{link.name}").symlink_to(path)
+        link.symlink_to(f"to_{link.name}")
+    product = open_bands([str(link) for link in links])
+    assert offsets(product) == [-900, -1000, -1000]
+    assert product.warnings == ()
+    np.testing.assert_array_equal(pixels(product), read_dn(copy))
+
+
 def test_bands_in_a_zip_by_gdals_names(safe, tmp_path):
     archive = pack(safe, tmp_path / "x.zip", compression=zipfile.ZIP_DEFLATED)
     inside = [f"/vsizip/{archive}/{os.path.relpath(path, safe.parent)}" for path in three(safe)]

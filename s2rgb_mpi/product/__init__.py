@@ -22,7 +22,7 @@ from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.product.aws import open_tile
 from s2rgb_mpi.product.dtypes import gdal_type
 from s2rgb_mpi.product.geocoding import same_crs
-from s2rgb_mpi.product.locate import locate
+from s2rgb_mpi.product.locate import TILE_FILES, locate
 from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Operation, Product, Warp
 from s2rgb_mpi.product.nodata import impossible, is_shared_mask
 from s2rgb_mpi.product.opening import cause, open_raster
@@ -34,6 +34,7 @@ from s2rgb_mpi.product.stac import is_stac, open_stac
 from s2rgb_mpi.product.stored import Stored
 from s2rgb_mpi.product.transform import Transform, lattice
 from s2rgb_mpi.product.warped import WARP_CACHE_NBYTES, Warper, most_source_pixels
+from s2rgb_mpi.redact import file_name
 
 __all__ = [
     "RESOLUTIONS",
@@ -92,7 +93,7 @@ def open_products(name: str, choice: Choice | None = None) -> list[Product]:
         The choice has no meaning for this kind of input.
     """
     choice = choice or Choice()
-    if is_stac(name):
+    if file_name(name) not in TILE_FILES and is_stac(name):
         _refuse(name, choice, bidx=True, granule=True)
         return open_stac(name, choice)
     found = None if _is_gdals(name) else locate(name, choice)

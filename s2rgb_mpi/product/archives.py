@@ -24,6 +24,9 @@ from s2rgb_mpi.redact import shown
 MOST_LISTED = 20
 """How many products or archives in an archive an error lists."""
 
+PACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".safe")
+"""What names of archives end in; the last is that of zips saved under the product's name."""
+
 _BROKEN = (
     *(OSError, EOFError, ValueError),
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
@@ -190,11 +193,7 @@ class Archive(ABC):
         """Return why an archive without a product is none, and what to do."""
         if self._is_cut:
             return self._incomplete()
-        packed = [
-            member
-            for member in self._sizes
-            if member.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", ".safe"))
-        ]
+        packed = [member for member in self._sizes if member.lower().endswith(PACKED)]
         if not packed:
             return f"no MTD_MSIL2A.xml in this {self.kind}"
         listed = ", ".join(packed[:MOST_LISTED])

@@ -134,11 +134,8 @@ def _stated(said: str, tree: Tree, level: _Level) -> dict[str, Stated]:
         raise InputError(f"{said}: no readable calibration: no {level.quantification[0]}")
     try:
         quantification = number(text)
-        offsets = {
-            node.attrib["band_id"].strip(): whole_number(node.text)
-            for node in tree.all(level.offset)
-        }
-    except (KeyError, ValueError) as error:
+        offsets = _offsets(tree, level)
+    except ValueError as error:
         raise InputError(f"{said}: no readable calibration: {error}") from error
     ids = {band: str(band_id) for band_id, band in enumerate(BANDS)} | dict(_spectral_ids(tree))
     source = f"{level.offset} of the product's metadata"
@@ -152,6 +149,26 @@ def _stated(said: str, tree: Tree, level: _Level) -> dict[str, Stated]:
         }
     except UsageError as error:
         raise InputError(f"{said}: {error}") from error
+
+
+def _offsets(tree: Tree, level: _Level) -> dict[str, int]:
+    """Read the offset list: DN by `band_id`.
+
+    Raises
+    ------
+    ValueError
+        An entry has no `band_id` or is no whole number, or two contradict each other.
+    """
+    offsets: dict[str, int] = {}
+    for node in tree.all(level.offset):
+        band_id, offset = node.get("band_id", "").strip(), whole_number(node.text)
+        if not band_id:
+            raise ValueError(f"a {level.offset} without band_id")
+        if offsets.setdefault(band_id, offset) != offset:
+            raise ValueError(
+                f"{level.offset} of band_id {band_id} is {offsets[band_id]} and {offset}"
+            )
+    return offsets
 
 
 def _nodata(said: str, tree: Tree) -> int:

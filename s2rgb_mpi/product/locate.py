@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi.errors import AbsentError, InputError
-from s2rgb_mpi.product.archives import MOST_LISTED, Tar, Zip
+from s2rgb_mpi.product.archives import MOST_LISTED, PACKED, Tar, Zip
 from s2rgb_mpi.product.downloads import TAR, ZIP, identify
 from s2rgb_mpi.product.places import (
     L1C_METADATA,
@@ -151,19 +151,27 @@ def _elsewhere(name: str, choice: Choice) -> Found | None:
     above = address.rstrip("/").removesuffix(base)
     if metadata_kind(base):
         return _product(shown(name), Server(above + query), [base], choice)
-    tile = TILE.search(address)
-    if tile is not None and address[tile.end() :].strip("/") in {"", *TILE_FILES}:
-        return Found(Server(address[: tile.end()] + query), TILE_METADATA)
+    if base in TILE_FILES:
+        return Found(Server(above + query), TILE_METADATA)
     if base.lower() in BESIDE:
         address = above
-    if not address.endswith("/") and not _PRODUCT.match(base):
-        return _archive(name, f".{base.lower().rpartition('.')[2]}", choice)
-    place = Server(address + query)
+    tile = TILE.search(address)
+    if tile is not None and not address[tile.end() :].strip("/"):
+        return Found(Server(address + query), TILE_METADATA)
+    if address.endswith("/") or _PRODUCT.match(base):
+        return _below(Server(address + query), name, choice)
+    return _archive(name, f".{base.lower().rpartition('.')[2]}", choice)
+
+
+def _below(place: Server, name: str, choice: Choice) -> Found | None:
+    """Find the product that is a folder of a server."""
     try:
         return _product(shown(name), place, place.names(), choice)
     except AbsentError:
+        if place.read_if_there(TILE_METADATA) is not None:
+            return Found(place, TILE_METADATA)  # a tile that was copied from the AWS buckets
         # A zip may have been saved under the product's name, as downloads are.
-        if address.endswith("/") or identify(name) != ZIP:
+        if split_query(name)[0].endswith("/") or identify(name) != ZIP:
             raise
     return _archive(name, "", choice)
 
@@ -197,7 +205,7 @@ def _folder(path: Path, choice: Choice) -> Found:
 
 def _hint(path: Path, names: list[str]) -> str:
     """Return which product may be meant by a folder that is none."""
-    archives = [name for name in names if name.lower().endswith((".zip", ".tar"))]
+    archives = [name for name in names if name.lower().endswith(PACKED) and (path / name).is_file()]
     if archives:
         return f"; it has {', '.join(archives[:MOST_LISTED])}: give that"
     top, inside, _ = path.absolute().as_posix().partition("/GRANULE")

@@ -9,7 +9,7 @@ from osgeo import gdal
 
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.product.downloads import first_bytes, refuse_answer
-from s2rgb_mpi.product.remote import is_far, refused
+from s2rgb_mpi.product.remote import is_far, problem_of, refused
 from s2rgb_mpi.product.vsi import network_part, status_of
 
 if TYPE_CHECKING:
@@ -65,6 +65,9 @@ def open_raster(path: str, *, internal: bool = False, with_mask_file: bool = Fal
             )
     except RuntimeError as error:
         refuse_answer(path, first_bytes(path))
+        problem = "" if "HTTP" in str(error) else problem_of(network_part(path))
+        if problem:
+            raise InputError(f"{path}: {problem}") from error
         raise InputError(f"{path}: {cause(error, path)}") from error
 
 

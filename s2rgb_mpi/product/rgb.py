@@ -212,13 +212,18 @@ def _home(path: str, servers: dict[str, Server]) -> _Home | None:
 
     `servers` are those that were found before, by their addresses: they keep what they have read.
     """
-    address, query = split_query(path)
-    if not _BAND.fullmatch(PurePosixPath(address).name):
-        return None
     if is_remote(path):
-        return _home_elsewhere(address, query, servers)
+        address, query = split_query(path)
+        is_band = _BAND.fullmatch(PurePosixPath(address).name)
+        return _home_elsewhere(address, query, servers) if is_band else None
     here = Path(path).absolute()
-    return _home_above(here) or _home_above(here.resolve())
+    try:
+        behind = here.resolve()
+    except (OSError, RuntimeError, ValueError):  # no such file: whoever opens it says it
+        return None
+    # A link may be named as it likes, or, in a store of nameless files, only the link be named.
+    found = (_home_above(each) for each in (here, behind) if _BAND.fullmatch(each.name))
+    return next(filter(None, found), None)
 
 
 def _home_above(path: Path) -> _Home | None:
