@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from altered import images, pack, pack_tar
-from opened import open_product, pixels, refusal
+from opened import open_product, refusal, whole_dn
 from rasters import scene, write_raster
 from safe import read_dn
 
 
 def assert_is(product, safe):
     assert product.name == safe.stem
-    np.testing.assert_array_equal(pixels(product), read_dn(safe))
+    np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
 
 
 @pytest.fixture
@@ -102,4 +102,4 @@ def test_an_archive_of_one_raster_by_gdals_name_of_it(tmp_path):
     (tmp_path / "a").mkdir()
     write_raster(tmp_path / "a" / "x.tif", scene(), descriptions=("B04", "B03", "B02"))
     path = pack(tmp_path / "a", tmp_path / "x.zip", top="")
-    np.testing.assert_array_equal(pixels(open_product(f"/vsizip/{path}")), scene())
+    np.testing.assert_array_equal(whole_dn(open_product(f"/vsizip/{path}")), scene())

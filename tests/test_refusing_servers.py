@@ -8,7 +8,7 @@ import pytest
 from osgeo import gdal
 
 from altered import pack, pack_tar
-from opened import open_product, pixels, refusal
+from opened import open_product, refusal, whole_dn
 from s2rgb_mpi.product import open_bands, remote
 from safe import read_dn
 from web import Web
@@ -47,7 +47,7 @@ def test_a_server_may_refuse_to_answer_without_content(safe, web, monkeypatch, s
     # As another process would, which has seen nothing of this.
     gdal.SetConfigOption("CPL_VSIL_CURL_USE_HEAD", None)
     gdal.VSICurlClearCache()
-    np.testing.assert_array_equal(pixels(product), read_dn(safe))
+    np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
 
 
 @pytest.mark.parametrize(
