@@ -84,12 +84,11 @@ def test_a_server_that_does_not_say_how_large_a_file_is(safe, web, monkeypatch):
         assert "SECRET" not in line
 
 
-@pytest.mark.parametrize(
-    ("head", "words"), [(None, "HTTP response code: 404"), ("NO", "HTTP 404 Not Found")]
-)
-def test_files_by_their_own_addresses_are_refused_with_the_servers_status(web, head, words):
-    """Where GDAL does not say it, as with GET, the server is asked for it."""
+@pytest.mark.parametrize("head", [None, "NO"])
+def test_files_by_their_own_addresses_are_refused_with_the_servers_status(web, head):
+    """Where GDAL does not say it, as GDAL 3.6 with GET, the server is asked for it."""
     gdal.SetConfigOption("CPL_VSIL_CURL_USE_HEAD", head)
     paths = [f"{web.url}/{name}.jp2" for name in "rgb"]
     line = refusal(paths, open_it=lambda *_: open_bands(paths))
-    assert line == f"/vsicurl/{web.url}/r.jp2: {words}"
+    ways = ("HTTP response code: 404", "HTTP 404 Not Found")  # GDAL's own, and ours
+    assert line in {f"/vsicurl/{web.url}/r.jp2: {words}" for words in ways}
