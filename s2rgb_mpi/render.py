@@ -71,22 +71,18 @@ class Renderer:
         self._border = border
         self._sources: dict[int, Source] = {}
         self._memory = Memory()
-        self._luts = [
-            [
-                make_lut(
-                    band.calibration,
-                    plan.job.stretch,
-                    darkest=plan.job.darkest,
-                    dn=band.stored.dn_of_codes(),
-                )
-                for band in member.product.bands
-            ]
-            for member in plan.scene.members
-        ]
-        self._bins = [
-            [offsets.bins(band.stored.dn_of_codes()) for band in member.product.bands]
-            for member in plan.scene.members
-        ]
+        self._luts: list[list[NDArray[np.uint8]]] = []
+        self._bins: list[list[NDArray[np.int16]]] = []
+        job = plan.job
+        for bands in (member.product.bands for member in plan.scene.members):
+            dn = [band.stored.dn_of_codes() for band in bands]
+            self._luts.append(
+                [
+                    make_lut(band.calibration, job.stretch, darkest=job.darkest, dn=numbers)
+                    for band, numbers in zip(bands, dn, strict=True)
+                ]
+            )
+            self._bins.append(list(map(offsets.bins, dn)))
         self._awaited: defaultdict[tuple[int, Window], set[int]] = defaultdict(set)
         self._rendered = 0
         self._uses: Counter[int] = Counter()  # windows and cells of a product still to come

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product.remote import gdal_name, is_remote
+from s2rgb_mpi.product.remote import beginning, gdal_name, is_remote
 from s2rgb_mpi.product.vsi import VsiFile
 from s2rgb_mpi.redact import shown
 
@@ -59,8 +59,10 @@ def first_bytes(name: str) -> bytes:
     name : str
         A path, a URL, or GDAL's name.
     """
+    if not is_remote(name):
+        return beginning(name, HEAD_NBYTES)
     try:
-        with VsiFile(gdal_name(name)) if is_remote(name) else Path(name).open("rb") as file:
+        with VsiFile(gdal_name(name)) as file:
             return bytes(file.read(HEAD_NBYTES) or b"")
     except OSError:
         return b""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -93,11 +92,6 @@ class Band:
     offset_source: str = ""
     stamp: str = ""
     internal: bool = False
-
-    @property
-    def nodata(self) -> float:
-        """One value in the file that means "no data", the first that is stated."""
-        return self.stored.nodata[0] if self.stored.nodata else math.nan
 
 
 @dataclass(frozen=True)

@@ -203,21 +203,23 @@ def problem_of(name: str) -> str:
     return ""
 
 
-def beginning(name: str) -> bytes:
+def beginning(name: str, nbytes: int = BEGINNING_NBYTES) -> bytes:
     """Read the first bytes of a file or of a server's answer; none where that fails.
 
     Parameters
     ----------
     name : str
         A path or an http(s) URL.
+    nbytes : int
+        How many, if there are so many.
     """
     try:
         if scheme(name) in {"http", "https"}:
-            return _download(name, BEGINNING_NBYTES)
+            return _download(name, nbytes)
         if not Path(name).is_file():  # as a pipe, from which a reader would wait for ever
             return b""
         with Path(name).open("rb") as file:
-            return file.read(BEGINNING_NBYTES)
+            return file.read(nbytes)
     except (InputError, OSError, ValueError):  # the last: a name that no disk can have
         return b""
 
