@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from s2rgb_mpi.waiting import LONGEST_SLEEP
+
 IDLE = (str(Path(__file__).parent / "programs" / "idle.py"),)
+
+
+# The cost of one look depends on what else the machine does, so the share of a core only
+# distinguishes sleeping from spinning, which takes all of it; the number of looks does not.
+# Some blocks arrive in that time too.
+LOOKS = 1.25 / LONGEST_SLEEP
+SPINNING = 0.5
 
 
 @pytest.mark.parametrize("ranks", [3, 4])
@@ -13,8 +22,9 @@ def test_coordinator_and_writer_sleep(mpirun, safe, tmp_path, ranks):
     output = tmp_path / "rgb.tif"
     run = mpirun(ranks, 8, safe, "-o", output, "--layout", "tiled", program=IDLE)
     assert run.returncode == 0, run.stderr
-    shares = dict(re.findall(r"^(\w+) used (\S+) of a core", run.stdout, re.MULTILINE))
-    assert shares.keys() == {"coordinator", "writer"}
-    # One window is received, written and sealed in that time too.
-    assert float(shares["coordinator"]) < 0.03
-    assert float(shares["writer"]) < 0.06
+    said = r"^(\w+) slept (\d+) times a second, used (\S+) of a core"
+    used = re.findall(said, run.stdout, re.MULTILINE)
+    assert sorted(role for role, _, _ in used) == ["coordinator", "writer"]
+    for role, sleeps, share in used:
+        assert 1 <= int(sleeps) < LOOKS, role
+        assert float(share) < SPINNING, role

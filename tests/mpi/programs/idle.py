@@ -1,5 +1,6 @@
-"""The program, but the workers sleep SECONDS first: says what the waiting ranks use meanwhile."""
+"""The program, but the workers sleep SECONDS first: prints how often the other ranks wake."""
 
+import resource
 import sys
 import time
 from functools import partial
@@ -18,13 +19,16 @@ def sleeping(blocks):
 
 
 def watched(role, wait):
-    """Say what share of a core a role has used after the workers' sleep, mostly by waiting."""
+    """Print how often a role slept, and its share of a core, mostly while the workers sleep."""
 
     def watching(*arguments, **named):
-        wall, cpu = time.monotonic(), time.process_time()
+        wall, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)
         result = wait(*arguments, **named)
-        share = (time.process_time() - cpu) / (time.monotonic() - wall)
-        print(f"{role} used {share:.4f} of a core", flush=True)
+        seconds, after = time.monotonic() - wall, resource.getrusage(resource.RUSAGE_SELF)
+        sleeps = (after.ru_nvcsw - before.ru_nvcsw) / seconds
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        share = cpu / seconds
+        print(f"{role} slept {sleeps:.0f} times a second, used {share:.4f} of a core", flush=True)
         return result
 
     return watching
