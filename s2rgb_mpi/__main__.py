@@ -51,7 +51,8 @@ try:
     from s2rgb_mpi.news import Orders, hand_in, tell
     from s2rgb_mpi.output import Output
     from s2rgb_mpi.protocol import Tag
-    from s2rgb_mpi.report import Report, Tally
+    from s2rgb_mpi.report.voice import Report
+    from s2rgb_mpi.timing import Tally
 except (ImportError, MemoryError) as _error:
     # As where too little memory is allowed: a traceback of every rank would hide it.
     if os.environ.get("PMIX_RANK", os.environ.get("PMI_RANK", "0")) == "0":
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.lock import Lock
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.report import Wanted
+    from s2rgb_mpi.report.wanted import Wanted
 
 SECONDS_TO_TELL = 2.0
 """How long a failed rank waits for rank 0 to hear it before it speaks itself."""

@@ -11,7 +11,7 @@ from s2rgb_mpi.job import Job
 from s2rgb_mpi.options import make_job_parser, make_parser
 from s2rgb_mpi.profile import Profile, default_mask
 from s2rgb_mpi.radiometry import PRESETS, Curve, Stretch
-from s2rgb_mpi.report import Wanted
+from s2rgb_mpi.report.wanted import Wanted
 
 if TYPE_CHECKING:
     import argparse

@@ -14,19 +14,16 @@ from osgeo import gdal
 
 from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import OutputError
-from s2rgb_mpi.geotiff import quicklook
+from s2rgb_mpi.geotiff.quicklook import quicklook
 from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.radiometry import make_lut, statistics
-from s2rgb_mpi.report import (
-    Account,
-    BandAccount,
-    page,
-    record,
-    settle,
-    summary,
-    trace,
-    write,
-)
+from s2rgb_mpi.report.account import Account, BandAccount
+from s2rgb_mpi.report.files import write
+from s2rgb_mpi.report.page import page
+from s2rgb_mpi.report.record import record
+from s2rgb_mpi.report.summary import summary
+from s2rgb_mpi.report.trace import trace
+from s2rgb_mpi.timing import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,8 +33,10 @@ if TYPE_CHECKING:
     from s2rgb_mpi.job import Job
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.product import Band, Product, Warp
-    from s2rgb_mpi.report import Report, Tally, Wanted
+    from s2rgb_mpi.product.model import Band, Product, Warp
+    from s2rgb_mpi.report.voice import Report
+    from s2rgb_mpi.report.wanted import Wanted
+    from s2rgb_mpi.timing import Tally
 
 
 class About(NamedTuple):

@@ -19,12 +19,16 @@ from s2rgb_mpi.errors import (
     StrictError,
     UsageError,
 )
-from s2rgb_mpi.geotiff import check_codec
+from s2rgb_mpi.geotiff.skeleton import check_codec
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import Choice, impossible, open_bands, open_products
+from s2rgb_mpi.product import open_products
+from s2rgb_mpi.product.model import Choice
+from s2rgb_mpi.product.nodata import impossible
+from s2rgb_mpi.product.rgb import open_bands
 from s2rgb_mpi.protocol import Tag
-from s2rgb_mpi.report import followed
-from s2rgb_mpi.scene import lay_out, warp_out
+from s2rgb_mpi.report.files import followed
+from s2rgb_mpi.scene.layout import lay_out
+from s2rgb_mpi.scene.warp import warp_out
 from s2rgb_mpi.waiting import until
 from s2rgb_mpi.watch import Watch
 
@@ -35,10 +39,11 @@ if TYPE_CHECKING:
     from s2rgb_mpi.lock import Lock
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.product import Product
-    from s2rgb_mpi.report import Report, Tally
-    from s2rgb_mpi.scene import Scene
-    from s2rgb_mpi.survival import Survivors
+    from s2rgb_mpi.product.model import Product
+    from s2rgb_mpi.report.voice import Report
+    from s2rgb_mpi.scene.layout import Scene
+    from s2rgb_mpi.survival.survivors import Survivors
+    from s2rgb_mpi.timing import Tally
 
 _LAUNCHERS = (
     # How many ranks the launcher started, and which of them this is; the innermost first.

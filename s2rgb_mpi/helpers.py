@@ -26,8 +26,8 @@ from s2rgb_mpi.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from s2rgb_mpi.geotiff import Copies
-    from s2rgb_mpi.report import Tally
+    from s2rgb_mpi.geotiff.copying import Copies
+    from s2rgb_mpi.timing import Tally
 
 LEAST_NBYTES = 16_000_000
 """What is worth asking a helper for, bytes: some ten milliseconds of copying."""

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.errors import ProtocolError, UsageError, named
-from s2rgb_mpi.geotiff import write_all
+from s2rgb_mpi.geotiff.disk import write_all
 from s2rgb_mpi.protocol import Block, Header, Kind, pack_header, unpack, unpack_header
 
 if TYPE_CHECKING:

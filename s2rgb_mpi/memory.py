@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.edges import LARGEST_SOURCE_BLOCK
-from s2rgb_mpi.product import WARP_CACHE_NBYTES, most_source_pixels
+from s2rgb_mpi.product.warped import WARP_CACHE_NBYTES, most_source_pixels
 from s2rgb_mpi.protocol import header_nbytes
 from s2rgb_mpi.radiometry import RGBA
 from s2rgb_mpi.shares import in_common
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.product import Product
+    from s2rgb_mpi.product.model import Product
 
 LIBRARIES_NBYTES = 90_000_000
 """Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.protocol import Block
-    from s2rgb_mpi.report import Tally
+    from s2rgb_mpi.timing import Tally
 
 NEWS_WINDOWS = 500
 """Windows that one message tells of: some 15 bytes each, of the 32 KB that rank 0 listens with."""

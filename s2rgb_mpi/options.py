@@ -14,7 +14,7 @@ from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.job import ON_ERROR, RESAMPLINGS, Job
 from s2rgb_mpi.profile import CODECS, LAYOUTS, MASKS, OVERVIEWS, Profile
 from s2rgb_mpi.radiometry import PRESETS, Stretch
-from s2rgb_mpi.report import PROGRESS, Wanted
+from s2rgb_mpi.report.wanted import PROGRESS, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,9 @@ import numpy as np
 from s2rgb_mpi import journal, signals
 from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError, named
-from s2rgb_mpi.geotiff import Copies, Layer, TileLog, seal
+from s2rgb_mpi.geotiff.copying import Copies
+from s2rgb_mpi.geotiff.log import Layer, TileLog
+from s2rgb_mpi.geotiff.sealing import seal
 from s2rgb_mpi.journal import Journal
 from s2rgb_mpi.news import Written
 from s2rgb_mpi.offsets import Counted, OffsetCheck
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.product import Product
+    from s2rgb_mpi.product.model import Product
     from s2rgb_mpi.protocol import Piece
-    from s2rgb_mpi.report import Tally
+    from s2rgb_mpi.timing import Tally
 
 
 NOTHING = (

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from s2rgb_mpi import __version__, offsets, seams
 from s2rgb_mpi.edges import window_edge
 from s2rgb_mpi.errors import PlanError
-from s2rgb_mpi.geotiff import made_by
+from s2rgb_mpi.geotiff.skeleton import made_by
 from s2rgb_mpi.grid import Window, interleave, reduced
 from s2rgb_mpi.overviews import whole_tiles
 from s2rgb_mpi.protocol import LARGEST_PAYLOAD
 from s2rgb_mpi.radiometry import RGBA
 from s2rgb_mpi.redact import file_name, redact
-from s2rgb_mpi.scene import cells, check_size
+from s2rgb_mpi.scene.layout import cells, check_size
 from s2rgb_mpi.shares import arrange, crossings, cut, in_common
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.job import Job
-    from s2rgb_mpi.product import Warp
-    from s2rgb_mpi.scene import Cell, Scene
+    from s2rgb_mpi.product.model import Warp
+    from s2rgb_mpi.scene.layout import Cell, Scene
     from s2rgb_mpi.shares import Crossing
 
 

@@ -11,7 +11,7 @@ from s2rgb_mpi import offsets, seams
 from s2rgb_mpi.border import Part
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.memory import give_back
-from s2rgb_mpi.product import forget
+from s2rgb_mpi.product.remote import forget
 from s2rgb_mpi.radiometry import RGBA, colour, make_lut, valid
 from s2rgb_mpi.source import Memory, Source
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from s2rgb_mpi.border import Border
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.report import Tally
-    from s2rgb_mpi.scene import Cell
+    from s2rgb_mpi.scene.layout import Cell
+    from s2rgb_mpi.timing import Tally
 
 
 GIVE_BACK_WINDOWS = 20

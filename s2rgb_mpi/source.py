@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
-from s2rgb_mpi.product import Warper, cause, gdal_type, is_shared_mask, open_raster
+from s2rgb_mpi.product.dtypes import gdal_type
+from s2rgb_mpi.product.nodata import is_shared_mask
+from s2rgb_mpi.product.opening import cause, open_raster
+from s2rgb_mpi.product.warped import Warper
 from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
 
 if TYPE_CHECKING:
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.grid import Window
-    from s2rgb_mpi.product import Band, Product, Stored
+    from s2rgb_mpi.product.model import Band, Product
+    from s2rgb_mpi.product.stored import Stored
 
 
 class Source:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.border import Key
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.report import Tally
     from s2rgb_mpi.shares import Crossing
+    from s2rgb_mpi.timing import Tally
 
 LARGEST_CAUSE = 2000
 """Bytes that are told of why a window could not be read."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.report import Tally
+    from s2rgb_mpi.timing import Tally
 
 
 def run(

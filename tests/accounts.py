@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from s2rgb_mpi.report import Account, BandAccount, Tally
-from s2rgb_mpi.report.tally import Span
+from s2rgb_mpi.report.account import Account, BandAccount
+from s2rgb_mpi.timing import Span, Tally
 
 ROLES = ("coordinator", "worker", "worker", "writer")
 

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from s2rgb_mpi import product
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.product import Choice, Product
+from s2rgb_mpi.product import open_products, safe
+from s2rgb_mpi.product.model import Choice, Product
 from s2rgb_mpi.source import Source
 
 
 def open_product(name: str, choice: Choice | None = None) -> Product:
     """Open an input of any kind that must be one product."""
-    (only,) = product.open_products(name, choice)
+    (only,) = open_products(name, choice)
     return only
 
 
 def open_safe(name: str, choice: Choice | None = None) -> Product:
     """Open a SAFE product that must have one granule."""
-    (only,) = product.open_safe(name, choice)
+    (only,) = safe.open_safe(name, choice)
     return only
 
 
@@ -49,7 +49,7 @@ def whole_dn(opened: Product, window: Window | None = None) -> NDArray[np.uint16
 
 
 def refusal(
-    name: object, choice: Choice | None = None, open_it: Callable[..., Any] = product.open_products
+    name: object, choice: Choice | None = None, open_it: Callable[..., Any] = open_products
 ) -> str:
     """Return the one line with which an input is refused."""
     with pytest.raises(InputError) as caught:

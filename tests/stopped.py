@@ -14,7 +14,7 @@ from s2rgb_mpi.output import Output
 from s2rgb_mpi.plan import Plan
 from s2rgb_mpi.profile import Profile
 from s2rgb_mpi.protocol import Block
-from s2rgb_mpi.report import Tally
+from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks
 
 

@@ -10,7 +10,7 @@ HOUSE = Path(__file__).parents[1] / "s2rgb_mpi"
 MODULES = sorted(HOUSE.rglob("*.py"))
 
 SHELVES = (
-    {"__init__", "redact"},
+    {"__init__", "redact", "timing"},
     {"errors"},
     {"findings", "grid", "lock", "profile", "radiometry", "report", "signals"},
     {

@@ -18,7 +18,7 @@ import pytest
 
 from altered import EXPIRED, PAGE, pack, pack_tar
 from opened import open_product, refusal, whole_dn
-from s2rgb_mpi.product import Choice
+from s2rgb_mpi.product.model import Choice
 from s2rgb_mpi.product.remote import is_far
 from safe import read_dn, write_safe
 

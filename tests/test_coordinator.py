@@ -17,8 +17,8 @@ from s2rgb_mpi.lock import Lock
 from s2rgb_mpi.news import Written
 from s2rgb_mpi.plan import Plan
 from s2rgb_mpi.protocol import Tag
-from s2rgb_mpi.report import Report, Tally
-from s2rgb_mpi.report.tally import Span
+from s2rgb_mpi.report.voice import Report
+from s2rgb_mpi.timing import Span, Tally
 
 STEP = {"SLURM_STEP_ID": "0"}
 BATCH = {"SLURM_STEP_ID": str(0xFFFFFFFB)}

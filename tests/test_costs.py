@@ -15,7 +15,9 @@ from opened import open_safe
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.product import Band, Product, costs, open_raster
+from s2rgb_mpi.product import costs
+from s2rgb_mpi.product.model import Band, Product
+from s2rgb_mpi.product.opening import open_raster
 from s2rgb_mpi.product.remote import is_far
 from s2rgb_mpi.profile import Profile
 from s2rgb_mpi.radiometry import Calibration

@@ -10,7 +10,8 @@ from rasters import scene, write_raster
 from s2rgb_mpi.findings import Finding
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.offsets import Counted, bins, count, judge
-from s2rgb_mpi.product import Choice, open_bands
+from s2rgb_mpi.product.model import Choice
+from s2rgb_mpi.product.rgb import open_bands
 from s2rgb_mpi.radiometry import Calibration
 from s2rgb_mpi.source import Source
 

@@ -11,8 +11,9 @@ from opened import open_product, refusal, whole_dn
 from rasters import TRANSFORM, scene, write_jp2, write_raster
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.product import Choice, open_products
-from s2rgb_mpi.scene import lay_out
+from s2rgb_mpi.product import open_products
+from s2rgb_mpi.product.model import Choice
+from s2rgb_mpi.scene.layout import lay_out
 
 
 @pytest.fixture

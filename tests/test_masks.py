@@ -13,7 +13,10 @@ from s2rgb_mpi.advice import describe
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.product import Choice, open_bands, open_multiband, open_stac
+from s2rgb_mpi.product.model import Choice
+from s2rgb_mpi.product.raster import open_multiband
+from s2rgb_mpi.product.rgb import open_bands
+from s2rgb_mpi.product.stac import open_stac
 
 BANDS = ("B04", "B03", "B02")
 NAN = float("nan")

@@ -7,7 +7,7 @@ import numpy as np
 
 from s2rgb_mpi.news import NEWS_WINDOWS, News, Orders, Written, hand_in
 from s2rgb_mpi.protocol import Block, Kind, Piece, Tag
-from s2rgb_mpi.report import Tally
+from s2rgb_mpi.timing import Tally
 
 HEARING = 32_768
 """Bytes with which mpi4py listens for a pickled message of no known size."""

@@ -6,7 +6,7 @@ from osgeo import osr
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid
-from s2rgb_mpi.product import Transform
+from s2rgb_mpi.product.transform import Transform
 from s2rgb_mpi.scene.globe import Area, area_of
 from s2rgb_mpi.scene.operation import choose_operation, doubts
 

@@ -21,11 +21,11 @@ from s2rgb_mpi.job import Job
 from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.overviews import Assembly
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import Band, Operation, Product, Warp
+from s2rgb_mpi.product.model import Band, Operation, Product, Warp
 from s2rgb_mpi.profile import LOSSY, Profile
 from s2rgb_mpi.radiometry import Calibration, Stretch
-from s2rgb_mpi.report import Tally
-from s2rgb_mpi.scene import lay_out
+from s2rgb_mpi.scene.layout import lay_out
+from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks
 
 BANDS = tuple(Band(name, f"{name}.jp2", Calibration()) for name in ("B04", "B03", "B02"))

@@ -9,7 +9,9 @@ from osgeo import gdal
 from opened import open_product
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError, UsageError
-from s2rgb_mpi.product import Choice, open_bands, open_multiband
+from s2rgb_mpi.product.model import Choice
+from s2rgb_mpi.product.raster import open_multiband
+from s2rgb_mpi.product.rgb import open_bands
 from s2rgb_mpi.radiometry import Calibration
 
 

@@ -10,7 +10,8 @@ from osgeo import gdal
 
 from altered import EXPIRED, PAGE, edit, pack, pack_tar
 from opened import open_product, refusal, whole_dn
-from s2rgb_mpi.product import Choice, remote
+from s2rgb_mpi.product import remote
+from s2rgb_mpi.product.model import Choice
 from s2rgb_mpi.product.remote import forget
 from safe import read_dn
 from web import Web

@@ -14,7 +14,7 @@ from opened import open_product, refusal, whole_dn
 from rasters import write_jp2, write_raster
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.radiometry import Calibration
-from s2rgb_mpi.scene import warp_out
+from s2rgb_mpi.scene.warp import warp_out
 from s2rgb_mpi.source import Source
 from safe import read_dn
 

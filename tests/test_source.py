@@ -11,7 +11,9 @@ from opened import open_safe, pixels
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.product import Choice, open_bands, open_multiband
+from s2rgb_mpi.product.model import Choice
+from s2rgb_mpi.product.raster import open_multiband
+from s2rgb_mpi.product.rgb import open_bands
 from s2rgb_mpi.source import Source
 from safe import read_dn
 from web import Web

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product import Choice, open_products, open_stac
+from s2rgb_mpi.product import open_products
+from s2rgb_mpi.product.model import Choice
+from s2rgb_mpi.product.stac import open_stac
 from stac_items import BANDS, KEYS, make_item, named, write_bands, write_json
 
 STAC = Path(__file__).parents[2] / "shared" / "data" / "stac"

@@ -8,7 +8,8 @@ import pytest
 
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product import Choice, open_stac
+from s2rgb_mpi.product.model import Choice
+from s2rgb_mpi.product.stac import open_stac
 from s2rgb_mpi.product.stac_assets import find_assets
 from stac_items import BANDS, make_item, write_json
 

@@ -10,7 +10,8 @@ from opened import pixels
 from rasters import TRANSFORM, scene
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.offsets import Counted, bins, count, judge
-from s2rgb_mpi.product import Choice, open_stac
+from s2rgb_mpi.product.model import Choice
+from s2rgb_mpi.product.stac import open_stac
 from s2rgb_mpi.product.stac_fields import baseline_of, stated_by
 from s2rgb_mpi.source import Source
 from stac_items import BANDS, make_item, named, write_bands, write_json

@@ -5,7 +5,8 @@ import pytest
 
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product import open_products, open_stac
+from s2rgb_mpi.product import open_products
+from s2rgb_mpi.product.stac import open_stac
 from s2rgb_mpi.product.stac_assets import find_assets
 from s2rgb_mpi.source import Source
 from stac_items import make_item, write_json

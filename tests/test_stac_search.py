@@ -7,9 +7,10 @@ import pytest
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import Choice, open_products
+from s2rgb_mpi.product import open_products
+from s2rgb_mpi.product.model import Choice
 from s2rgb_mpi.product.stac import is_stac
-from s2rgb_mpi.scene import lay_out
+from s2rgb_mpi.scene.layout import lay_out
 from stac_items import BANDS, make_item, named, write_bands, write_json
 
 

@@ -6,9 +6,11 @@ from osgeo import gdal, osr
 
 from rasters import copy_jp2, scene, write_raster
 from s2rgb_mpi.grid import Grid, Window
-from s2rgb_mpi.product import Product, Warp, Warper, open_multiband, warped
-from s2rgb_mpi.product.warped import most_source_pixels
-from s2rgb_mpi.scene import warp_out
+from s2rgb_mpi.product import warped
+from s2rgb_mpi.product.model import Product, Warp
+from s2rgb_mpi.product.raster import open_multiband
+from s2rgb_mpi.product.warped import Warper, most_source_pixels
+from s2rgb_mpi.scene.warp import warp_out
 from s2rgb_mpi.source import Source
 
 CORNER = (399_963.7, 10.0, 0.0, 5_290_046.1, 0.0, -10.0)

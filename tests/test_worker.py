@@ -20,7 +20,7 @@ from s2rgb_mpi.offsets import count
 from s2rgb_mpi.profile import Profile
 from s2rgb_mpi.protocol import Kind, Tag
 from s2rgb_mpi.render import Renderer
-from s2rgb_mpi.report import Tally
+from s2rgb_mpi.timing import Tally
 from safe import read_dn
 
 PROFILE = Profile(tile=64)

@@ -19,7 +19,7 @@ from s2rgb_mpi.job import Job
 from s2rgb_mpi.output import Output
 from s2rgb_mpi.profile import Profile
 from s2rgb_mpi.protocol import Tag
-from s2rgb_mpi.report import Tally
+from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks
 from safe import read_dn
 

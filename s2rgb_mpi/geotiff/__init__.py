@@ -12,12 +12,3 @@ before all pixels::
 In a COG every tile is framed as GDAL's own driver frames it: its size (u4) before it, its last
 four bytes again after it. https://gdal.org/en/stable/drivers/raster/cog.html
 """
-
-from s2rgb_mpi.geotiff.copying import Copies
-from s2rgb_mpi.geotiff.disk import write_all
-from s2rgb_mpi.geotiff.log import Layer, TileLog
-from s2rgb_mpi.geotiff.quicklook import quicklook
-from s2rgb_mpi.geotiff.sealing import seal
-from s2rgb_mpi.geotiff.skeleton import check_codec, made_by
-
-__all__ = ["Copies", "Layer", "TileLog", "check_codec", "made_by", "quicklook", "seal", "write_all"]

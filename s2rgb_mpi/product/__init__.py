@@ -20,48 +20,13 @@ from pathlib import Path
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.product.aws import open_tile
-from s2rgb_mpi.product.dtypes import gdal_type
-from s2rgb_mpi.product.geocoding import same_crs
 from s2rgb_mpi.product.locate import TILE_FILES, locate
-from s2rgb_mpi.product.model import RESOLUTIONS, Band, Choice, Operation, Product, Warp
-from s2rgb_mpi.product.nodata import impossible, is_shared_mask
-from s2rgb_mpi.product.opening import cause, open_raster
+from s2rgb_mpi.product.model import RESOLUTIONS, Choice, Product
 from s2rgb_mpi.product.raster import open_multiband
-from s2rgb_mpi.product.remote import forget, is_remote
-from s2rgb_mpi.product.rgb import open_bands
-from s2rgb_mpi.product.safe import open_safe, read_safe
+from s2rgb_mpi.product.remote import is_remote
+from s2rgb_mpi.product.safe import read_safe
 from s2rgb_mpi.product.stac import is_stac, open_stac
-from s2rgb_mpi.product.stored import Stored
-from s2rgb_mpi.product.transform import Transform, lattice
-from s2rgb_mpi.product.warped import WARP_CACHE_NBYTES, Warper, most_source_pixels
 from s2rgb_mpi.redact import file_name
-
-__all__ = [
-    "RESOLUTIONS",
-    "WARP_CACHE_NBYTES",
-    "Band",
-    "Choice",
-    "Operation",
-    "Product",
-    "Stored",
-    "Transform",
-    "Warp",
-    "Warper",
-    "cause",
-    "forget",
-    "gdal_type",
-    "impossible",
-    "is_shared_mask",
-    "lattice",
-    "most_source_pixels",
-    "open_bands",
-    "open_multiband",
-    "open_products",
-    "open_raster",
-    "open_safe",
-    "open_stac",
-    "same_crs",
-]
 
 _GDAL_PREFIX = re.compile(r"[A-Z][A-Z0-9_]+:")
 """What names of parts of files begin with, such as ``NETCDF:`` or ``SENTINEL2_L2A:``."""

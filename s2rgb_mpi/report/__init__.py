@@ -1,6 +1,6 @@
 """What the run says: times and events in; progress, summary, files and error lines out.
 
-Rank 0 alone speaks. Every rank keeps a tally of what it does (`tally`); at the end rank 0 brings
+Rank 0 alone speaks. Every rank keeps a tally of what it does (`timing`); at the end rank 0 brings
 all of them on one clock (`settle`), and with them, and plain values that say what was done
 (`account`), all that is said is made::
 
@@ -14,29 +14,3 @@ all of them on one clock (`settle`), and with them, and plain values that say wh
 
 `wanted` is what the command line asks of this room.
 """
-
-from s2rgb_mpi.report.account import Account, BandAccount
-from s2rgb_mpi.report.files import followed, write
-from s2rgb_mpi.report.page import page
-from s2rgb_mpi.report.record import record
-from s2rgb_mpi.report.summary import summary
-from s2rgb_mpi.report.tally import Tally, settle
-from s2rgb_mpi.report.trace import trace
-from s2rgb_mpi.report.voice import Report
-from s2rgb_mpi.report.wanted import PROGRESS, Wanted
-
-__all__ = [
-    "PROGRESS",
-    "Account",
-    "BandAccount",
-    "Report",
-    "Tally",
-    "Wanted",
-    "followed",
-    "page",
-    "record",
-    "settle",
-    "summary",
-    "trace",
-    "write",
-]

@@ -12,7 +12,7 @@ from s2rgb_mpi.report.verdict import Verdict, verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from s2rgb_mpi.report.tally import Tally
+    from s2rgb_mpi.timing import Tally
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from s2rgb_mpi.report.tally import STAGES
+from s2rgb_mpi.timing import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from s2rgb_mpi.report.account import BandAccount
-    from s2rgb_mpi.report.tally import Span
+    from s2rgb_mpi.timing import Span
 
 COLOURS = {
     # Okabe and Ito's palette, which colour-blind readers can tell apart; idle time is pale.

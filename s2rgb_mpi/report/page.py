@@ -10,7 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.report.summary import summary
-from s2rgb_mpi.report.tally import STAGES
+from s2rgb_mpi.timing import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

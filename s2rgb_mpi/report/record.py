@@ -6,11 +6,11 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from s2rgb_mpi.report.tally import STAGES
+from s2rgb_mpi.timing import STAGES
 
 if TYPE_CHECKING:
     from s2rgb_mpi.report.account import Account, BandAccount
-    from s2rgb_mpi.report.tally import Tally
+    from s2rgb_mpi.timing import Tally
 
 VERSION = 2
 """Of the schema. It grows when a key goes or changes its meaning; new keys do not change it."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi.report.tally import STAGES
+from s2rgb_mpi.timing import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from s2rgb_mpi.report.account import Account
-    from s2rgb_mpi.report.tally import Tally
+    from s2rgb_mpi.timing import Tally
 
 
 def summary(account: Account) -> list[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from s2rgb_mpi.report.account import Account
-    from s2rgb_mpi.report.tally import Tally
+    from s2rgb_mpi.timing import Tally
 
 
 def trace(account: Account) -> bytes:

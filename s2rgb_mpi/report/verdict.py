@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from s2rgb_mpi.report.tally import Tally
+    from s2rgb_mpi.timing import Tally
 
 WORK = ("open", "read", "render", "encode")
 """The stages that more workers share among them."""

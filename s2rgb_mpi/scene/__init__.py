@@ -3,8 +3,3 @@
 `layout` puts products of one UTM grid side by side, without resampling, and tells which pieces of
 each show in a window; `warp` brings products of any grids onto another one.
 """
-
-from s2rgb_mpi.scene.layout import Cell, Member, Scene, cells, check_size, lay_out
-from s2rgb_mpi.scene.warp import warp_out
-
-__all__ = ["Cell", "Member", "Scene", "cells", "check_size", "lay_out", "warp_out"]

@@ -11,7 +11,7 @@ from osgeo import osr
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid, Window
-from s2rgb_mpi.product import Transform, lattice
+from s2rgb_mpi.product.transform import Transform, lattice
 from s2rgb_mpi.scene.globe import Area, area_of, degrees, period, unbroken
 from s2rgb_mpi.scene.operation import ballpark_warning, choose_operation
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.product import Operation
+    from s2rgb_mpi.product.model import Operation
 
 osr.UseExceptions()
 

@@ -9,7 +9,7 @@ import numpy as np
 from osgeo import osr
 
 from s2rgb_mpi.grid import Grid, Window
-from s2rgb_mpi.product import Transform, lattice
+from s2rgb_mpi.product.transform import Transform, lattice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from osgeo import osr
 
 from s2rgb_mpi.errors import InputError, PlanError, UsageError
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.product import same_crs
+from s2rgb_mpi.product.geocoding import same_crs
 from s2rgb_mpi.scene.bounds import Bounds, check_horizontal
 from s2rgb_mpi.scene.breaks import check_unbroken
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from s2rgb_mpi.grid import Grid
-    from s2rgb_mpi.product import Product
+    from s2rgb_mpi.product.model import Product
 
 osr.UseExceptions()
 

@@ -12,7 +12,9 @@ from osgeo import osr
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.product import Operation, Transform, lattice, same_crs
+from s2rgb_mpi.product.geocoding import same_crs
+from s2rgb_mpi.product.model import Operation
+from s2rgb_mpi.product.transform import Transform, lattice
 from s2rgb_mpi.scene.globe import Area
 
 if TYPE_CHECKING:

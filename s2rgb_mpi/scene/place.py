@@ -10,7 +10,8 @@ from osgeo import osr
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid, Window
-from s2rgb_mpi.product import Transform, Warp, lattice
+from s2rgb_mpi.product.model import Warp
+from s2rgb_mpi.product.transform import Transform, lattice
 from s2rgb_mpi.scene.bounds import window_of
 from s2rgb_mpi.scene.globe import Area, unbroken
 from s2rgb_mpi.scene.operation import choose_operation
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.product import Operation, Product
+    from s2rgb_mpi.product.model import Operation, Product
 
 osr.UseExceptions()
 

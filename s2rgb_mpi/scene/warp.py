@@ -9,7 +9,7 @@ from osgeo import osr
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid, Window
-from s2rgb_mpi.product import same_crs
+from s2rgb_mpi.product.geocoding import same_crs
 from s2rgb_mpi.scene import globe
 from s2rgb_mpi.scene.bounds import Bounds, known_crs, window_of
 from s2rgb_mpi.scene.breaks import broken, check_unbroken
@@ -20,7 +20,7 @@ from s2rgb_mpi.scene.place import Target, place, union
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from s2rgb_mpi.product import Product
+    from s2rgb_mpi.product.model import Product
     from s2rgb_mpi.scene.globe import Area
     from s2rgb_mpi.scene.place import Placed
 

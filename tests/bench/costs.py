@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.product import costs
-from s2rgb_mpi.report import Tally
+from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks
 
 

@@ -22,7 +22,7 @@ from osgeo import gdal
 
 from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.grid import Grid
-from s2rgb_mpi.product import open_safe
+from s2rgb_mpi.product.safe import open_safe
 from s2rgb_mpi.profile import Profile
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import argparse
 import json
 from pathlib import Path
 
-from s2rgb_mpi.geotiff import quicklook
+from s2rgb_mpi.geotiff.quicklook import quicklook
 from s2rgb_mpi.report import charts
-from s2rgb_mpi.report.tally import Span
+from s2rgb_mpi.timing import Span
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

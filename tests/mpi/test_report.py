@@ -20,7 +20,7 @@ from osgeo import gdal
 import reference
 from conftest import MPI_ENVIRONMENT, MPICH, MPIRUN, SMALL, read_rgb
 from s2rgb_mpi.report.record import schema
-from s2rgb_mpi.report.tally import STAGES
+from s2rgb_mpi.timing import STAGES
 from safe import read_dn, write_safe
 
 RANKS = (1, 3, 6)

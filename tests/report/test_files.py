@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from s2rgb_mpi.errors import OutputError, UsageError
-from s2rgb_mpi.report import Wanted, write
 from s2rgb_mpi.report import wanted as wanted_module
+from s2rgb_mpi.report.files import write
+from s2rgb_mpi.report.wanted import Wanted
 
 OUTPUT = Path("rgb.tif")
 

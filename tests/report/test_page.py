@@ -11,8 +11,10 @@ import pytest
 from osgeo import gdal, gdal_array
 
 from accounts import make_account
-from s2rgb_mpi.report import charts, page, summary
-from s2rgb_mpi.report.tally import STAGES, Span
+from s2rgb_mpi.report import charts
+from s2rgb_mpi.report.page import page
+from s2rgb_mpi.report.summary import summary
+from s2rgb_mpi.timing import STAGES, Span
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 

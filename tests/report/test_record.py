@@ -6,9 +6,8 @@ import jsonschema
 import pytest
 
 from accounts import make_account, make_tally
-from s2rgb_mpi.report import record
-from s2rgb_mpi.report.record import VERSION, schema
-from s2rgb_mpi.report.tally import STAGES
+from s2rgb_mpi.report.record import VERSION, record, schema
+from s2rgb_mpi.timing import STAGES
 
 
 def made(**changes):

@@ -1,7 +1,7 @@
 """The lines at the end."""
 
 from accounts import make_account, make_tallies, make_tally
-from s2rgb_mpi.report import summary
+from s2rgb_mpi.report.summary import summary
 
 
 def test_the_summary_says_what_was_made_by_whom_and_what_limited_it():

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from s2rgb_mpi.report import Tally, settle
-from s2rgb_mpi.report.tally import LONGEST_GAP, SHORTEST_SPAN, Span, process_age
+from s2rgb_mpi.timing import LONGEST_GAP, SHORTEST_SPAN, Span, Tally, process_age, settle
 
 
 @pytest.fixture

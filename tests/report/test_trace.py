@@ -3,7 +3,7 @@
 import json
 
 from accounts import make_account, make_tallies
-from s2rgb_mpi.report import trace
+from s2rgb_mpi.report.trace import trace
 
 
 def events(kind, **changes):

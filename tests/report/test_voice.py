@@ -12,7 +12,9 @@ import time
 import pytest
 
 from s2rgb_mpi.errors import InputError, UsageError
-from s2rgb_mpi.report import Report, Wanted, progress
+from s2rgb_mpi.report import progress
+from s2rgb_mpi.report.voice import Report
+from s2rgb_mpi.report.wanted import Wanted
 
 PLACES = [(100 * number, 0, 100, 100) for number in range(100)]
 """100 windows of 10,000 pixels."""

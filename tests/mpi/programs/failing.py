@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).parents[2]))
 
 from running import processes
 from s2rgb_mpi import __main__, claim, errors, output, protocol, render, worker
-from s2rgb_mpi.report import Report
+from s2rgb_mpi.report.voice import Report
 
 role, how, *arguments = sys.argv[1:]
 
