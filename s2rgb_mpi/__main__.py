@@ -47,10 +47,10 @@ try:
     from s2rgb_mpi.conclusion import About, conclude
     from s2rgb_mpi.errors import LostError, RankError, S2RGBError, StopError
     from s2rgb_mpi.helpers import lend_a_hand
+    from s2rgb_mpi.image.block import Tag
     from s2rgb_mpi.lock import SlurmStart
     from s2rgb_mpi.news import Orders, hand_in, tell
     from s2rgb_mpi.output import Output
-    from s2rgb_mpi.protocol import Tag
     from s2rgb_mpi.report.voice import Report
     from s2rgb_mpi.timing import Tally
 except (ImportError, MemoryError) as _error:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from s2rgb_mpi import offsets, signals
-from s2rgb_mpi.protocol import Block, Kind, Piece, Tag, pack_message, unpack_message
-from s2rgb_mpi.radiometry import RGBA
+from s2rgb_mpi import signals
+from s2rgb_mpi.image.block import Block, Kind, Piece, Tag, pack_message, unpack_message
+from s2rgb_mpi.image.checks import boa_offset
+from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.waiting import until
 
 if TYPE_CHECKING:
@@ -154,6 +155,6 @@ def _parts(block: Block) -> dict[int, Part]:
     parts = {}
     for pixels, counts in zip(block.pieces[::2], block.pieces[1::2], strict=True):
         rgba = np.frombuffer(pixels.data, dtype=np.uint8).reshape(-1, pixels.col, RGBA)
-        values = np.frombuffer(counts.data, dtype=np.uint32).reshape(offsets.SHAPE)
+        values = np.frombuffer(counts.data, dtype=np.uint32).reshape(boa_offset.SHAPE)
         parts[pixels.row] = Part(rgba, values)
     return parts

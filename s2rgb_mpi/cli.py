@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi import jobfile
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.image.profile import Profile, default_mask
+from s2rgb_mpi.image.radiometry import PRESETS, Curve, Stretch
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.options import make_job_parser, make_parser
-from s2rgb_mpi.profile import Profile, default_mask
-from s2rgb_mpi.radiometry import PRESETS, Curve, Stretch
 from s2rgb_mpi.report.wanted import Wanted
 
 if TYPE_CHECKING:

@@ -20,12 +20,12 @@ from s2rgb_mpi.errors import (
     UsageError,
 )
 from s2rgb_mpi.geotiff.skeleton import check_codec
+from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import open_products
 from s2rgb_mpi.product.model import Choice
 from s2rgb_mpi.product.nodata import impossible
 from s2rgb_mpi.product.rgb import open_bands
-from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.report.files import followed
 from s2rgb_mpi.scene.layout import lay_out
 from s2rgb_mpi.scene.warp import warp_out

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import OutputError, SilenceError, named
-from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.waiting import until
 
 if TYPE_CHECKING:

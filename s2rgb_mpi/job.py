@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.profile import Profile
-from s2rgb_mpi.radiometry import Curve, Stretch
+from s2rgb_mpi.image.profile import Profile
+from s2rgb_mpi.image.radiometry import Curve, Stretch
 
 if TYPE_CHECKING:
     from pathlib import Path

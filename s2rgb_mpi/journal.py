@@ -27,7 +27,7 @@ import numpy as np
 
 from s2rgb_mpi.errors import ProtocolError, UsageError, named
 from s2rgb_mpi.geotiff.disk import write_all
-from s2rgb_mpi.protocol import Block, Header, Kind, pack_header, unpack, unpack_header
+from s2rgb_mpi.image.block import Block, Header, Kind, pack_header, unpack, unpack_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

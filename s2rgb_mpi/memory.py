@@ -7,9 +7,9 @@ import math
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.edges import LARGEST_SOURCE_BLOCK
+from s2rgb_mpi.image.block import header_nbytes
+from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.product.warped import WARP_CACHE_NBYTES, most_source_pixels
-from s2rgb_mpi.protocol import header_nbytes
-from s2rgb_mpi.radiometry import RGBA
 from s2rgb_mpi.shares import in_common
 
 if TYPE_CHECKING:

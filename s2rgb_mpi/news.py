@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import SilenceError
-from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.waiting import WakingClock, until
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.protocol import Block
+    from s2rgb_mpi.image.block import Block
     from s2rgb_mpi.timing import Tally
 
 NEWS_WINDOWS = 500

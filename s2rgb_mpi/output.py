@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from s2rgb_mpi import journal, signals
-from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError, named
 from s2rgb_mpi.geotiff.copying import Copies
 from s2rgb_mpi.geotiff.log import Layer, TileLog
 from s2rgb_mpi.geotiff.sealing import seal
+from s2rgb_mpi.image.block import Block, Kind
+from s2rgb_mpi.image.checks.boa_offset import Counted, OffsetCheck
+from s2rgb_mpi.image.checks.overlap import SeamCheck
+from s2rgb_mpi.image.encode import Encoder
+from s2rgb_mpi.image.overviews import Assembly
+from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.journal import Journal
 from s2rgb_mpi.news import Written
-from s2rgb_mpi.offsets import Counted, OffsetCheck
-from s2rgb_mpi.overviews import Assembly
-from s2rgb_mpi.protocol import Block, Kind
-from s2rgb_mpi.radiometry import RGBA
-from s2rgb_mpi.seams import SeamCheck
 from s2rgb_mpi.tags import tags
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.grid import Window
+    from s2rgb_mpi.image.block import Piece
     from s2rgb_mpi.plan import Plan
     from s2rgb_mpi.product.model import Product
-    from s2rgb_mpi.protocol import Piece
     from s2rgb_mpi.timing import Tally
 
 

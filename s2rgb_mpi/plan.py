@@ -10,14 +10,15 @@ from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi import __version__, offsets, seams
+from s2rgb_mpi import __version__
 from s2rgb_mpi.edges import window_edge
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.geotiff.skeleton import made_by
 from s2rgb_mpi.grid import Window, interleave, reduced
-from s2rgb_mpi.overviews import whole_tiles
-from s2rgb_mpi.protocol import LARGEST_PAYLOAD
-from s2rgb_mpi.radiometry import RGBA
+from s2rgb_mpi.image.block import LARGEST_PAYLOAD
+from s2rgb_mpi.image.checks import boa_offset, overlap
+from s2rgb_mpi.image.overviews import whole_tiles
+from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.redact import file_name, redact
 from s2rgb_mpi.scene.layout import cells, check_size
 from s2rgb_mpi.shares import arrange, crossings, cut, in_common
@@ -182,7 +183,7 @@ class Plan:
         # Reduced levels are encoded, or RGBA as they are.
         pixels = window * encoded + window / 3 * max(encoded, RGBA)
         joined = self._joined_at_once * profile.tile**2 * encoded
-        counts = len(self.scene.members) * (offsets.NBYTES + seams.NBYTES)
+        counts = len(self.scene.members) * (boa_offset.NBYTES + overlap.NBYTES)
         return math.ceil(pixels + joined) + counts + 4096
 
     @property

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from s2rgb_mpi import offsets, seams
 from s2rgb_mpi.border import Part
 from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.image.checks import boa_offset, overlap
+from s2rgb_mpi.image.radiometry import RGBA, colour, make_lut, valid
 from s2rgb_mpi.memory import give_back
 from s2rgb_mpi.product.remote import forget
-from s2rgb_mpi.radiometry import RGBA, colour, make_lut, valid
 from s2rgb_mpi.source import Memory, Source
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Renderer:
                     for band, numbers in zip(bands, dn, strict=True)
                 ]
             )
-            self._bins.append(list(map(offsets.bins, dn)))
+            self._bins.append(list(map(boa_offset.bins, dn)))
         self._awaited: defaultdict[tuple[int, Window], set[int]] = defaultdict(set)
         self._rendered = 0
         self._uses: Counter[int] = Counter()  # windows and cells of a product still to come
@@ -191,7 +191,7 @@ class Renderer:
         part = [band[inside] for band in dn]
         rgba = np.empty((shown.height, shown.width, RGBA), dtype=np.uint8)
         colour(part, self._luts[member], rgba, darkest=self._plan.job.darkest)
-        return Part(rgba, offsets.count(part, self._bins[member]))
+        return Part(rgba, boa_offset.count(part, self._bins[member]))
 
 
 def _paint(rendered: Rendered, member: int, part: Part, target: NDArray[np.uint8]) -> None:
@@ -203,7 +203,7 @@ def _paint(rendered: Rendered, member: int, part: Part, target: NDArray[np.uint8
     if not target.any():  # mostly, and far faster than pixel by pixel
         target[:] = part.rgba
         return
-    _add(rendered.seams, member, seams.count(target, part.rgba))
+    _add(rendered.seams, member, overlap.count(target, part.rgba))
     np.copyto(target, part.rgba, where=~valid(target)[..., np.newaxis])
 
 

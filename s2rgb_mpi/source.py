@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
+from s2rgb_mpi.image.radiometry import DN_COUNT, NODATA_DN
 from s2rgb_mpi.product.dtypes import gdal_type
 from s2rgb_mpi.product.nodata import is_shared_mask
 from s2rgb_mpi.product.opening import cause, open_raster
 from s2rgb_mpi.product.warped import Warper
-from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,12 +10,12 @@ import numpy as np
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.border import Border
-from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.image.block import Block, Kind, Piece, Tag, end_of_share, pack
+from s2rgb_mpi.image.encode import Encoder
+from s2rgb_mpi.image.overviews import Assembly, halve
+from s2rgb_mpi.image.radiometry import RGBA, histogram
 from s2rgb_mpi.memory import BLOCKS_IN_FLIGHT
-from s2rgb_mpi.overviews import Assembly, halve
-from s2rgb_mpi.protocol import Block, Kind, Piece, Tag, end_of_share, pack
-from s2rgb_mpi.radiometry import RGBA, histogram
 from s2rgb_mpi.render import Renderer
 from s2rgb_mpi.waiting import until
 

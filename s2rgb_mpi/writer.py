@@ -11,10 +11,7 @@ import numpy as np
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import LostError, RankError, StopError
 from s2rgb_mpi.helpers import Helpers
-from s2rgb_mpi.memory import RECEIVE_NBYTES
-from s2rgb_mpi.news import News
-from s2rgb_mpi.output import Output
-from s2rgb_mpi.protocol import (
+from s2rgb_mpi.image.block import (
     END_OF_SHARE,
     STOPPED,
     Block,
@@ -24,6 +21,9 @@ from s2rgb_mpi.protocol import (
     unpack,
     unpack_header,
 )
+from s2rgb_mpi.memory import RECEIVE_NBYTES
+from s2rgb_mpi.news import News
+from s2rgb_mpi.output import Output
 from s2rgb_mpi.waiting import Patience, until
 
 if TYPE_CHECKING:

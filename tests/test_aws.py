@@ -21,11 +21,11 @@ from layouts import (
 from opened import open_product, refusal, whole_dn
 from rasters import TRANSFORM, write_jp2
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.product import open_products
 from s2rgb_mpi.product.baseline import baseline_of, has_offset
 from s2rgb_mpi.product.model import Choice
 from s2rgb_mpi.product.rgb import open_bands
-from s2rgb_mpi.radiometry import Calibration
 from web import Web
 
 

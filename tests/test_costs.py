@@ -14,13 +14,13 @@ from geotiffs import make_grid
 from opened import open_safe
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.grid import Window
+from s2rgb_mpi.image.profile import Profile
+from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.product import costs
 from s2rgb_mpi.product.model import Band, Product
 from s2rgb_mpi.product.opening import open_raster
 from s2rgb_mpi.product.remote import is_far
-from s2rgb_mpi.profile import Profile
-from s2rgb_mpi.radiometry import Calibration
 from safe import write_safe
 
 SOT = b"\xff\x90\x00\x0a"

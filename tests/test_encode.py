@@ -5,8 +5,8 @@ import pytest
 from osgeo import gdal
 
 from geotiffs import PROFILES, picture, profile_id, rgba
-from s2rgb_mpi.encode import Encoder
-from s2rgb_mpi.profile import Profile
+from s2rgb_mpi.image.encode import Encoder
+from s2rgb_mpi.image.profile import Profile
 
 gdal.UseExceptions()
 

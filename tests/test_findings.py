@@ -7,12 +7,12 @@ import pytest
 from osgeo import gdal
 
 from rasters import scene, write_raster
-from s2rgb_mpi.findings import Finding
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.offsets import Counted, bins, count, judge
+from s2rgb_mpi.image.checks.boa_offset import Counted, bins, count, judge
+from s2rgb_mpi.image.checks.findings import Finding
+from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.product.model import Choice
 from s2rgb_mpi.product.rgb import open_bands
-from s2rgb_mpi.radiometry import Calibration
 from s2rgb_mpi.source import Source
 
 ICOR = Path(__file__).parents[2] / "shared" / "data" / "pixels" / "openeo-geotrellis_icor_10m"

@@ -13,7 +13,7 @@ from osgeo_utils.samples import validate_cloud_optimized_geotiff
 
 import reference
 from geotiffs import PROFILES, TAGS, TRANSFORM, extents, picture, profile_id, write
-from s2rgb_mpi.profile import LAYOUTS, LOSSY, MASKS, Profile
+from s2rgb_mpi.image.profile import LAYOUTS, LOSSY, MASKS, Profile
 
 gdal.UseExceptions()
 

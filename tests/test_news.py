@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from s2rgb_mpi.image.block import Block, Kind, Piece, Tag
 from s2rgb_mpi.news import NEWS_WINDOWS, News, Orders, Written, hand_in
-from s2rgb_mpi.protocol import Block, Kind, Piece, Tag
 from s2rgb_mpi.timing import Tally
 
 HEARING = 32_768

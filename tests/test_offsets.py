@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from s2rgb_mpi import offsets
-from s2rgb_mpi.findings import Finding
-from s2rgb_mpi.offsets import Counted, OffsetCheck, count, judge
-from s2rgb_mpi.radiometry import Calibration
+from s2rgb_mpi.image.checks import boa_offset
+from s2rgb_mpi.image.checks.boa_offset import Counted, OffsetCheck, count, judge
+from s2rgb_mpi.image.checks.findings import Finding
+from s2rgb_mpi.image.radiometry import Calibration
 from safe import read_dn, write_safe
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -191,7 +191,7 @@ def test_counts_are_those_of_every_fourth_pixel():
         sample = band[::4, ::4]
         expected, _ = np.histogram(sample[sample != 0], edges)
         np.testing.assert_array_equal(found, expected)
-    assert (counts.shape, counts.nbytes) == (offsets.SHAPE, offsets.NBYTES)
+    assert (counts.shape, counts.nbytes) == (boa_offset.SHAPE, boa_offset.NBYTES)
 
 
 def test_no_data_alone_is_not_counted():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import reference
 from geotiffs import make_grid, picture, rgba
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.overviews import Assembly, halve, whole_tiles
+from s2rgb_mpi.image.overviews import Assembly, halve, whole_tiles
 
 SIDES = st.integers(1, 9)
 

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from osgeo import gdal
 
 from geotiffs import PROFILES, make_grid, profile_id
-from s2rgb_mpi import protocol
 from s2rgb_mpi.advice import describe
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.errors import PlanError
+from s2rgb_mpi.image import block as wire
+from s2rgb_mpi.image.overviews import Assembly
+from s2rgb_mpi.image.profile import LOSSY, Profile
+from s2rgb_mpi.image.radiometry import Calibration, Stretch
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
-from s2rgb_mpi.overviews import Assembly
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product.model import Band, Operation, Product, Warp
-from s2rgb_mpi.profile import LOSSY, Profile
-from s2rgb_mpi.radiometry import Calibration, Stretch
 from s2rgb_mpi.scene.layout import lay_out
 from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks
@@ -203,8 +203,8 @@ def test_blocks_of_noise_keep_within_the_bounds(noise, tmp_path, profile):
     plan = prepare(Job((), ((noise,) * 3,), tmp_path / "rgb.tif", profile=profile, window=128))
     total = 0
     for block in blocks(plan, range(len(plan.windows)), Tally("worker")):
-        header, payload = protocol.pack(block, plan.room)
-        assert header.size == protocol.header_nbytes(plan.room)
+        header, payload = wire.pack(block, plan.room)
+        assert header.size == wire.header_nbytes(plan.room)
         assert payload.size <= plan.payload_nbytes
         total += payload.size
     assert 0 < total <= plan.output_nbytes

@@ -9,7 +9,7 @@ import pytest
 from geotiffs import TRANSFORM
 from opened import open_safe
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.radiometry import Calibration
+from s2rgb_mpi.image.radiometry import Calibration
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 REAL = sorted(DATA.glob("metadata/openeo-opensearch-client_httpsCache/2A/*.SAFE"))

@@ -3,7 +3,7 @@
 import pytest
 
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.profile import Profile
+from s2rgb_mpi.image.profile import Profile
 
 
 @pytest.mark.parametrize(

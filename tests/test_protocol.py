@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2rgb_mpi import protocol
 from s2rgb_mpi.errors import ProtocolError
-from s2rgb_mpi.protocol import (
+from s2rgb_mpi.image import block as wire
+from s2rgb_mpi.image.block import (
     Block,
     Kind,
     Piece,
@@ -81,7 +81,7 @@ def test_the_payload_is_the_pieces_one_after_the_other():
 
 def test_the_end_of_a_share_is_no_window():
     header = unpack_header(end_of_share(ROOM))
-    assert (header.window, header.nbytes) == (protocol.END_OF_SHARE, 0)
+    assert (header.window, header.nbytes) == (wire.END_OF_SHARE, 0)
 
 
 def test_the_header_is_the_same_on_every_machine():
@@ -166,7 +166,7 @@ def test_more_pieces_than_the_header_has_room_for_are_not_packed():
 
 
 def test_more_bytes_than_one_message_can_count_are_not_packed(monkeypatch):
-    monkeypatch.setattr(protocol, "LARGEST_PAYLOAD", 7)
+    monkeypatch.setattr(wire, "LARGEST_PAYLOAD", 7)
     with pytest.raises(ProtocolError, match="window 7: 8 bytes are over one message"):
         pack(small_block(), ROOM)
 

@@ -6,7 +6,7 @@ import pytest
 import reference
 from geotiffs import picture, rgba
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.radiometry import (
+from s2rgb_mpi.image.radiometry import (
     PRESETS,
     Calibration,
     Exopp,

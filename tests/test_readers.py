@@ -16,8 +16,8 @@ from conftest import SMALL
 from geotiffs import PROFILES, picture, write
 from readers.table import CLOSE, CODECS, DOCUMENT, READERS, WRONG, Reader, updated
 from s2rgb_mpi.geotiff import sealing
+from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.options import make_parser
-from s2rgb_mpi.profile import Profile
 
 gdal.UseExceptions()
 

@@ -16,10 +16,10 @@ from geotiffs import make_grid
 from s2rgb_mpi import advice, journal
 from s2rgb_mpi.claim import claim, clear
 from s2rgb_mpi.errors import InputError, RankError, ReadError, S2RGBError
+from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product.model import Band, Product
-from s2rgb_mpi.radiometry import Calibration
 from s2rgb_mpi.redact import file_name, redact, shown
 from s2rgb_mpi.report.page import page
 from s2rgb_mpi.report.record import record

@@ -19,7 +19,7 @@ from s2rgb_mpi.geotiff.copying import Copies
 from s2rgb_mpi.geotiff.log import Layer, TileLog
 from s2rgb_mpi.geotiff.sealing import seal
 from s2rgb_mpi.geotiff.skeleton import check_codec
-from s2rgb_mpi.profile import Profile
+from s2rgb_mpi.image.profile import Profile
 
 gdal.UseExceptions()
 

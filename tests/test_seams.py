@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from s2rgb_mpi.radiometry import Calibration, Exopp, Stretch, Tci, colour, make_lut
-from s2rgb_mpi.seams import SeamCheck, count
+from s2rgb_mpi.image.checks.overlap import SeamCheck, count
+from s2rgb_mpi.image.radiometry import Calibration, Exopp, Stretch, Tci, colour, make_lut
 
 
 def image(dn, curve, offset=0):

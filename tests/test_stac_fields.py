@@ -9,7 +9,7 @@ from osgeo import osr
 from opened import pixels
 from rasters import TRANSFORM, scene
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.offsets import Counted, bins, count, judge
+from s2rgb_mpi.image.checks.boa_offset import Counted, bins, count, judge
 from s2rgb_mpi.product.model import Choice
 from s2rgb_mpi.product.stac import open_stac
 from s2rgb_mpi.product.stac_fields import baseline_of, stated_by

@@ -11,14 +11,15 @@ from osgeo import gdal
 
 import reference
 from geotiffs import make_grid, rgba
-from s2rgb_mpi import protocol, worker
+from s2rgb_mpi import worker
 from s2rgb_mpi.coordinator import prepare
-from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.image import block as wire
+from s2rgb_mpi.image.block import Kind, Tag
+from s2rgb_mpi.image.checks.boa_offset import count
+from s2rgb_mpi.image.encode import Encoder
+from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.offsets import count
-from s2rgb_mpi.profile import Profile
-from s2rgb_mpi.protocol import Kind, Tag
 from s2rgb_mpi.render import Renderer
 from s2rgb_mpi.timing import Tally
 from safe import read_dn
@@ -212,10 +213,8 @@ def test_a_share_is_sent_to_the_last_rank_and_closed(plan):
     comm = Mailbox()
     worker.run(comm, plan, [0, 1, 2, 3], Tally("worker"))
     assert {dest for dest, _, _ in comm.sent} == {3}
-    headers = [
-        protocol.unpack_header(message) for _, tag, message in comm.sent if tag == Tag.HEADER
-    ]
-    assert [header.window for header in headers] == [0, 1, 2, 3, protocol.END_OF_SHARE]
+    headers = [wire.unpack_header(message) for _, tag, message in comm.sent if tag == Tag.HEADER]
+    assert [header.window for header in headers] == [0, 1, 2, 3, wire.END_OF_SHARE]
     payloads = [message.size for _, tag, message in comm.sent if tag == Tag.BLOCK]
     assert payloads == [header.nbytes for header in headers if header.nbytes]
 
@@ -231,7 +230,7 @@ def test_a_worker_without_windows_says_so(plan):
     comm = Mailbox()
     worker.run(comm, plan, [], Tally("worker"))
     ((_, tag, message),) = comm.sent
-    assert (tag, protocol.unpack_header(message).window) == (Tag.HEADER, protocol.END_OF_SHARE)
+    assert (tag, wire.unpack_header(message).window) == (Tag.HEADER, wire.END_OF_SHARE)
 
 
 def test_what_attend_raises_ends_the_work(plan):

@@ -11,14 +11,15 @@ from osgeo import gdal
 
 import reference
 from conftest import read_rgb
-from s2rgb_mpi import protocol, writer
+from s2rgb_mpi import writer
 from s2rgb_mpi.claim import claim
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError
+from s2rgb_mpi.image import block as wire
+from s2rgb_mpi.image.block import Tag
+from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.output import Output
-from s2rgb_mpi.profile import Profile
-from s2rgb_mpi.protocol import Tag
 from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks
 from safe import read_dn
@@ -107,7 +108,7 @@ def test_a_window_that_comes_twice_is_refused(make):
 
 def test_a_window_that_is_not_in_the_plan_is_refused(make):
     plan, made = make("rgb.tif")
-    foreign = protocol.Block(len(plan.windows), [], made[0].histogram)
+    foreign = wire.Block(len(plan.windows), [], made[0].histogram)
     with pytest.raises(ProtocolError, match=r"window 20 .* not in the plan"):
         Output(plan, Tally("writer")).place(foreign)
 
@@ -214,9 +215,9 @@ def messages(plan, made):
     """What a worker sends for these blocks."""
     sent = []
     for block in made:
-        header, payload = protocol.pack(block, plan.room)
+        header, payload = wire.pack(block, plan.room)
         sent += [(Tag.HEADER, header)] + [(Tag.BLOCK, payload)] * bool(payload.size)
-    return [*sent, (Tag.HEADER, protocol.end_of_share(plan.room))]
+    return [*sent, (Tag.HEADER, wire.end_of_share(plan.room))]
 
 
 def test_the_blocks_of_all_workers_are_received(make):
@@ -228,7 +229,7 @@ def test_the_blocks_of_all_workers_are_received(make):
 
 def test_payloads_under_way_keep_within_their_budget(make, monkeypatch):
     plan, made = make("rgb.tif")
-    largest = max(protocol.pack(block, plan.room)[1].size for block in made)
+    largest = max(wire.pack(block, plan.room)[1].size for block in made)
     monkeypatch.setattr(writer, "RECEIVE_NBYTES", largest)
     comm = Workers(*(messages(plan, made[worker::5]) for worker in range(5)))
     assert len(list(writer.receive(comm, plan, range(1, 6), Tally("writer")))) == len(made)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from s2rgb_mpi.grid import Grid
-    from s2rgb_mpi.profile import Profile
+    from s2rgb_mpi.image.profile import Profile
 
 
 class Layer(NamedTuple):

@@ -12,7 +12,7 @@ from s2rgb_mpi.errors import named
 from s2rgb_mpi.geotiff.copying import Copies
 from s2rgb_mpi.geotiff.log import Layer, TileLog
 from s2rgb_mpi.geotiff.skeleton import fill, ghost_area, make_skeleton
-from s2rgb_mpi.radiometry import statistics
+from s2rgb_mpi.image.radiometry import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.grid import Grid
-    from s2rgb_mpi.profile import Profile
+    from s2rgb_mpi.image.profile import Profile
 
 CLASSIC_LIMIT = 2**32
 """Bytes that the 32-bit offsets of a classic TIFF can reach; longer files are BigTIFF."""

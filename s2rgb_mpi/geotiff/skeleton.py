@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.grid import Grid
-    from s2rgb_mpi.profile import Profile
+    from s2rgb_mpi.image.profile import Profile
 
 gdal.UseExceptions()
 osr.UseExceptions()

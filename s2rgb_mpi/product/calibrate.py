@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.radiometry import Calibration
+from s2rgb_mpi.image.radiometry import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

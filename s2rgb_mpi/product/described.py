@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi.errors import InputError, UsageError
+from s2rgb_mpi.image.radiometry import DN_COUNT, NODATA_DN
 from s2rgb_mpi.product.baseline import baseline_of, has_offset
 from s2rgb_mpi.product.calibrate import Stated
 from s2rgb_mpi.product.metadata import number, whole_number
 from s2rgb_mpi.product.places import L1C_METADATA, L2A_METADATA
-from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

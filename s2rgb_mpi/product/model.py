@@ -12,8 +12,8 @@ from s2rgb_mpi.product.stored import Stored
 
 if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.image.radiometry import Calibration
     from s2rgb_mpi.product.geocoding import Placed
-    from s2rgb_mpi.radiometry import Calibration
 
 RGB_BANDS = ("B04", "B03", "B02")
 """Red, green, blue: the one order of bands everywhere inside."""

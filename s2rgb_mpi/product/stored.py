@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from s2rgb_mpi.radiometry import DN_COUNT
+from s2rgb_mpi.image.radiometry import DN_COUNT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

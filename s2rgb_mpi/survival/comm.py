@@ -10,7 +10,7 @@ import numpy as np
 from mpi4py import MPI
 
 from s2rgb_mpi.errors import LostError, UsageError
-from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.image.block import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

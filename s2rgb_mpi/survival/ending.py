@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from s2rgb_mpi.errors import LostError, RankError
-from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.survival.orders import Orders
 from s2rgb_mpi.waiting import until
 

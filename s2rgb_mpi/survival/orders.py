@@ -7,7 +7,7 @@ from typing import Any
 
 from s2rgb_mpi import news, signals
 from s2rgb_mpi.errors import RankError
-from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.waiting import until
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import LostError, RankError
-from s2rgb_mpi.protocol import Tag
+from s2rgb_mpi.image.block import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from s2rgb_mpi.encode import Encoder
+from s2rgb_mpi.image.encode import Encoder
+from s2rgb_mpi.image.profile import Profile
+from s2rgb_mpi.image.radiometry import Stretch, colour, make_lut
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product.opening import open_raster
 from s2rgb_mpi.product.safe import open_safe
-from s2rgb_mpi.profile import Profile
-from s2rgb_mpi.radiometry import Stretch, colour, make_lut
 from s2rgb_mpi.scene.layout import lay_out
 
 PROFILES = [

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from osgeo import gdal
 
-from s2rgb_mpi.encode import Encoder
 from s2rgb_mpi.grid import Grid
+from s2rgb_mpi.image.encode import Encoder
+from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.product.safe import open_safe
-from s2rgb_mpi.profile import Profile
 
 if TYPE_CHECKING:
     from bench.inputs import Inputs

@@ -20,7 +20,7 @@ import pytest
 
 from conftest import KILLED, MPI_ENVIRONMENT, MPIRUN
 from running import marked, processes
-from s2rgb_mpi.profile import Profile
+from s2rgb_mpi.image.profile import Profile
 from safe import write_safe
 from stopped import make_blocks, make_plan, resume, stop
 

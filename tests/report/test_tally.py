@@ -92,10 +92,10 @@ def test_busy_is_neither_idle_nor_waiting_to_be_received():
 
 
 def test_the_age_of_a_process_counts_from_its_start():
-    program = "import time; time.sleep(0.3); from s2rgb_mpi.report import tally; "
+    program = "import time; time.sleep(0.3); from s2rgb_mpi import timing; "
     begin = time.monotonic()
     said = subprocess.run(
-        [sys.executable, "-c", program + "print(tally.process_age())"],
+        [sys.executable, "-c", program + "print(timing.process_age())"],
         check=True,
         capture_output=True,
         text=True,

@@ -15,7 +15,8 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[2]))
 
 from running import processes
-from s2rgb_mpi import __main__, claim, errors, output, protocol, render, worker
+from s2rgb_mpi import __main__, claim, errors, output, render, worker
+from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.report.voice import Report
 
 role, how, *arguments = sys.argv[1:]
@@ -31,10 +32,10 @@ def flip_a_bit(_):
     """Damage the payload that is packed next, as a cable might."""
 
     def flipping(block, room):
-        header, payload = protocol.pack(block, room)
+        header, payload = wire.pack(block, room)
         damaged = payload.copy()
         damaged[payload.size // 2] ^= 1
-        setattr(worker, "pack", protocol.pack)  # noqa: B010  mypy knows no `worker.pack`
+        setattr(worker, "pack", wire.pack)  # noqa: B010  mypy knows no `worker.pack`
         return header, damaged
 
     setattr(worker, "pack", flipping)  # noqa: B010  likewise

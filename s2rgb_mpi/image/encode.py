@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from osgeo import gdal
 
-from s2rgb_mpi.protocol import Kind, Piece
-from s2rgb_mpi.radiometry import valid
+from s2rgb_mpi.image.block import Kind, Piece
+from s2rgb_mpi.image.radiometry import valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.profile import Profile
+    from s2rgb_mpi.image.profile import Profile
 
 gdal.UseExceptions()
 

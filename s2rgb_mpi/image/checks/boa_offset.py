@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from s2rgb_mpi.findings import (
+from s2rgb_mpi.image.checks.findings import (
     DARK_DN,
     DARK_SHARE,
     FLOOR_SHARE,
@@ -31,14 +31,14 @@ from s2rgb_mpi.findings import (
     Finding,
     Verdict,
 )
-from s2rgb_mpi.radiometry import DN_COUNT, NODATA_DN
+from s2rgb_mpi.image.radiometry import DN_COUNT, NODATA_DN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.radiometry import Calibration
+    from s2rgb_mpi.image.radiometry import Calibration
 
 SAMPLE_STEP = 4
 """One pixel in so many rows and columns is counted: enough for shares of a hundredth.

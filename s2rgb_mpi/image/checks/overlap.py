@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s2rgb_mpi.radiometry import Calibration, make_lut, valid
+from s2rgb_mpi.image.radiometry import Calibration, make_lut, valid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.radiometry import Curve
+    from s2rgb_mpi.image.radiometry import Curve
 
 SHAPE = (2, 3, 256)
 """Counts of one product: what lies above it and itself, bands, values."""
@@ -43,7 +43,7 @@ def count(above: NDArray[np.uint8], below: NDArray[np.uint8]) -> NDArray[np.uint
     Parameters
     ----------
     above, below : ndarray, shape (height, width, 4), uint8
-        As :func:`~s2rgb_mpi.radiometry.colour` fills them.
+        As :func:`~s2rgb_mpi.image.radiometry.colour` fills them.
 
     Returns
     -------

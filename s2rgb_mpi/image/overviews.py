@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.radiometry import ALPHA, RGBA
+from s2rgb_mpi.image.radiometry import ALPHA, RGBA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +31,7 @@ def halve(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Parameters
     ----------
     rgba : ndarray, shape (height, width, 4), uint8
-        As :func:`~s2rgb_mpi.radiometry.colour` fills it.
+        As :func:`~s2rgb_mpi.image.radiometry.colour` fills it.
 
     Returns
     -------
