@@ -12,9 +12,9 @@ from s2rgb_mpi.redact import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from s2rgb_mpi.inputs.mosaic import Member
+    from s2rgb_mpi.inputs.product import Warp
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.product.model import Warp
-    from s2rgb_mpi.scene.layout import Member
 
 SHARE_MPX = 8.0
 """The least that a worker should have to do, millions of pixels: several times its start-up."""

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from s2rgb_mpi.inputs.product import Band, Product, Warp
     from s2rgb_mpi.job import Job
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.product.model import Band, Product, Warp
     from s2rgb_mpi.report.voice import Report
     from s2rgb_mpi.report.wanted import Wanted
     from s2rgb_mpi.timing import Tally

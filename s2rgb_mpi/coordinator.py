@@ -21,27 +21,27 @@ from s2rgb_mpi.errors import (
 )
 from s2rgb_mpi.geotiff.skeleton import check_codec
 from s2rgb_mpi.image.block import Tag
+from s2rgb_mpi.inputs.mosaic import lay_out
+from s2rgb_mpi.inputs.nodata import impossible
+from s2rgb_mpi.inputs.open_products import open_products
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.rgb_files import open_bands
+from s2rgb_mpi.inputs.warp.onto_grid import warp_out
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import open_products
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.nodata import impossible
-from s2rgb_mpi.product.rgb import open_bands
 from s2rgb_mpi.report.files import followed
-from s2rgb_mpi.scene.layout import lay_out
-from s2rgb_mpi.scene.warp import warp_out
 from s2rgb_mpi.waiting import until
 from s2rgb_mpi.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from s2rgb_mpi.inputs.mosaic import Scene
+    from s2rgb_mpi.inputs.product import Product
     from s2rgb_mpi.job import Job
     from s2rgb_mpi.lock import Lock
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.product.model import Product
     from s2rgb_mpi.report.voice import Report
-    from s2rgb_mpi.scene.layout import Scene
     from s2rgb_mpi.survival.survivors import Survivors
     from s2rgb_mpi.timing import Tally
 

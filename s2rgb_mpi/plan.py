@@ -19,8 +19,8 @@ from s2rgb_mpi.image.block import LARGEST_PAYLOAD
 from s2rgb_mpi.image.checks import boa_offset, overlap
 from s2rgb_mpi.image.overviews import whole_tiles
 from s2rgb_mpi.image.radiometry import RGBA
+from s2rgb_mpi.inputs.mosaic import cells, check_size
 from s2rgb_mpi.redact import file_name, redact
-from s2rgb_mpi.scene.layout import cells, check_size
 from s2rgb_mpi.shares import arrange, crossings, cut, in_common
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.inputs.mosaic import Cell, Scene
+    from s2rgb_mpi.inputs.product import Warp
     from s2rgb_mpi.job import Job
-    from s2rgb_mpi.product.model import Warp
-    from s2rgb_mpi.scene.layout import Cell, Scene
     from s2rgb_mpi.shares import Crossing
 
 

@@ -11,9 +11,9 @@ from s2rgb_mpi.border import Part
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.image.checks import boa_offset, overlap
 from s2rgb_mpi.image.radiometry import RGBA, colour, make_lut, valid
+from s2rgb_mpi.inputs.files.remote import forget
+from s2rgb_mpi.inputs.reader import Memory, Source
 from s2rgb_mpi.memory import give_back
-from s2rgb_mpi.product.remote import forget
-from s2rgb_mpi.source import Memory, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.border import Border
     from s2rgb_mpi.grid import Window
+    from s2rgb_mpi.inputs.mosaic import Cell
     from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.scene.layout import Cell
     from s2rgb_mpi.timing import Tally
 
 

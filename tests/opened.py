@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.product import open_products, safe
-from s2rgb_mpi.product.model import Choice, Product
-from s2rgb_mpi.source import Source
+from s2rgb_mpi.inputs import safe
+from s2rgb_mpi.inputs.open_products import open_products
+from s2rgb_mpi.inputs.product import Choice, Product
+from s2rgb_mpi.inputs.reader import Source
 
 
 def open_product(name: str, choice: Choice | None = None) -> Product:

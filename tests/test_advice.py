@@ -9,11 +9,11 @@ import pytest
 
 from geotiffs import make_grid
 from s2rgb_mpi import advice
+from s2rgb_mpi.inputs.mosaic import lay_out
+from s2rgb_mpi.inputs.product import Product
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product.model import Product
-from s2rgb_mpi.scene.layout import lay_out
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ import pytest
 
 from altered import EXPIRED, PAGE, pack, pack_tar
 from opened import open_product, refusal, whole_dn
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.remote import is_far
+from s2rgb_mpi.inputs.files.remote import is_far
+from s2rgb_mpi.inputs.product import Choice
 from safe import read_dn, write_safe
 
 S3_ERROR = """<?xml version="1.0" encoding="UTF-8"?>

@@ -22,10 +22,10 @@ from opened import open_product, refusal, whole_dn
 from rasters import TRANSFORM, write_jp2
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.product import open_products
-from s2rgb_mpi.product.baseline import baseline_of, has_offset
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.rgb import open_bands
+from s2rgb_mpi.inputs.baseline import baseline_of, has_offset
+from s2rgb_mpi.inputs.open_products import open_products
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.rgb_files import open_bands
 from web import Web
 
 

@@ -9,7 +9,7 @@ from osgeo import gdal, osr
 from geotiffs import TRANSFORM
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.product.rgb import open_bands
+from s2rgb_mpi.inputs.rgb_files import open_bands
 
 gdal.UseExceptions()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.product.calibrate import NOBODY, Stated, from_scale, settle
+from s2rgb_mpi.inputs.calibration import NOBODY, Stated, from_scale, settle
 
 USER = Stated("--offset", -7, 5_000.0)
 METADATA = Stated("the item", 0, 20_000.0)

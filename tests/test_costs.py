@@ -16,11 +16,11 @@ from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Calibration
+from s2rgb_mpi.inputs import decode_cost
+from s2rgb_mpi.inputs.files.remote import is_far
+from s2rgb_mpi.inputs.opening import open_raster
+from s2rgb_mpi.inputs.product import Band, Product
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.product import costs
-from s2rgb_mpi.product.model import Band, Product
-from s2rgb_mpi.product.opening import open_raster
-from s2rgb_mpi.product.remote import is_far
 from safe import write_safe
 
 SOT = b"\xff\x90\x00\x0a"
@@ -30,7 +30,9 @@ SOT = b"\xff\x90\x00\x0a"
 def in_bytes(monkeypatch):
     """Let a block cost 1 ns per byte, so that costs are what a file has, to the byte."""
     monkeypatch.setattr(
-        costs, "NS_PER_PIXEL_AND_BYTE", dict.fromkeys(costs.NS_PER_PIXEL_AND_BYTE, (0.0, 1.0))
+        decode_cost,
+        "NS_PER_PIXEL_AND_BYTE",
+        dict.fromkeys(decode_cost.NS_PER_PIXEL_AND_BYTE, (0.0, 1.0)),
     )
 
 
@@ -48,7 +50,7 @@ def half(tmp_path_factory) -> Path:
 
 
 def costs_of(path):
-    return costs.block_costs(open_raster(str(path)), 1)
+    return decode_cost.block_costs(open_raster(str(path)), 1)
 
 
 def with_list(band, folder, style):
@@ -84,12 +86,12 @@ def test_tiles_have_all_bytes_of_a_codestream(band):
 def test_lengths_are_read_from_a_list_where_there_is_one(band, tmp_path, style, monkeypatch):
     listed = with_list(band, tmp_path, style)
     walked = costs_of(band)
-    monkeypatch.setattr(costs, "is_far", lambda _: True)
+    monkeypatch.setattr(decode_cost, "is_far", lambda _: True)
     assert costs_of(listed) == walked
 
 
 def test_a_server_is_not_asked_for_every_tile(band, monkeypatch):
-    monkeypatch.setattr(costs, "is_far", lambda _: True)
+    monkeypatch.setattr(decode_cost, "is_far", lambda _: True)
     assert costs_of(band) == ()
 
 
@@ -132,7 +134,7 @@ def test_a_codestream_that_is_cut_off_says_nothing(band, tmp_path, kept):
     path = tmp_path / "short.jp2"
     path.write_bytes(data[: int(kept * len(data))])
     dataset = open_raster(str(path))
-    assert len(costs.block_costs(dataset, 1)) in {0, 20}
+    assert len(decode_cost.block_costs(dataset, 1)) in {0, 20}
 
 
 def test_a_zip_costs_what_its_folder_does(tmp_path):

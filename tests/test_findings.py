@@ -11,9 +11,9 @@ from s2rgb_mpi.grid import Window
 from s2rgb_mpi.image.checks.boa_offset import Counted, bins, count, judge
 from s2rgb_mpi.image.checks.findings import Finding
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.rgb import open_bands
-from s2rgb_mpi.source import Source
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.reader import Source
+from s2rgb_mpi.inputs.rgb_files import open_bands
 
 ICOR = Path(__file__).parents[2] / "shared" / "data" / "pixels" / "openeo-geotrellis_icor_10m"
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from osgeo import osr
 
 from s2rgb_mpi.grid import Grid
-from s2rgb_mpi.scene.globe import Area, area_of, breaks_at, make_area, period, union
+from s2rgb_mpi.inputs.warp.globe import Area, area_of, breaks_at, make_area, period, union
 
 FIJI = Area(179.97, -17.0, 180.03, -16.9)
 EUROPE = Area(5.0, 45.0, 15.0, 55.0)

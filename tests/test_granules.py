@@ -10,10 +10,10 @@ from layouts import GRANULES, OLD_METADATA, granule_dn, identifier, write_granul
 from opened import open_product, refusal, whole_dn
 from rasters import TRANSFORM, scene, write_jp2, write_raster
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.inputs.mosaic import lay_out
+from s2rgb_mpi.inputs.open_products import open_products
+from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.product import open_products
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.scene.layout import lay_out
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from rasters import add_mask, scene, write_item, write_raster
 from s2rgb_mpi.advice import describe
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.grid import Window
+from s2rgb_mpi.inputs.multiband import open_multiband
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.rgb_files import open_bands
+from s2rgb_mpi.inputs.stac.items import open_stac
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.raster import open_multiband
-from s2rgb_mpi.product.rgb import open_bands
-from s2rgb_mpi.product.stac import open_stac
 
 BANDS = ("B04", "B03", "B02")
 NAN = float("nan")

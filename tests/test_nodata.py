@@ -7,13 +7,13 @@ import pytest
 
 from opened import open_safe, whole_dn
 from rasters import scene, write_item, write_raster
-from s2rgb_mpi.product.dtypes import can_hold
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.nodata import impossible, stored_values
-from s2rgb_mpi.product.raster import open_multiband
-from s2rgb_mpi.product.rgb import open_bands
-from s2rgb_mpi.product.stac import open_stac
-from s2rgb_mpi.product.stac_fields import nodata_of
+from s2rgb_mpi.inputs.dtypes import can_hold
+from s2rgb_mpi.inputs.multiband import open_multiband
+from s2rgb_mpi.inputs.nodata import impossible, stored_values
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.rgb_files import open_bands
+from s2rgb_mpi.inputs.stac.fields import nodata_of
+from s2rgb_mpi.inputs.stac.items import open_stac
 
 BANDS = ("B04", "B03", "B02")
 NAN = float("nan")

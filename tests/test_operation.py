@@ -6,9 +6,9 @@ from osgeo import osr
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid
-from s2rgb_mpi.product.transform import Transform
-from s2rgb_mpi.scene.globe import Area, area_of
-from s2rgb_mpi.scene.operation import choose_operation, doubts
+from s2rgb_mpi.inputs.warp.globe import Area, area_of
+from s2rgb_mpi.inputs.warp.operation import choose_operation, doubts
+from s2rgb_mpi.inputs.warp.transform import Transform
 
 
 def grid(crs, transform=(0.0, 1.0, 0.0, 0.0, 0.0, -1.0), size=100):

@@ -20,11 +20,11 @@ from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.image.overviews import Assembly
 from s2rgb_mpi.image.profile import LOSSY, Profile
 from s2rgb_mpi.image.radiometry import Calibration, Stretch
+from s2rgb_mpi.inputs.mosaic import lay_out
+from s2rgb_mpi.inputs.product import Band, Operation, Product, Warp
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product.model import Band, Operation, Product, Warp
-from s2rgb_mpi.scene.layout import lay_out
 from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks
 

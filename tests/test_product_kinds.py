@@ -11,8 +11,8 @@ import pytest
 from altered import edit, pack
 from opened import open_product, refusal, whole_dn
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.remote import LARGEST_SMALL_FILE
+from s2rgb_mpi.inputs.files.remote import LARGEST_SMALL_FILE
+from s2rgb_mpi.inputs.product import Choice
 from safe import read_dn, write_safe
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -10,9 +10,9 @@ from opened import open_product
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.raster import open_multiband
-from s2rgb_mpi.product.rgb import open_bands
+from s2rgb_mpi.inputs.multiband import open_multiband
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.rgb_files import open_bands
 
 
 def stack(tmp_path, count=3, dtype="uint16", **options):

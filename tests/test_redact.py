@@ -17,16 +17,16 @@ from s2rgb_mpi import advice, journal
 from s2rgb_mpi.claim import claim, clear
 from s2rgb_mpi.errors import InputError, RankError, ReadError, S2RGBError
 from s2rgb_mpi.image.radiometry import Calibration
+from s2rgb_mpi.inputs.mosaic import lay_out
+from s2rgb_mpi.inputs.product import Band, Product
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product.model import Band, Product
 from s2rgb_mpi.redact import file_name, redact, shown
 from s2rgb_mpi.report.page import page
 from s2rgb_mpi.report.record import record
 from s2rgb_mpi.report.trace import trace
 from s2rgb_mpi.report.voice import Report
 from s2rgb_mpi.report.wanted import Wanted
-from s2rgb_mpi.scene.layout import lay_out
 
 NAMES = {
     # what is given: what is shown of it

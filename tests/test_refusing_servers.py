@@ -9,8 +9,8 @@ from osgeo import gdal
 
 from altered import pack, pack_tar
 from opened import open_product, refusal, whole_dn
-from s2rgb_mpi.product import remote
-from s2rgb_mpi.product.rgb import open_bands
+from s2rgb_mpi.inputs.files import remote
+from s2rgb_mpi.inputs.rgb_files import open_bands
 from safe import read_dn
 from web import Web
 

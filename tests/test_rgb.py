@@ -13,8 +13,8 @@ from altered import edit, pack
 from opened import open_product, refusal, whole_dn
 from rasters import scene, write_raster
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.rgb import open_bands
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.rgb_files import open_bands
 from safe import read_dn, write_safe
 from web import Web
 

@@ -10,9 +10,9 @@ from osgeo import gdal
 
 from altered import EXPIRED, PAGE, edit, pack, pack_tar
 from opened import open_product, refusal, whole_dn
-from s2rgb_mpi.product import remote
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.remote import forget
+from s2rgb_mpi.inputs.files import remote
+from s2rgb_mpi.inputs.files.remote import forget
+from s2rgb_mpi.inputs.product import Choice
 from safe import read_dn
 from web import Web
 

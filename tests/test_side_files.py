@@ -14,8 +14,8 @@ from opened import open_product, refusal, whole_dn
 from rasters import write_jp2, write_raster
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.scene.warp import warp_out
-from s2rgb_mpi.source import Source
+from s2rgb_mpi.inputs.reader import Source
+from s2rgb_mpi.inputs.warp.onto_grid import warp_out
 from safe import read_dn
 
 

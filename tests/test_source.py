@@ -11,10 +11,10 @@ from opened import open_safe, pixels
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.raster import open_multiband
-from s2rgb_mpi.product.rgb import open_bands
-from s2rgb_mpi.source import Source
+from s2rgb_mpi.inputs.multiband import open_multiband
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.reader import Source
+from s2rgb_mpi.inputs.rgb_files import open_bands
 from safe import read_dn
 from web import Web
 
@@ -51,7 +51,7 @@ def test_windows_of_all_sizes_come_from_the_same_memory(safe):
 
 
 def test_dn_that_need_nothing_go_straight_into_the_array(tmp_path, monkeypatch):
-    monkeypatch.setattr("s2rgb_mpi.source.to_dn", None)  # what is not called may be anything
+    monkeypatch.setattr("s2rgb_mpi.inputs.reader.to_dn", None)  # what is not called may be anything
     product = three(tmp_path, np.array([0, 1, 65535], np.uint16), nodata=0)
     np.testing.assert_array_equal(read(product)[0, :, 0], [NAN, 1, 65535])
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product import open_products
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.stac import open_stac
+from s2rgb_mpi.inputs.open_products import open_products
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.stac.items import open_stac
 from stac_items import BANDS, KEYS, make_item, named, write_bands, write_json
 
 STAC = Path(__file__).parents[2] / "shared" / "data" / "stac"
@@ -186,7 +186,7 @@ def test_references_are_resolved_against_the_items_place(tmp_path, monkeypatch, 
         asked.extend(band.path for band in listed)
         raise InputError("seen")
 
-    monkeypatch.setattr("s2rgb_mpi.product.stac.join", join)
+    monkeypatch.setattr("s2rgb_mpi.inputs.stac.items.join", join)
     path = write_item(tmp_path, make_item(dict.fromkeys(BANDS, href)))
     assert refusal(path) == "seen"
     assert asked == [expected.format(folder=tmp_path, parent=tmp_path.parent)] * 3

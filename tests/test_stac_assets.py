@@ -8,9 +8,9 @@ import pytest
 
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.stac import open_stac
-from s2rgb_mpi.product.stac_assets import find_assets
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.stac.assets import find_assets
+from s2rgb_mpi.inputs.stac.items import open_stac
 from stac_items import BANDS, make_item, write_json
 
 COLOURS = ("red", "green", "blue")

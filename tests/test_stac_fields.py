@@ -10,10 +10,10 @@ from opened import pixels
 from rasters import TRANSFORM, scene
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.image.checks.boa_offset import Counted, bins, count, judge
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.stac import open_stac
-from s2rgb_mpi.product.stac_fields import baseline_of, stated_by
-from s2rgb_mpi.source import Source
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.reader import Source
+from s2rgb_mpi.inputs.stac.fields import baseline_of, stated_by
+from s2rgb_mpi.inputs.stac.items import open_stac
 from stac_items import BANDS, make_item, named, write_bands, write_json
 
 SCALE, OFFSET = {"raster:scale": 0.0001}, {"raster:offset": -0.1}

@@ -5,10 +5,10 @@ import pytest
 
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product import open_products
-from s2rgb_mpi.product.stac import open_stac
-from s2rgb_mpi.product.stac_assets import find_assets
-from s2rgb_mpi.source import Source
+from s2rgb_mpi.inputs.open_products import open_products
+from s2rgb_mpi.inputs.reader import Source
+from s2rgb_mpi.inputs.stac.assets import find_assets
+from s2rgb_mpi.inputs.stac.items import open_stac
 from stac_items import make_item, write_json
 
 COLOURS = ("red", "green", "blue")

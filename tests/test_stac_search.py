@@ -5,12 +5,12 @@ import json
 import pytest
 
 from s2rgb_mpi.errors import InputError, UsageError
+from s2rgb_mpi.inputs.mosaic import lay_out
+from s2rgb_mpi.inputs.open_products import open_products
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.stac.items import is_stac
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product import open_products
-from s2rgb_mpi.product.model import Choice
-from s2rgb_mpi.product.stac import is_stac
-from s2rgb_mpi.scene.layout import lay_out
 from stac_items import BANDS, make_item, named, write_bands, write_json
 
 
@@ -126,8 +126,8 @@ def test_references_are_resolved_against_every_kind_of_place(monkeypatch, base, 
         raise InputError("seen")
 
     item = json.dumps(make_item(dict.fromkeys(BANDS, href))).encode()
-    monkeypatch.setattr("s2rgb_mpi.product.stac.fetch", lambda _: item)
-    monkeypatch.setattr("s2rgb_mpi.product.stac.join", join)
+    monkeypatch.setattr("s2rgb_mpi.inputs.stac.items.fetch", lambda _: item)
+    monkeypatch.setattr("s2rgb_mpi.inputs.stac.items.join", join)
     with pytest.raises(InputError, match="seen"):
         open_products(base)
     assert asked == [expected] * 3

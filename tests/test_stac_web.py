@@ -8,10 +8,11 @@ import pytest
 
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.product import open_products, remote
-from s2rgb_mpi.product.remote import REFUSED, stamp
-from s2rgb_mpi.product.rgb import open_bands
-from s2rgb_mpi.product.stac import open_stac
+from s2rgb_mpi.inputs.files import remote
+from s2rgb_mpi.inputs.files.remote import REFUSED, stamp
+from s2rgb_mpi.inputs.open_products import open_products
+from s2rgb_mpi.inputs.rgb_files import open_bands
+from s2rgb_mpi.inputs.stac.items import open_stac
 from stac_items import BANDS, make_item, named, write_bands, write_json
 from web import Web
 

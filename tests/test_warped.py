@@ -6,12 +6,12 @@ from osgeo import gdal, osr
 
 from rasters import copy_jp2, scene, write_raster
 from s2rgb_mpi.grid import Grid, Window
-from s2rgb_mpi.product import warped
-from s2rgb_mpi.product.model import Product, Warp
-from s2rgb_mpi.product.raster import open_multiband
-from s2rgb_mpi.product.warped import Warper, most_source_pixels
-from s2rgb_mpi.scene.warp import warp_out
-from s2rgb_mpi.source import Source
+from s2rgb_mpi.inputs.multiband import open_multiband
+from s2rgb_mpi.inputs.product import Product, Warp
+from s2rgb_mpi.inputs.reader import Source
+from s2rgb_mpi.inputs.warp import warper
+from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.inputs.warp.warper import Warper, most_source_pixels
 
 CORNER = (399_963.7, 10.0, 0.0, 5_290_046.1, 0.0, -10.0)
 """Of a grid whose pixels do not begin at whole metres; Swiss ground."""
@@ -70,7 +70,7 @@ def gdalwarp(path, grid, resampling, scale, *options):
 @pytest.fixture
 def small_pieces(monkeypatch):
     """Sources of pieces are far smaller than those of windows."""
-    monkeypatch.setattr(warped, "MOST_SOURCE_PIXELS", 20_000)
+    monkeypatch.setattr(warper, "MOST_SOURCE_PIXELS", 20_000)
 
 
 @pytest.mark.usefixtures("small_pieces")

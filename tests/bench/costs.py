@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s2rgb_mpi.coordinator import prepare
+from s2rgb_mpi.inputs import decode_cost
 from s2rgb_mpi.job import Job
-from s2rgb_mpi.product import costs
 from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks
 
@@ -55,7 +55,7 @@ def measure(name: str, step: int) -> NDArray[np.float64]:
         else Job((name,), (), output)
     )
     # Costs of 0 ns a pixel and 1 ns a byte are bytes.
-    costs.NS_PER_PIXEL_AND_BYTE = dict.fromkeys(costs.NS_PER_PIXEL_AND_BYTE, (0.0, 1.0))
+    decode_cost.NS_PER_PIXEL_AND_BYTE = dict.fromkeys(decode_cost.NS_PER_PIXEL_AND_BYTE, (0.0, 1.0))
     plan = prepare(job)
     product = plan.scene.members[0].product
     cols = -(-product.grid.width // product.block[0])

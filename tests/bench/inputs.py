@@ -10,11 +10,11 @@ import numpy as np
 from osgeo import gdal
 
 import reference
-from s2rgb_mpi.product.safe import open_safe
+from s2rgb_mpi.inputs.safe import open_safe
 from safe import write_safe
 
 if TYPE_CHECKING:
-    from s2rgb_mpi.product.model import Product
+    from s2rgb_mpi.inputs.product import Product
 
 gdal.UseExceptions()
 

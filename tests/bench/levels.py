@@ -16,11 +16,11 @@ import numpy as np
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Stretch, colour, make_lut
+from s2rgb_mpi.inputs.mosaic import lay_out
+from s2rgb_mpi.inputs.opening import open_raster
+from s2rgb_mpi.inputs.safe import open_safe
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product.opening import open_raster
-from s2rgb_mpi.product.safe import open_safe
-from s2rgb_mpi.scene.layout import lay_out
 
 PROFILES = [
     *(Profile(compress="deflate", level=level) for level in range(1, 10)),

@@ -23,7 +23,7 @@ from osgeo import gdal
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.profile import Profile
-from s2rgb_mpi.product.safe import open_safe
+from s2rgb_mpi.inputs.safe import open_safe
 
 if TYPE_CHECKING:
     from bench.inputs import Inputs

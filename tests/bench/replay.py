@@ -30,11 +30,11 @@ from s2rgb_mpi import worker
 from s2rgb_mpi.image.block import Block, Kind, Piece
 from s2rgb_mpi.image.overviews import Assembly
 from s2rgb_mpi.image.profile import Profile
+from s2rgb_mpi.inputs.mosaic import lay_out
+from s2rgb_mpi.inputs.multiband import open_multiband
+from s2rgb_mpi.inputs.safe import open_safe
 from s2rgb_mpi.job import Job
 from s2rgb_mpi.plan import make_plan
-from s2rgb_mpi.product.raster import open_multiband
-from s2rgb_mpi.product.safe import open_safe
-from s2rgb_mpi.scene.layout import lay_out
 from s2rgb_mpi.timing import Tally
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ import sys
 
 from mpi4py import MPI
 
-from s2rgb_mpi import __main__, source
+from s2rgb_mpi import __main__
+from s2rgb_mpi.inputs import reader
 
-read = source.Source.read
+read = reader.Source.read
 
 
 def told(self, window):
@@ -17,6 +18,6 @@ def told(self, window):
     return read(self, window)
 
 
-setattr(source.Source, "read", told)  # noqa: B010  mypy takes no assignment to a method
+setattr(reader.Source, "read", told)  # noqa: B010  mypy takes no assignment to a method
 
 sys.exit(__main__.main(sys.argv[1:]))

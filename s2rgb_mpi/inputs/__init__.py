@@ -1,0 +1,19 @@
+"""Products on disk or on a server: first as metadata, then as DN.
+
+`open_products` finds the kind of an input, and each kind has its module:
+
+    safe          ESA's products (safe_files: which files; safe_xml, safe_values, safe_grid: their
+                  metadata)
+    aws           tiles in the layout of the buckets on AWS
+    stac/         items of STAC catalogues
+    multiband     three bands in one file
+    rgb_files     three files
+
+All of them list bands, by their names (`naming`), with the stated scale and offset; `bands` opens
+the files (`opening`, `dtypes`, `nodata`) and makes a `product` of them, where `calibration` decides
+which statement is used and `baseline` fills in where there is none. `files/` is the way to archives
+and servers, `decode_cost` estimates what a window takes to decode.
+
+Products on one grid side by side are a `mosaic`; `warp/` brings those of any grid onto another one.
+`reader` reads the pixels, as `stored` codes.
+"""

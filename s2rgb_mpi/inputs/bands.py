@@ -1,0 +1,213 @@
+"""Band files: three of them on one grid are a product."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from osgeo import gdal
+
+from s2rgb_mpi.errors import InputError, UsageError
+from s2rgb_mpi.grid import Grid
+from s2rgb_mpi.inputs.calibration import Stated, from_scale, settle
+from s2rgb_mpi.inputs.decode_cost import block_costs
+from s2rgb_mpi.inputs.dtypes import largest_shift, numpy_name
+from s2rgb_mpi.inputs.files.remote import stamp
+from s2rgb_mpi.inputs.naming import described_band
+from s2rgb_mpi.inputs.nodata import alpha_of, find_alpha, has_mask, stored_values
+from s2rgb_mpi.inputs.opening import mask_file, open_raster
+from s2rgb_mpi.inputs.product import Band, Choice, Listed, Product
+from s2rgb_mpi.inputs.safe_grid import reconcile, same_crs, same_place
+from s2rgb_mpi.inputs.stac.georeference import complete
+from s2rgb_mpi.inputs.stored import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+gdal.UseExceptions()
+
+LEAST_BITS = 16
+"""Pixels of fewer bits are a coloured image, not reflectance."""
+
+
+@dataclass(frozen=True)
+class _Raster:
+    """What a band's file says of it."""
+
+    band: Band
+    grid: Grid
+    block: tuple[int, int]
+    warning: str = ""
+
+
+def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool = True) -> Product:
+    """Make a product of three bands that lie on one grid.
+
+    Parameters
+    ----------
+    name : str
+        Of the product.
+    listed : sequence of three Listed
+        Red, green, blue.
+    choice : Choice
+        What the user states of the values.
+    needs_crs : bool
+        Whether bands without coordinate reference system are refused; otherwise the product
+        warns of it.
+
+    Raises
+    ------
+    InputError
+        Names the file that cannot be read, or is unlike the first.
+    """
+    rasters = [_inspect(band, choice, listed) for band in listed]
+    first = rasters[0]
+    for raster in rasters[1:]:
+        difference = _difference(first.grid, raster.grid)
+        if difference:
+            raise InputError(f"{raster.band.path}: {difference}, unlike {first.band.path}")
+    no_crs = f"{first.band.path}: no coordinate reference system"
+    if needs_crs and not first.grid.crs:
+        raise InputError(no_crs)
+    block = (
+        math.lcm(*(raster.block[0] for raster in rasters)),
+        math.lcm(*(raster.block[1] for raster in rasters)),
+    )
+    warnings = [raster.warning for raster in rasters if raster.warning][:1]
+    if not first.grid.crs:
+        warnings.append(f"{no_crs}; the image will have none either")
+    return Product(
+        name=name,
+        bands=tuple(raster.band for raster in rasters),
+        grid=first.grid,
+        block=block,
+        warnings=tuple(warnings),
+        # Of one band for all three: what is hard in one is hard in the others (r > 0.99).
+        costs=_costs(first.band) if first.block == block else (),
+    )
+
+
+def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raster:
+    """Open a band's file for its header; say where it lies, and what its values mean."""
+    mask = "" if listed.internal else mask_file(listed.path)
+    dataset = open_raster(listed.path, internal=listed.internal, with_mask_file=bool(mask))
+    if listed.count not in (0, dataset.RasterCount):
+        raise InputError(
+            f"{listed.path}: {dataset.RasterCount} bands, where the STAC item lists {listed.count}"
+        )
+    used = [band.number or _only_band(dataset, band) for band in beside if band.path == listed.path]
+    number = listed.number or used[0]
+    raster = dataset.GetRasterBand(number)
+    stored = Stored(
+        _dtype(listed.path, raster),
+        has_mask=not listed.internal and has_mask(raster),
+        alpha=None if listed.internal else alpha_of(dataset, used),
+    )
+    description = raster.GetDescription()
+    if listed.count and described_band(description) not in ("", listed.name):
+        raise InputError(
+            f"{listed.path}: band {listed.number} is {description!r} in the file, but {listed.name}"
+            " in the STAC item; open the file itself, with --bidx R,G,B"
+        )
+    grid, warning = _place(listed, dataset)
+    block_width, block_height = raster.GetBlockSize()
+    return _Raster(
+        band=_settled(replace(listed, number=number), raster, choice, stored),
+        grid=grid,
+        block=(min(block_width, grid.width), min(block_height, grid.height)),
+        warning=warning,
+    )
+
+
+def _place(listed: Listed, dataset: gdal.Dataset) -> tuple[Grid, str]:
+    """Return where a file lies, by itself and by the metadata; and a warning, or none (empty)."""
+    try:
+        stated_crs, stated_transform = complete(dataset, listed.georeference)
+    except UsageError as error:
+        raise InputError(f"{listed.path}: {error}") from error
+    crs = dataset.GetSpatialRef()
+    own = Grid(
+        stated_crs if crs is None else crs.ExportToWkt(),
+        stated_transform or dataset.GetGeoTransform(),
+        dataset.RasterXSize,
+        dataset.RasterYSize,
+    )
+    return reconcile(listed.path, own, listed.placed) if listed.placed else (own, "")
+
+
+def _costs(band: Band) -> tuple[int, ...]:
+    """Predict how long each block of a band takes to decode."""
+    return block_costs(open_raster(band.path, internal=band.internal), band.number)
+
+
+def _only_band(dataset: gdal.Dataset, listed: Listed) -> int:
+    """Return the number of the one band of a file; an alpha band may lie beside it."""
+    alpha = None if listed.internal else find_alpha(dataset)
+    numbers = [number for number in range(1, dataset.RasterCount + 1) if number != alpha]
+    if len(numbers) != 1:
+        raise InputError(f"{listed.path}: {dataset.RasterCount} bands, where one is needed")
+    return numbers[0]
+
+
+def _settled(listed: Listed, raster: gdal.Band, choice: Choice, stored: Stored) -> Band:
+    """Settle how the values in a file become DN, and these reflectance."""
+    tag = None if listed.internal else raster.GetNoDataValue()
+    calibration, gain, source = settle(
+        choice.stated,
+        listed.metadata,
+        Stated() if listed.internal else _tags(listed.path, raster),
+        holds_reflectance=stored.dtype.startswith("float"),
+    )
+    shift = largest_shift(stored.dtype, calibration.offset)
+    values = stored_values(stored.dtype, (tag, listed.nodata), choice.nodata, shifted=shift > 0)
+    stamps = [stamp(listed.path)]
+    if stored.has_mask:
+        stamps += [stamp(mask_file(listed.path))]
+    return Band(
+        name=listed.name,
+        path=listed.path,
+        calibration=calibration,
+        number=listed.number or 1,
+        stored=replace(stored, nodata=values, gain=gain, shift=shift),
+        offset_source=source,
+        stamp=", mask ".join(filter(None, stamps)),
+        internal=listed.internal,
+    )
+
+
+def _dtype(path: str, raster: gdal.Band) -> str:
+    """Return numpy's name of the pixels' type, and refuse what is no reflectance."""
+    kind = gdal.GetDataTypeName(raster.DataType)
+    if gdal.DataTypeIsComplex(raster.DataType):
+        raise InputError(f"{path}: pixels are {kind}, where real numbers are needed")
+    if gdal.GetDataTypeSize(raster.DataType) < LEAST_BITS:
+        raise InputError(f"{path}: pixels are {kind}, 8 bit: an image, where reflectance is needed")
+    return numpy_name(raster)
+
+
+def _tags(path: str, raster: gdal.Band) -> Stated:
+    """Read what scale and offset tags state: in TIFF, and in GDAL's own reading of SAFE."""
+    esa = raster.GetMetadataItem("BOA_ADD_OFFSET")
+    try:
+        if esa is not None:
+            return Stated("BOA_ADD_OFFSET of the band", float(esa), floats=Stated())
+        scale, offset = raster.GetScale(), raster.GetOffset()
+        if (scale, offset) in {(1.0, 0.0), (None, 0.0), (1.0, None)}:
+            return Stated()  # what drivers give that know of no tags
+        return from_scale("scale and offset tags of the file", scale=scale, offset=offset)
+    except (UsageError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _difference(one: Grid, other: Grid) -> str:
+    """Say how the second grid differs from the first; empty if it does not."""
+    if (one.width, one.height) != (other.width, other.height):
+        return f"{other.width} x {other.height} pixels, not {one.width} x {one.height}"
+    if not same_place(one, other):
+        return f"geotransform {other.transform}, not {one.transform}"
+    if bool(one.crs) != bool(other.crs):
+        return "a coordinate reference system" if other.crs else "no coordinate reference system"
+    if not same_crs(one.crs, other.crs):
+        return "another coordinate reference system"
+    return ""

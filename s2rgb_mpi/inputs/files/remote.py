@@ -1,0 +1,268 @@
+"""Names of files elsewhere: GDAL's way to them, how patient it is, and small files whole."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from osgeo import gdal
+
+from s2rgb_mpi.errors import AbsentError, InputError
+from s2rgb_mpi.inputs.files.vsi import VsiFile, network_part, status_of
+from s2rgb_mpi.redact import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+gdal.UseExceptions()
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+RETRIES = 3
+RETRY_SECONDS = 0.5
+"""Patience with servers, for small files and for pixels alike; each pause is twice the last."""
+
+REFUSED = (
+    "access is refused: a signature in the URL has expired or is wrong, or credentials are missing;"
+    " renew them and repeat the command with --resume"
+)
+"""The cause and the remedy of HTTP 401 and 403."""
+
+_REFUSED = re.compile(r"\bHTTP\b.*\b40[13]\b", re.DOTALL)
+
+BEGINNING_NBYTES = 64
+"""Enough to recognise JSON."""
+
+LARGEST_SMALL_FILE = 32 * 2**20
+"""Metadata beyond this size are refused, bytes: real ones have less than 1 MB."""
+
+_SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/"} | {
+    "gs": "/vsigs/",
+    "file": "",
+}
+"""What GDAL calls the places that URLs name."""
+
+_SETTINGS = {
+    "GDAL_HTTP_CONNECTTIMEOUT": str(CONNECT_SECONDS),
+    # No bound on a whole transfer, which may be long: a line that has gone silent is the failure.
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "1000",
+    "GDAL_HTTP_LOW_SPEED_TIME": str(READ_SECONDS),
+    "GDAL_HTTP_MAX_RETRY": str(RETRIES),
+    "GDAL_HTTP_RETRY_DELAY": str(RETRY_SECONDS),
+    # Ranges that touch are asked for in one request: a window is a run of tiles.
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    # Enough for the directory of a full Sentinel-2 COG in the first request.
+    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
+}
+
+_AGAIN = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""What a server says that may pass, as GDAL sees it too; all else will not change."""
+
+_ABSENT = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,  # what object stores say of files that are not there
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+}
+
+for _name, _value in _SETTINGS.items():
+    if gdal.GetConfigOption(_name) is None:  # what the user set in the environment stays
+        gdal.SetConfigOption(_name, _value)
+
+
+def scheme(name: str) -> str:
+    """Return the scheme of a URL, in lower case; empty for other names."""
+    before, separator, _ = name.partition("://")
+    return before.lower() if separator and before.isalnum() else ""
+
+
+def split_query(name: str) -> tuple[str, str]:
+    """Cut a URL in two before its query, which may be a signature; other names have none."""
+    url, mark, query = name.partition("?")
+    return (url, mark + query) if gdal_name(url).startswith("/vsicurl/") else (name, "")
+
+
+def is_remote(name: str) -> bool:
+    """Tell whether a name is a URL, or one of GDAL's virtual files."""
+    return name.startswith("/vsi") or scheme(name) in _SCHEMES
+
+
+def is_far(name: str) -> bool:
+    """Tell whether GDAL reads a file through a network of its own, every seek a request."""
+    return "/vsi" in re.sub("/vsi(zip|tar|mem|subfile)/", "", name)
+
+
+def gdal_name(name: str) -> str:
+    """Return the name under which GDAL opens a path or URL.
+
+    Parameters
+    ----------
+    name : str
+        A path, a URL (http, https, s3, gs, file), or a name of GDAL's own, which stays.
+    """
+    if scheme(name) in _SCHEMES:
+        name = _SCHEMES[scheme(name)] + name.partition("://")[2]
+    # No URL has blanks; curl would refuse them.
+    return name.replace(" ", "%20") if name.startswith("/vsicurl") else name
+
+
+def refused(words: str) -> str:
+    """Return an error message, with cause and remedy where a server has refused access."""
+    return f"{words}: {REFUSED}" if _REFUSED.search(words) else words
+
+
+def fetch(name: str) -> bytes:
+    """Read a small file whole.
+
+    Parameters
+    ----------
+    name : str
+        A path, a URL, or a name of GDAL's.
+
+    Raises
+    ------
+    InputError
+        It is not there, not allowed, too large, or the server is silent.
+    """
+    if scheme(name) in {"http", "https"}:
+        # Not through /vsicurl/: interfaces of catalogues know neither HEAD nor ranges.
+        return _download(name)
+    path = gdal_name(name)
+    status = status_of(path)
+    if status is None or status.IsDirectory():
+        raise AbsentError(f"{name}: no such file")
+    if status.size > LARGEST_SMALL_FILE:
+        raise InputError(f"{name}: {status.size} bytes are too many for metadata")
+    try:
+        with VsiFile(path) as file:
+            return bytes(file.readall())
+    except OSError as error:
+        raise InputError(f"{name}: {refused(str(error))}") from error
+
+
+def stamp(path: str) -> str:
+    """Return what would be another for another file of that name.
+
+    Parameters
+    ----------
+    path : str
+        Under which GDAL opens it. A file in a zip is meant itself, not the zip.
+
+    Returns
+    -------
+    str
+        Its size in bytes, and a server's ETag or else when it was changed, to the second; empty
+        for what is no file, such as an image that GDAL makes up on the way.
+    """
+    status = status_of(path)
+    if status is None:
+        return ""
+    headers = gdal.GetFileMetadata(path, "HEADERS") if path.startswith("/vsi") else None
+    tags = {name.lower(): value for name, value in (headers or {}).items()}
+    return f"{status.size} bytes, {tags.get('etag') or status.mtime}"
+
+
+def forget(paths: Iterable[str]) -> None:
+    """Make GDAL ask anew for files of a network: it remembers what it failed to read."""
+    for path in paths:
+        if path.startswith("/vsi"):
+            gdal.VSICurlPartialClearCache(network_part(path))
+
+
+def problem_of(name: str) -> str:
+    """Return what a web server says in place of a file that GDAL could not open there.
+
+    Parameters
+    ----------
+    name : str
+        A URL, or GDAL's name of one.
+
+    Returns
+    -------
+    str
+        Such as ``HTTP 404 Not Found``; empty if it gives the file, or if it is no web server.
+    """
+    url = name.removeprefix("/vsicurl/")
+    if scheme(url) not in {"http", "https"}:
+        return ""
+    try:
+        _download(url, BEGINNING_NBYTES)
+    except InputError as error:
+        return str(error).removeprefix(f"{shown(url)}: ")
+    return ""
+
+
+def beginning(name: str, nbytes: int = BEGINNING_NBYTES) -> bytes:
+    """Read the first bytes of a file or of a server's answer; none where that fails.
+
+    Parameters
+    ----------
+    name : str
+        A path or an http(s) URL.
+    nbytes : int
+        How many, if there are so many.
+    """
+    try:
+        if scheme(name) in {"http", "https"}:
+            return _download(name, nbytes)
+        if not Path(name).is_file():  # as a pipe, from which a reader would wait for ever
+            return b""
+        with Path(name).open("rb") as file:
+            return file.read(nbytes)
+    except (InputError, OSError, ValueError):  # the last: a name that no disk can have
+        return b""
+
+
+def _download(url: str, beginning: int | None = None) -> bytes:
+    """Download a small file, or the first bytes of any; busy servers are asked again."""
+    # Not above: HTTP, TLS and mail headers would be a tenth of the start of every rank.
+    import http.client  # noqa: PLC0415
+    import urllib.error  # noqa: PLC0415
+    import urllib.request  # noqa: PLC0415
+
+    kind = InputError
+    for attempt in range(RETRIES + 1):
+        try:
+            request = _request(url)
+            with urllib.request.urlopen(request, timeout=READ_SECONDS) as answer:  # noqa: S310
+                text: bytes = answer.read(beginning or LARGEST_SMALL_FILE + 1)
+        except urllib.error.HTTPError as error:
+            problem = refused(f"HTTP {error.code} {error.reason}")
+            if error.code not in _AGAIN:
+                kind = AbsentError if error.code in _ABSENT else InputError
+                break
+        # A refused connection, a timeout, no such host, no HTTP, no URL.
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            problem = str(getattr(error, "reason", error)) or type(error).__name__
+        else:
+            if len(text) > LARGEST_SMALL_FILE:
+                problem = f"more than {LARGEST_SMALL_FILE} bytes are too many for metadata"
+                break
+            return text
+        if attempt < RETRIES:
+            time.sleep(RETRY_SECONDS * 2**attempt)
+    raise kind(f"{url}: {' '.join(problem.split())}")
+
+
+def _request(url: str) -> Any:
+    """Return a request; user and password go into a header that redirections do not receive."""
+    import urllib.request  # noqa: PLC0415
+
+    parts = urlsplit(url.replace(" ", "%20"))
+    user, separator, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310  http(s)
+    if separator:
+        token = base64.b64encode(unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request

@@ -1,0 +1,222 @@
+"""Products of one grid: where each lies, and what of it shows in a window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from osgeo import osr
+
+from s2rgb_mpi.errors import InputError, PlanError, UsageError
+from s2rgb_mpi.grid import Window
+from s2rgb_mpi.inputs.safe_grid import same_crs
+from s2rgb_mpi.inputs.warp.bounds import Bounds, check_horizontal
+from s2rgb_mpi.inputs.warp.breaks import check_unbroken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.inputs.product import Product
+
+osr.UseExceptions()
+
+OFF_GRID = 1e-3
+"""Pixels that a product may lie beside the grid of the first: what geotransforms are rounded by."""
+
+LARGE_PIXELS = 10**9
+"""A smaller image is nobody's mistake: a mosaic of nine granules has as many pixels."""
+
+MOST_ENLARGED = 1000
+"""How many times the pixels of its input a large image may have."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A product in its place.
+
+    Parameters
+    ----------
+    product : Product
+        Keeps its own offset, and so its own tables.
+    col_off, row_off : int
+        Where its first pixel lies in the scene, pixels; negative where the scene is cropped.
+    """
+
+    product: Product
+    col_off: int
+    row_off: int
+
+    def visible(self, window: Window) -> Window | None:
+        """Return what this product may show in a window of the scene; None if it is elsewhere."""
+        grid = self.product.grid
+        return window.overlap(Window(self.col_off, self.row_off, grid.width, grid.height))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The ground that the image shows, and the products on it, the first on top.
+
+    Parameters
+    ----------
+    grid : Grid
+        Of the image.
+    members : tuple of Member
+        In the order given: per pixel the first valid one wins.
+    warnings : tuple of str
+        What makes the positions of the pixels doubtful.
+    notes : tuple of str
+        What is unusual about them, but does not.
+    """
+
+    grid: Grid
+    members: tuple[Member, ...]
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Cell(NamedTuple):
+    """Whole blocks of a product that are read at once, and where they show."""
+
+    source: Window
+    """In pixels of the product; cut to what the scene shows of it."""
+    target: Window
+    """The same in pixels of the scene."""
+
+
+def cells(member: Member, scene: Grid, edge: tuple[int, int], window: Window) -> Iterator[Cell]:
+    """List the cells of a product that show in a window.
+
+    Parameters
+    ----------
+    member : Member
+        The product.
+    scene : Grid
+        Of the whole scene: cells are cut to it, so that a cell is the same for every window.
+    edge : tuple of int
+        ``(width, height)`` of an uncut cell, pixels: whole source blocks.
+    window : Window
+        In pixels of the scene.
+
+    Yields
+    ------
+    Cell
+        Row by row.
+    """
+    shown = member.visible(window)
+    limits = member.visible(Window(0, 0, scene.width, scene.height))
+    if shown is None or limits is None:
+        return
+    width, height = edge
+    left, top = shown.col_off - member.col_off, shown.row_off - member.row_off
+    for row in range(top // height, -(-(top + shown.height) // height)):
+        for col in range(left // width, -(-(left + shown.width) // width)):
+            whole = Window(
+                member.col_off + col * width, member.row_off + row * height, width, height
+            )
+            target = whole.overlap(limits)
+            if target is not None:
+                yield Cell(target.moved(-member.col_off, -member.row_off), target)
+
+
+def lay_out(
+    products: Sequence[Product],
+    bounds: tuple[float, float, float, float] | None = None,
+    bounds_crs: str = "EPSG:4326",
+) -> Scene:
+    """Put products of one grid side by side, without resampling.
+
+    Parameters
+    ----------
+    products : sequence of Product
+        At least one.
+    bounds : tuple of float, optional
+        West, south, east, north of the part to keep, snapped outward to whole pixels; in a
+        geographic CRS west may exceed east: the part then crosses the antimeridian.
+    bounds_crs : str
+        In which CRS the bounds are, as PROJ or GDAL name it.
+
+    Returns
+    -------
+    Scene
+
+    Raises
+    ------
+    InputError
+        A product has another CRS or pixel size, or lies beside the grid; with the numbers.
+    UsageError
+        The bounds are not in a known CRS, or show nothing.
+    """
+    first = products[0]
+    places = [_place(first, product) for product in products]
+    whole = Window(0, 0, first.grid.width, first.grid.height)
+    for product, place in zip(products, places, strict=True):
+        whole = whole.union(Window(*place, product.grid.width, product.grid.height))
+    warnings: tuple[str, ...] = ()
+    if bounds is not None:
+        need_crs(first, "--bounds")
+        asked = Bounds(bounds, bounds_crs)
+        found = (whole.overlap(window) for window in asked.windows(first.grid))
+        shown = next((window for window in found if window), None)
+        if shown is None:
+            raise asked.nothing()
+        whole = shown
+        warnings = asked.warnings(first.grid)
+    grid = first.grid.part(whole)
+    check_unbroken(f"the CRS of {first.name}", grid, [product.grid for product in products])
+    return Scene(
+        grid,
+        tuple(
+            Member(product, col - whole.col_off, row - whole.row_off)
+            for product, (col, row) in zip(products, places, strict=True)
+        ),
+        warnings,
+    )
+
+
+def _place(first: Product, product: Product) -> tuple[int, int]:
+    """Return where a product's first pixel lies on the grid of the first, in whole pixels."""
+    one, other = first.grid, product.grid
+    if not same_crs(one.crs, other.crs):
+        raise InputError(
+            f"{product.name}: not in the coordinate reference system of {first.name};"
+            " --crs resamples"
+        )
+    if (one.transform[1], one.transform[5]) != (other.transform[1], other.transform[5]):
+        raise InputError(
+            f"{product.name}: pixels of {other.transform[1]:g} x {-other.transform[5]:g}, unlike"
+            f" {one.transform[1]:g} x {-one.transform[5]:g} of {first.name}"
+        )
+    col = (other.transform[0] - one.transform[0]) / one.transform[1]
+    row = (other.transform[3] - one.transform[3]) / one.transform[5]
+    if max(abs(col - round(col)), abs(row - round(row))) > OFF_GRID:
+        raise InputError(
+            f"{product.name}: begins at column {col:z.3f}, row {row:z.3f} of the grid of"
+            f" {first.name}, between its pixels; --resolution resamples"
+        )
+    return round(col), round(row)
+
+
+def need_crs(product: Product, option: str) -> None:
+    """Raise an error if a product does not say where on earth it lies."""
+    if not product.grid.crs:
+        raise UsageError(f"{option}: {product.name} has no coordinate reference system")
+    check_horizontal(f"{option}: {product.name}", osr.SpatialReference(product.grid.crs))
+
+
+def check_size(scene: Scene) -> None:
+    """Raise an error if an image is out of all proportion to its input.
+
+    Raises
+    ------
+    PlanError
+        With its size.
+    """
+    grid = scene.grid
+    read = sum(member.product.unwarped.grid.pixels for member in scene.members)
+    if grid.pixels > LARGE_PIXELS and grid.pixels > MOST_ENLARGED * read:
+        raise PlanError(
+            f"the image would have {grid.width} x {grid.height} pixels, {grid.pixels / read:.0f}"
+            " times as many as its input; look at --crs, --resolution and where the products lie,"
+            " or crop it with --bounds"
+        )

@@ -1,0 +1,104 @@
+"""Multi-band rasters: which of their bands are red, green and blue."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from osgeo import gdal
+
+from s2rgb_mpi.errors import InputError
+from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.files.remote import gdal_name
+from s2rgb_mpi.inputs.naming import names_band
+from s2rgb_mpi.inputs.opening import open_raster
+from s2rgb_mpi.inputs.product import RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.redact import file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+gdal.UseExceptions()
+
+_COLOURS = {"B04": gdal.GCI_RedBand, "B03": gdal.GCI_GreenBand, "B02": gdal.GCI_BlueBand}
+
+MOST_LISTED = 20
+"""How many bands or parts of a file an error lists."""
+
+
+def open_multiband(name: str, choice: Choice | None = None) -> Product:
+    """Take three bands of one raster as a product.
+
+    Parameters
+    ----------
+    name : str
+        Path, URL, or a name of GDAL's own.
+    choice : Choice, optional
+        Its `bidx` says which bands; without it their descriptions do, or else their colours.
+
+    Returns
+    -------
+    Product
+
+    Raises
+    ------
+    InputError
+        It has no such bands, or nothing tells which they are: then it lists them.
+    """
+    choice = choice or Choice()
+    # Older releases of GDAL say nothing of the offset there; some are built without this driver.
+    own = InputError(f"{name}: give the SAFE folder, its zip or MTD_MSIL2A.xml by its own name")
+    if name.startswith("SENTINEL2_"):
+        raise own
+    path = gdal_name(name)
+    dataset = open_raster(path)
+    if dataset.GetDriver().ShortName == "SENTINEL2":
+        raise own
+    if dataset.RasterCount == 0:
+        parts = [part for part, _ in dataset.GetSubDatasets()][:MOST_LISTED]
+        raise InputError(f"{name}: no bands of its own; parts: {', '.join(parts) or 'none'}")
+    numbers = choice.bidx or _find(dataset, _is_described) or _find(dataset, _is_coloured)
+    if numbers is None:
+        raise InputError(
+            f"{name}: nothing tells which bands are red, green and blue, so --bidx R,G,B must, or"
+            f" --rgb for files of one band each; bands: {_list(dataset)}"
+        )
+    absent = [number for number in numbers if number > dataset.RasterCount]
+    if absent:
+        raise InputError(f"{name}: no band {absent[0]}; bands: {_list(dataset)}")
+    listed = [Listed(band, path, number) for band, number in zip(RGB_BANDS, numbers, strict=True)]
+    return join(PurePosixPath(file_name(name)).stem, listed, choice)
+
+
+def _find(
+    dataset: gdal.Dataset, is_band: Callable[[gdal.Band, str], bool]
+) -> tuple[int, ...] | None:
+    """Return the numbers of the three bands, or None unless there is exactly one of each."""
+    numbers = range(1, dataset.RasterCount + 1)
+    found = [
+        [number for number in numbers if is_band(dataset.GetRasterBand(number), band)]
+        for band in RGB_BANDS
+    ]
+    return tuple(one[0] for one in found) if all(len(one) == 1 for one in found) else None
+
+
+def _is_described(raster: gdal.Band, band: str) -> bool:
+    """Tell whether a description names a band."""
+    return names_band(raster.GetDescription(), band)
+
+
+def _is_coloured(raster: gdal.Band, band: str) -> bool:
+    """Tell whether a colour interpretation is that of a band."""
+    return bool(raster.GetColorInterpretation() == _COLOURS[band])
+
+
+def _list(dataset: gdal.Dataset) -> str:
+    """Say in a few words what each band is."""
+    words = []
+    for number in range(1, min(dataset.RasterCount, MOST_LISTED) + 1):
+        raster = dataset.GetRasterBand(number)
+        colour = gdal.GetColorInterpretationName(raster.GetColorInterpretation())
+        words.append(f"{number} {raster.GetDescription() or colour}")
+    if dataset.RasterCount > MOST_LISTED:
+        words.append(f"... {dataset.RasterCount} in all")
+    return ", ".join(words)

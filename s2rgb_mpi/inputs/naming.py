@@ -1,0 +1,72 @@
+"""Names of red, green and blue, in catalogues and in files."""
+
+from __future__ import annotations
+
+import re
+
+from s2rgb_mpi.inputs.product import RGB_BANDS
+
+COLOURS = {"B04": "red", "B03": "green", "B02": "blue"}
+"""The common names of the bands; Earth Search v1 and stactools call their assets so too."""
+
+CORRECTIONS = ("", "nbart", "nbar", "sr", "boa")
+"""Prefixes of names, the first that has all three bands wins: Digital Earth Australia publishes
+the same bands as NBART (corrected for the terrain) and NBAR."""
+
+OTHER = "other"
+"""Stands for any band that is none of the three."""
+
+NAME = re.compile(
+    r"(?:(?P<correction>nbart|nbar|sr|boa)[_-])?"
+    r"(?:(?P<colour>red|green|blue)|b0?(?P<number>[234]))"
+    r"(?:[_-]r?(?P<resolution>\d+)m)?"
+    r"(?P<copy>[_-](?:jp2|cog|tiff?|geotiff))?",
+    re.IGNORECASE,
+)
+"""``red``, ``B04``, ``b4``, ``B04_10m``, ``red_20m``, ``red-jp2``, ``nbart_red``; not ``rededge1``,
+``B05`` or ``infrared``."""
+
+_OTHER = re.compile(r"b(?:0?[1-9]|1[0-2]|8a)|(?:.*[_-])?red[\s_-]*edge.*|.*nir.*", re.IGNORECASE)
+
+_DESCRIPTIONS = {
+    # B04, B4, B04_10m, "B4, central wavelength 665 nm" (GDAL's own), red, "Red (band 4)".
+    "B04": re.compile(r"(b0?4(_\d+m)?|red)([\s,(].*)?", re.IGNORECASE),
+    "B03": re.compile(r"(b0?3(_\d+m)?|green)([\s,(].*)?", re.IGNORECASE),
+    "B02": re.compile(r"(b0?2(_\d+m)?|blue)([\s,(].*)?", re.IGNORECASE),
+}
+_RED_EDGE = re.compile(r"red[\s_-]*edge", re.IGNORECASE)
+
+
+def named_band(match: re.Match[str]) -> str:
+    """Return ESA's name of the band that a match of :data:`NAME` stands for."""
+    if match["number"]:
+        return f"B0{match['number']}"
+    return next(band for band, colour in COLOURS.items() if colour == match["colour"].lower())
+
+
+def described_band(text: str) -> str:
+    """Return which band a name or description means.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``B04``, ``nbart_red`` or ``Red (band 4)``.
+
+    Returns
+    -------
+    str
+        ESA's name of red, green or blue; :data:`OTHER` for another band, empty where nothing tells.
+    """
+    text = text.strip()
+    match = NAME.fullmatch(text)
+    if match:
+        return named_band(match)
+    if _OTHER.fullmatch(text):
+        return OTHER
+    return next((band for band in RGB_BANDS if names_band(text, band)), "")
+
+
+def names_band(text: str, band: str) -> bool:
+    """Return whether a description such as ``Red (band 4)`` is that of a band, by ESA's name."""
+    text = text.strip()
+    return bool(_DESCRIPTIONS[band].fullmatch(text)) and not _RED_EDGE.match(text)

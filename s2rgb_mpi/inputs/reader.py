@@ -1,0 +1,254 @@
+"""The pixels of a product: its bands, opened once, read window by window as DN."""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from s2rgb_mpi.errors import InputError, ReadError
+from s2rgb_mpi.image.radiometry import DN_COUNT, NODATA_DN
+from s2rgb_mpi.inputs.dtypes import gdal_type
+from s2rgb_mpi.inputs.nodata import is_shared_mask
+from s2rgb_mpi.inputs.opening import cause, open_raster
+from s2rgb_mpi.inputs.warp.warper import Warper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from s2rgb_mpi.grid import Window
+    from s2rgb_mpi.inputs.product import Band, Product
+    from s2rgb_mpi.inputs.stored import Stored
+
+
+class Source:
+    """One product's bands, opened once and kept open.
+
+    Parameters
+    ----------
+    product : Product
+        What rank 0 found.
+    memory : Memory, optional
+        Where the pixels are put; several sources may share it if they are read in turn.
+
+    Raises
+    ------
+    ReadError
+        A band that was there when rank 0 looked cannot be opened any more.
+    """
+
+    def __init__(self, product: Product, memory: Memory | None = None) -> None:
+        self._memory = Memory() if memory is None else memory
+        try:
+            self._warper = None if product.warp is None else Warper(product.warp, product.grid)
+        except RuntimeError as error:  # PROJ has no such grid of a datum shift on this machine
+            raise ReadError(f"{product.name}: {error}") from error
+        # Bands of one file are read in one call: pixel by pixel, they share its blocks.
+        groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
+        self._files = [
+            # What is warped is read file by file, into the same memory.
+            _File(list(bands), self._memory, place if self._warper is None else 0)
+            for place, (_, bands) in enumerate(groups)
+        ]
+
+    def read(self, window: Window) -> list[NDArray[np.uint16]]:
+        """Read one window of all bands.
+
+        Parameters
+        ----------
+        window : Window
+            In pixels of the product's grid, and inside it.
+
+        Returns
+        -------
+        list of three ndarray, shape (height, width), uint16
+            Codes of digital numbers, red, green, blue; 0 is "no data", and nothing else is. What
+            the others stand for is known from ``band.stored``; files of uint16 have the DN
+            themselves. The arrays are reused: the next call overwrites them.
+
+        Raises
+        ------
+        ReadError
+            Names the window and the file.
+        """
+        if self._warper is None:
+            return [array for file in self._files for array in file.read(window)]
+        return self._warped(self._warper, window)
+
+    def _warped(self, warper: Warper, window: Window) -> list[NDArray[np.uint16]]:
+        """Read a window of all bands, resampled onto another grid than that of the files."""
+        pieces = list(warper.pieces(window))
+        arrays: list[NDArray[np.uint16]] = []
+        # File by file, so that GDAL's block cache holds the blocks of one until all have used them.
+        for place, file in enumerate(self._files, 1):
+            shape = len(file.bands), window.height, window.width
+            out = self._memory.array(place, "warped", "uint16", shape)
+            out[:] = 0
+            for piece in pieces:
+                inside = piece.target.moved(-window.col_off, -window.row_off).slices
+                for dn, target in zip(file.read(piece.source), out, strict=True):
+                    try:
+                        warper.warp(dn, piece, target[inside])
+                    except RuntimeError as error:
+                        words = f"{tuple(piece.source)} of {file.bands[0].path}: {error}"
+                        raise ReadError(words) from error
+            arrays.extend(out)
+        return arrays
+
+
+class Memory:
+    """Memory for the pixels of one window, which grows to the largest one."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[int, str, str], NDArray[Any]] = {}
+
+    def array(self, place: int, use: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return an array in memory of its own for each place, use and type, as it was left."""
+        size = math.prod(shape)
+        values = self._values.get((place, use, dtype))
+        if values is None or values.size < size:
+            values = self._values[place, use, dtype] = np.empty(size, dtype=dtype)
+        return values[:size].reshape(shape)
+
+
+class _File:
+    """An open file, and which of its bands are read.
+
+    Parameters
+    ----------
+    bands : sequence of Band
+        Of this file, of one type.
+    memory : Memory
+        Where the pixels are put.
+    place : int
+        Among the files of the product: each has memory of its own.
+    """
+
+    def __init__(self, bands: Sequence[Band], memory: Memory, place: int) -> None:
+        self.bands = bands
+        self._memory = memory
+        self._place = place
+        has_mask = any(band.stored.has_mask for band in bands)
+        try:
+            dataset = open_raster(
+                bands[0].path, internal=bands[0].internal, with_mask_file=has_mask
+            )
+        except InputError as error:
+            raise ReadError(str(error)) from error
+        self._dataset: Any = dataset
+        self._has_mask = has_mask
+        self._alpha = bands[0].stored.alpha
+
+    def read(self, window: Window) -> NDArray[np.uint16]:
+        """Read a window: shape (bands, height, width), uint16, 0 where there is no data."""
+        try:
+            return self._read(window)
+        except RuntimeError as error:
+            path = self.bands[0].path
+            raise ReadError(f"{tuple(window)} of {path}: {cause(error, path)}") from error
+
+    def _read(self, window: Window) -> NDArray[np.uint16]:
+        dtype, count = self.bands[0].stored.dtype, len(self.bands)
+        numbers = [band.number for band in self.bands]
+        if self._alpha is not None and self._alpha.dtype == dtype:
+            numbers.append(self._alpha.number)  # pixel by pixel it shares the others' blocks
+        values = self._values(window, "bands", dtype, numbers)
+        if all(band.stored.is_dn for band in self.bands):
+            return values
+        dn = values[:count]
+        if dtype != "uint16":
+            dn = self._memory.array(self._place, "dn", "uint16", dn.shape)
+        for band, one, out in zip(self.bands, values[:count], dn, strict=True):
+            to_dn(one, band.stored, out)
+        if self._alpha is not None:
+            _hide(dn, values[count] if len(numbers) > count else self._alpha_alone(window))
+        if self._has_mask:
+            for bands, mask in self._masks(window):
+                _hide(dn[bands], mask)
+        return dn
+
+    def _values(self, window: Window, use: str, dtype: str, numbers: Sequence[int]) -> NDArray[Any]:
+        """Read bands as they lie in the file: shape (bands, height, width)."""
+        shape = len(numbers), window.height, window.width
+        values = self._memory.array(self._place, use, dtype, shape)
+        # Without it GDAL takes the type of the file's first band, whichever are read.
+        kind, bands = gdal_type(dtype), list(numbers)
+        self._dataset.ReadRaster(*window, buf_obj=values.data, buf_type=kind, band_list=bands)
+        return values
+
+    def _alpha_alone(self, window: Window) -> NDArray[Any]:
+        """Read an alpha band that is of another type than the bands."""
+        assert self._alpha is not None  # noqa: S101  it is asked for where there is one
+        return self._values(window, "alpha", self._alpha.dtype, [self._alpha.number])[0]
+
+    def _masks(self, window: Window) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+        """Read the file's masks: which bands they are for, and 0 where these have no data."""
+        mask = self._memory.array(self._place, "mask", "uint8", (window.height, window.width))
+        for index, band in enumerate(self.bands):
+            if not band.stored.has_mask:
+                continue
+            raster = self._dataset.GetRasterBand(band.number)
+            raster.GetMaskBand().ReadRaster(*window, buf_obj=mask.data)
+            if is_shared_mask(raster):
+                yield slice(None), mask
+                return
+            yield slice(index, index + 1), mask
+
+
+def _hide(dn: NDArray[np.uint16], mask: NDArray[Any]) -> None:
+    """Make "no data" of the pixels where a mask is 0, or no number."""
+    hidden = mask == 0
+    if mask.dtype.kind == "f":
+        hidden |= np.isnan(mask)
+    for band in dn:
+        np.copyto(band, NODATA_DN, where=hidden)
+
+
+def to_dn(values: NDArray[Any], stored: Stored, dn: NDArray[np.uint16]) -> None:
+    """Move stored values to 16-bit codes of digital numbers: valid ones to 1..65535, others to 0.
+
+    Parameters
+    ----------
+    values : ndarray, shape (height, width), any integer or float type
+        As they lie in the file. They are overwritten, those of uint16 excepted.
+    stored : Stored
+        Which of them mean "no data", and how many DN a unit and a code have.
+    dn : ndarray, shape (height, width), uint16
+        Filled here with the codes of :meth:`~s2rgb_mpi.inputs.stored.Stored.dn_of_codes`: rounded
+        to the nearest, values beyond the ends clipped to them. Values of uint16, which are their
+        own codes, may be in this memory already.
+    """
+    # In the type of the values: -3.4e38 as float64 is not what a float32 band holds.
+    with np.errstate(over="ignore"):
+        nodata = [np.asarray(value).astype(values.dtype) for value in stored.nodata]
+    if values.dtype == np.uint16:
+        if not np.shares_memory(dn, values):
+            np.copyto(dn, values)
+        for value in nodata:
+            if value != NODATA_DN:
+                np.copyto(dn, NODATA_DN, where=dn == value)
+        return
+    hidden = ~np.isfinite(values)
+    for value in nodata:
+        hidden |= values == value
+    if values.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what is too large for the type is clipped all the same
+            np.multiply(values, values.dtype.type(stored.gain / stored.step), out=values)
+        np.add(values, stored.shift / stored.step, out=values)
+        np.rint(values, out=values)
+        shift = 0
+    else:
+        shift = stored.shift  # added at the end: the values' own type may be too small for the sum
+    np.maximum(values, -shift, out=values)
+    highest = DN_COUNT - 2 - shift
+    if values.dtype.kind == "f" or np.iinfo(values.dtype).max > highest:
+        np.minimum(values, highest, out=values)
+    np.copyto(values, 0, where=hidden)
+    np.copyto(dn, values, casting="unsafe")
+    # Code 1 is the lowest DN. Modulo 65,536, as the values were copied.
+    np.add(dn, np.uint16(shift + 1), out=dn)
+    np.copyto(dn, NODATA_DN, where=hidden)

@@ -1,0 +1,258 @@
+"""STAC: items of catalogues and saved searches, each item a product."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from s2rgb_mpi.errors import InputError, UsageError
+from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.files.remote import beginning, fetch, gdal_name, is_remote, scheme
+from s2rgb_mpi.inputs.product import Choice, Listed, Product
+from s2rgb_mpi.inputs.stac.assets import find_assets
+from s2rgb_mpi.inputs.stac.fields import baseline_of, georeference_of, nodata_of, stated_by
+from s2rgb_mpi.redact import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from s2rgb_mpi.inputs.stac.assets import Asset
+
+MALFORMED = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+"""The errors of reading fields that an item lacks, or has with other types."""
+
+LONGEST_ANSWER = 200
+"""Characters of a server's explanation that an error repeats."""
+
+_VSICURL = re.compile(r"(/vsicurl(?:_streaming)?/)(https?://.*)", re.DOTALL)
+_ENDINGS = re.compile(r"/(?:items|search)/*$|/items/")
+"""Endings of the paths under which STAC APIs serve items."""
+
+_L1C = re.compile(r"(?:^|.*[-_])l1c(?:[-_].*|$)", re.IGNORECASE)
+
+
+def is_stac(name: str) -> bool:
+    """Return whether an input is a STAC item or search: by its name, or else by what is in it.
+
+    Parameters
+    ----------
+    name : str
+        A path, a URL, or a name of GDAL's own.
+    """
+    path = shown(name) if is_remote(name) else name
+    if path.lower().endswith((".json", ".geojson")):
+        return True
+    if not is_remote(name):
+        return not path.lower().endswith((".zip", ".xml")) and _holds_items(name)
+    if scheme(name) not in {"http", "https"}:
+        return False
+    # Without an ending, only the answer shows whether it is JSON.
+    return bool(_ENDINGS.search(path)) or (not posixpath.splitext(path)[1] and _holds_items(name))
+
+
+def open_stac(href: str, choice: Choice | None = None) -> list[Product]:
+    """Read the Sentinel-2 product of a STAC item, or those of a saved search.
+
+    Parameters
+    ----------
+    href : str
+        Path or URL of an item, of a FeatureCollection or a list of items.
+    choice : Choice, optional
+        Resolution, level, and what the user states of the values.
+
+    Returns
+    -------
+    list of Product
+        In the order given; at least one. See :func:`~s2rgb_mpi.inputs.stac.assets.find_assets`
+        for the assets that are taken.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, is no item, or lacks an asset; or pystac is not installed.
+    """
+    choice = choice or Choice()
+    content = _content(href)
+    features = _features(href, content)
+    several = len(features) > 1
+    products = []
+    for number, feature in enumerate(features, 1):
+        said = href
+        if several:
+            identifier = feature.get("id") if isinstance(feature, dict) else None
+            said = f"{href}: item {number} ({identifier})"
+        products.append(_product(said, href, _item(said, feature), choice))
+    page = _page(href, content, len(features))
+    return [replace(each, warnings=(*each.warnings, *page)) for each in products]
+
+
+def _product(said: str, href: str, item: Any, choice: Choice) -> Product:
+    """Return the product of an item; `said` is the beginning of error messages."""
+    properties = item.properties
+    try:
+        _refuse_l1c(item, choice)
+        assets = {key: asset.to_dict() for key, asset in item.assets.items()}
+        listed = [
+            _listed(asset, properties, href) for asset in find_assets(assets, choice.resolution)
+        ]
+    except (UsageError, InputError, *MALFORMED) as error:
+        raise InputError(f"{said}: {error}") from error
+    return replace(
+        join(str(item.id), listed, choice),
+        sensing_time=str(properties.get("datetime") or properties.get("start_datetime") or ""),
+        baseline=baseline_of(properties),
+        is_sentinel_2=_is_sentinel_2(properties),
+    )
+
+
+def _is_sentinel_2(properties: Mapping[str, Any]) -> bool:
+    """Return whether an item says that it comes from Sentinel-2."""
+    names = ("constellation", "platform", "eo:platform", "eo:constellation")
+    said = [str(properties.get(name) or "").lower() for name in names]
+    return any("sentinel2" in re.sub("[-_ ]", "", name) for name in said)
+
+
+def _listed(asset: Asset, properties: Mapping[str, Any], href: str) -> Listed:
+    """Return the band of an asset, with the item's statements on it."""
+    path = _absolute(asset.fields["href"], href)
+    number, count = (asset.index + 1, asset.count) if asset.count > 1 else (None, 0)
+    if number and "zarr" in str(asset.fields.get("type")):  # a group of arrays, by their names
+        path, number, count = f"{path.rstrip('/')}/{asset.name}", None, 0
+    return Listed(
+        asset.band,
+        gdal_name(path),
+        number,
+        metadata=stated_by(properties, asset.fields, asset.key, asset.index),
+        nodata=nodata_of(properties, asset.fields, asset.index),
+        count=count,
+        georeference=georeference_of(properties, asset.fields),
+    )
+
+
+def _content(href: str) -> Any:
+    """Read JSON."""
+    text = fetch(href)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if text.lstrip()[:1] == b"<":
+            raise InputError(
+                f"{href}: a web page or XML, not JSON; a login or another address may be needed"
+            ) from error
+        raise InputError(f"{href}: not JSON: {error}") from error
+
+
+def _features(href: str, content: Any) -> list[Any]:
+    """Return the items in a document: itself, or those of a search."""
+    if isinstance(content, list) and content:  # a search saved as a bare list
+        return content
+    if not isinstance(content, dict):
+        raise InputError(f"{href}: a STAC item (Feature) is needed, not {type(content).__name__}")
+    kind = content.get("type")
+    if kind == "Feature":
+        return [content]
+    if kind is None:
+        raise InputError(
+            f"{href}: a STAC item (Feature) is needed, not JSON without a type{_answer(content)}"
+        )
+    if kind != "FeatureCollection":
+        hint = "; open one of its items, or a saved search" if "links" in content else ""
+        raise InputError(f"{href}: a STAC item (Feature) is needed, not {kind}{hint}")
+    features = content.get("features")
+    if not isinstance(features, list) or not features:
+        raise InputError(f"{href}: a search that found nothing: this FeatureCollection is empty")
+    return features
+
+
+def _answer(content: Mapping[str, Any]) -> str:
+    """Return the explanation of a server that did not send an item."""
+    inner = content.get("error")
+    places = (content, inner) if isinstance(inner, dict) else (content,)
+    names = ("description", "detail", "message", "error")
+    texts = (place.get(name) for place in places for name in names)
+    text = next((text for text in texts if isinstance(text, str)), "")
+    return f"; it says: {' '.join(text.split())[:LONGEST_ANSWER]}" if text else ""
+
+
+def _page(href: str, content: Any, count: int) -> list[str]:
+    """Return a warning if a document has only some of the items that a search found."""
+    if not isinstance(content, dict) or content.get("type") != "FeatureCollection":
+        return []
+    context, links = content.get("context"), content.get("links")
+    matched = content.get("numberMatched")
+    if matched is None and isinstance(context, dict):
+        matched = context.get("matched")
+    if isinstance(matched, int):
+        of = f" of the {matched}" if matched > count else ""
+    else:
+        rels = [each.get("rel") for each in links or () if isinstance(each, dict)]
+        of = " and not all" if "next" in rels else ""
+    return [f"{href}: one page of a search: {count}{of} items that it found"] if of else []
+
+
+def _item(said: str, content: Any) -> Any:
+    """Read an item."""
+    try:
+        import pystac  # noqa: PLC0415  an extra, and slow to import
+    except ImportError as error:
+        raise InputError(f"{said}: reading STAC items needs pystac: pip install pystac") from error
+    if not isinstance(content, dict) or content.get("type") != "Feature":
+        raise InputError(f"{said}: not a STAC item: no Feature")
+    assets = content.get("assets")
+    if not isinstance(assets, dict) or not assets:
+        raise InputError(f"{said}: not a STAC item with files: it has no assets")
+    # Searches omit fields that were not requested. Assets without a file are ignored.
+    content = {"stac_version": "1.0.0", "geometry": None, "links": [], **content}
+    content["assets"] = {
+        key: asset
+        for key, asset in assets.items()
+        if isinstance(asset, dict) and isinstance(asset.get("href"), str)
+    }
+    try:
+        # As it is: moving it to the newest STAC would move the fields that are asked for here.
+        return pystac.Item.from_dict(content, migrate=False)
+    except (pystac.STACError, pystac.STACTypeError, *MALFORMED) as error:
+        raise InputError(f"{said}: not a STAC item: {error}") from error
+
+
+def _refuse_l1c(item: Any, choice: Choice) -> None:
+    """Refuse top-of-atmosphere products that nobody asked for."""
+    said = {
+        str(item.properties.get("processing:level")).upper(),
+        str(item.properties.get("s2:product_type")).upper().removeprefix("S2MSI"),
+        str(item.properties.get("product:type")).upper().removeprefix("S02MSI"),
+    }
+    if (said & {"1C", "L1C"} or _L1C.fullmatch(str(item.collection_id))) and not choice.allow_l1c:
+        raise InputError("Level-1C (top of atmosphere); Level-2A is needed, or --allow-l1c")
+
+
+def _holds_items(name: str) -> bool:
+    """Return whether a file or an answer is GeoJSON or STAC, and not what a server explains."""
+    if beginning(name).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"{", b"["):
+        return False
+    return bool(re.search(rb'"(stac_version|Feature|FeatureCollection)"', fetch(name)))
+
+
+def _absolute(href: str, base: str) -> str:
+    """Resolve an asset's reference against the place of the item."""
+    if urlsplit(href).scheme or href.startswith("/"):
+        return href
+    if scheme(base) in {"http", "https"}:
+        return urljoin(base, href)
+    base = gdal_name(base)
+    if base.startswith("/vsicurl?"):
+        base = shown(base)
+    remote = _VSICURL.fullmatch(base)
+    if remote:
+        return remote[1] + urljoin(remote[2], href)
+    folder = posixpath.dirname(base)
+    if not base.startswith("/vsi"):
+        return posixpath.normpath(posixpath.join(folder, href))
+    while href.startswith(("./", "../")):  # by hand: two slashes mean something in GDAL's names
+        step, _, href = href.partition("/")
+        folder = posixpath.dirname(folder) if step == ".." else folder
+    return posixpath.join(folder, href)

@@ -1,0 +1,165 @@
+"""The part of the globe that the user asks for (`--bounds`), in pixels of any grid."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from osgeo import osr
+
+from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.grid import Grid, Window
+from s2rgb_mpi.inputs.warp.globe import Area, area_of, degrees, period, unbroken
+from s2rgb_mpi.inputs.warp.operation import ballpark_warning, choose_operation
+from s2rgb_mpi.inputs.warp.transform import Transform, lattice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from s2rgb_mpi.inputs.product import Operation
+
+osr.UseExceptions()
+
+ROUNDING = 1e-3
+"""Pixels by which what is meant as the edge of one may lie beside it."""
+
+_PARTS = 32
+"""The straight edges of the bounds are curves in another CRS: into so many parts they are cut."""
+
+
+class Bounds:
+    """West, south, east and north in some CRS.
+
+    Parameters
+    ----------
+    numbers : tuple of float
+        In units of the CRS. In a geographic one west may exceed east: across the antimeridian.
+    crs : str
+        As PROJ or GDAL name it.
+
+    Raises
+    ------
+    UsageError
+        The CRS is unknown, or the numbers are no bounds in it.
+    """
+
+    def __init__(self, numbers: tuple[float, float, float, float], crs: str) -> None:
+        self._numbers, self._crs = numbers, crs
+        reference = known_crs("--bounds-crs", crs)
+        west, south, east, north = numbers
+        turn = math.tau / reference.GetAngularUnits() if reference.IsGeographic() else 0.0
+        if west >= east:
+            east += turn
+            # What is wider than half the globe is rather west and east in the wrong order.
+            if not west < east < west + turn / 2:
+                raise UsageError(f"{self} must be west, south, east, north")
+        if turn and max(abs(south), abs(north)) > turn / 4:
+            raise UsageError(f"{self} must be west, south, east, north; {crs} ends at the poles")
+        steps = (east - west) / _PARTS, (north - south) / _PARTS
+        transform = (west, steps[0], 0.0, north, 0.0, -steps[1])
+        self._grid = Grid(reference.ExportToWkt(), transform, _PARTS, _PARTS)
+        self._operations: dict[str, Operation | None] = {}
+
+    def __str__(self) -> str:
+        return f"--bounds {' '.join(map(str, self._numbers))}"
+
+    @cached_property
+    def area(self) -> Area:
+        """Where they lie on the globe."""
+        area = area_of([self._grid])
+        if area is None:
+            raise UsageError(f"{self} do not lie on the globe; --bounds-crs is {self._crs}")
+        return area
+
+    def windows(self, grid: Grid) -> Iterator[Window]:
+        """List the smallest windows of whole pixels that hold the bounds.
+
+        Parameters
+        ----------
+        grid : Grid
+            Its size does not matter: windows may lie anywhere.
+
+        Yields
+        ------
+        Window
+            There are more than one where the CRS of the grid repeats itself, as a geographic one
+            does every 360 degrees; the first begins where that CRS has the west of the bounds.
+        """
+        transform = Transform(self._grid, grid, self._operation(grid))
+        points = transform.forward(lattice(Window(0, 0, _PARTS, _PARTS)))
+        if not np.isfinite(points).any():
+            raise UsageError(f"{self} lie where the CRS of the image is not defined")
+        turn = period(grid)
+        whole = unbroken(points, turn)
+        if turn is None:
+            yield window_of(whole)
+            return
+        begin = np.nan_to_num(np.round((points[:, 0, 0] - whole[:, 0, 0]) / turn))[0]
+        for shift in (begin, begin - 1, begin + 1):
+            yield window_of(whole + np.array([shift * turn, 0.0]))
+
+    def warnings(self, grid: Grid) -> tuple[str, ...]:
+        """Return what makes it doubtful where on a grid the bounds lie."""
+        operation = self._operation(grid)
+        if operation is None or not operation.is_ballpark:
+            return ()
+        return (ballpark_warning(f"--bounds-crs {self._crs}", operation),)
+
+    def _operation(self, grid: Grid) -> Operation | None:
+        """Return the operation from the CRS of the bounds to that of a grid."""
+        if grid.crs not in self._operations:
+            self._operations[grid.crs] = choose_operation([self._grid], grid, self.area)
+        return self._operations[grid.crs]
+
+    def nothing(self) -> UsageError:
+        """Return the error that says that no product lies there."""
+        return UsageError(f"{self} show nothing of the input")
+
+
+def known_crs(option: str, name: str) -> osr.SpatialReference:
+    """Look up a CRS by any name that PROJ or GDAL knows; name the option if it is unusable."""
+    reference = osr.SpatialReference()
+    try:
+        reference.SetFromUserInput(name)
+    except RuntimeError as error:
+        raise UsageError(f"{option} {name}: {' '.join(str(error).split())}") from error
+    check_horizontal(f"{option} {name}", reference)
+    return reference
+
+
+def check_horizontal(name: str, reference: osr.SpatialReference) -> None:
+    """Raise an error if a CRS does not place the pixels of an image on the globe.
+
+    Parameters
+    ----------
+    name : str
+        What the error calls the CRS.
+    reference : osr.SpatialReference
+        Heights alone, local coordinates and the axes through the centre of the earth (geocentric)
+        are CRS too.
+
+    Raises
+    ------
+    UsageError
+        It is neither geographic nor projected, or not one of the earth.
+    """
+    crs = reference.GetName()
+    if not (reference.IsGeographic() or reference.IsProjected()):
+        raise UsageError(f"{name}: {crs} is neither a geographic nor a projected CRS")
+    plane = Grid(reference.ExportToWkt(), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0), 1, 1)
+    try:
+        Transform(degrees(), plane)
+    except RuntimeError as error:  # as for those of the Moon
+        raise UsageError(f"{name}: no coordinate operation from WGS 84 to {crs}") from error
+
+
+def window_of(points: NDArray[np.float64]) -> Window:
+    """Return the smallest window of whole pixels that holds points; NaN is left out."""
+    known = points[np.isfinite(points).all(axis=-1)]
+    left, top = np.floor(known.min(axis=0) + ROUNDING).astype(int)
+    right, bottom = np.ceil(known.max(axis=0) - ROUNDING).astype(int)
+    return Window(int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top)))
