@@ -42,7 +42,7 @@ if "--survive" in sys.argv:  # Open MPI reads it when it starts; what it is for:
 try:
     from mpi4py import MPI
 
-    from s2rgb_mpi import advice, cli, coordinator, survival, waiting, worker, writer
+    from s2rgb_mpi import cli, coordinator, survival, waiting, worker, writer
     from s2rgb_mpi.claim import claim, clear
     from s2rgb_mpi.conclusion import About, conclude
     from s2rgb_mpi.errors import LostError, RankError, S2RGBError, StopError
@@ -51,6 +51,7 @@ try:
     from s2rgb_mpi.lock import SlurmStart
     from s2rgb_mpi.news import Orders, hand_in, tell
     from s2rgb_mpi.output import Output
+    from s2rgb_mpi.plan import describe
     from s2rgb_mpi.report.voice import Report
     from s2rgb_mpi.timing import Tally
 except (ImportError, MemoryError) as _error:
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.lock import Lock
     from s2rgb_mpi.news import Written
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.report.wanted import Wanted
 
 SECONDS_TO_TELL = 2.0
@@ -139,9 +140,9 @@ def prepare(
     for warning in coordinator.warnings(plan):
         report.warning(warning)
     if order.dry_run:
-        report.text(advice.describe(plan, size))
+        report.text(describe.describe(plan, size))
         if order.advise:
-            report.text(advice.advise(plan, argv, python=sys.executable))
+            report.text(describe.advise(plan, argv, python=sys.executable))
         return None, None
     order.wanted.check(order.job.output)
     report.listen(order.wanted)

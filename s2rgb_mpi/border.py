@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.grid import Window
-    from s2rgb_mpi.shares import Crossing
+    from s2rgb_mpi.plan.partition import Crossing
 
     Key = tuple[int, Window]
     """A cell: the number of its product, and its place there."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from s2rgb_mpi.lock import SlurmStart
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.plan import Plan
 
 
 class Claim(NamedTuple):

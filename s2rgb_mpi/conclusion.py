@@ -16,7 +16,7 @@ from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import OutputError
 from s2rgb_mpi.geotiff.quicklook import quicklook
 from s2rgb_mpi.image.radiometry import make_lut, statistics
-from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
+from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.report.account import Account, BandAccount
 from s2rgb_mpi.report.files import write
 from s2rgb_mpi.report.page import page
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.inputs.product import Band, Product, Warp
-    from s2rgb_mpi.job import Job
     from s2rgb_mpi.news import Written
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.job import Job
+    from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.report.voice import Report
     from s2rgb_mpi.report.wanted import Wanted
     from s2rgb_mpi.timing import Tally

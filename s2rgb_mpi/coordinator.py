@@ -27,7 +27,7 @@ from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
-from s2rgb_mpi.plan import make_plan
+from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.report.files import followed
 from s2rgb_mpi.waiting import until
 from s2rgb_mpi.watch import Watch
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.inputs.mosaic import Scene
     from s2rgb_mpi.inputs.product import Product
-    from s2rgb_mpi.job import Job
     from s2rgb_mpi.lock import Lock
     from s2rgb_mpi.news import Written
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.job import Job
+    from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.report.voice import Report
     from s2rgb_mpi.survival.survivors import Survivors
     from s2rgb_mpi.timing import Tally

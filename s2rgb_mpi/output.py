@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.image.block import Piece
     from s2rgb_mpi.inputs.product import Product
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.timing import Tally
 
 

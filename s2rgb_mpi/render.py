@@ -13,7 +13,7 @@ from s2rgb_mpi.image.checks import boa_offset, overlap
 from s2rgb_mpi.image.radiometry import RGBA, colour, make_lut, valid
 from s2rgb_mpi.inputs.files.remote import forget
 from s2rgb_mpi.inputs.reader import Memory, Source
-from s2rgb_mpi.memory import give_back
+from s2rgb_mpi.plan.memory import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.border import Border
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.inputs.mosaic import Cell
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.timing import Tally
 
 

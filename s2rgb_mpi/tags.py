@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from s2rgb_mpi.inputs.product import Product
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.plan import Plan
 
 # Names of ESA's products and of the items of catalogues; those of band files in SAFE products.
 _SENTINEL_2 = re.compile(r"S2[A-D]_|(L2A_)?T\d{2}[C-X][A-Z]{2}_\d{8}T\d{6}_")

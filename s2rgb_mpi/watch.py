@@ -10,7 +10,7 @@ from s2rgb_mpi.waiting import WakingClock
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.plan import Plan
 
 
 class Watch:

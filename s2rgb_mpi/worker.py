@@ -15,7 +15,7 @@ from s2rgb_mpi.image.block import Block, Kind, Piece, Tag, end_of_share, pack
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.overviews import Assembly, halve
 from s2rgb_mpi.image.radiometry import RGBA, histogram
-from s2rgb_mpi.memory import BLOCKS_IN_FLIGHT
+from s2rgb_mpi.plan.memory import BLOCKS_IN_FLIGHT
 from s2rgb_mpi.render import Renderer
 from s2rgb_mpi.waiting import until
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.border import Key
-    from s2rgb_mpi.plan import Plan
-    from s2rgb_mpi.shares import Crossing
+    from s2rgb_mpi.plan.partition import Crossing
+    from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.timing import Tally
 
 LARGEST_CAUSE = 2000

@@ -21,16 +21,16 @@ from s2rgb_mpi.image.block import (
     unpack,
     unpack_header,
 )
-from s2rgb_mpi.memory import RECEIVE_NBYTES
 from s2rgb_mpi.news import News
 from s2rgb_mpi.output import Output
+from s2rgb_mpi.plan.memory import RECEIVE_NBYTES
 from s2rgb_mpi.waiting import Patience, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from s2rgb_mpi.news import Written
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.timing import Tally
 
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from geotiffs import make_grid
-from s2rgb_mpi import advice
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Product
-from s2rgb_mpi.job import Job
-from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
-from s2rgb_mpi.plan import make_plan
+from s2rgb_mpi.plan import describe
+from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
+from s2rgb_mpi.plan.plan import make_plan
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def plan(tmp_path):
 
 @pytest.mark.parametrize(("size", "workers"), [(500, 1), (4096, 2), (10980, 15)])
 def test_workers_have_enough_to_do_in_even_shares(plan, size, workers):
-    assert advice.workers_for(plan(size)) == workers
+    assert describe.workers_for(plan(size)) == workers
 
 
 def test_memory_has_a_reserve_and_is_round(plan):
     made = plan(10980)
     shares = made.deal(15)
     most = max(worker_nbytes(made, shares), writer_nbytes(made, 15))
-    asked = advice.rank_nbytes(made, 15)
+    asked = describe.rank_nbytes(made, 15)
     assert 1.2 * most <= asked < 1.2 * most + 50e6
     assert asked % 50_000_000 == 0
 
@@ -49,7 +49,7 @@ def test_memory_is_enough_for_fewer_workers(tmp_path):
     aside = replace(grid, transform=(left + 35_000, dx, row_turn, top, col_turn, dy))
     products = [Product(name, (), at, (1024, 1024)) for name, at in (("A", grid), ("B", aside))]
     made = make_plan(Job(("A", "B"), (), tmp_path / "rgb.tif"), lay_out(products))
-    asked = advice.rank_nbytes(made, 9)
+    asked = describe.rank_nbytes(made, 9)
     needs = {worker_nbytes(made, made.deal(workers)) for workers in range(1, 10)}
     assert max(needs) > 1.02 * min(needs)  # or there is nothing to show
     assert max(needs) * 1.2 <= asked
@@ -58,7 +58,7 @@ def test_memory_is_enough_for_fewer_workers(tmp_path):
 def test_the_lines_are_for_a_shell(plan, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     argv = ["a product.SAFE", "-o", "it's.tif", "--dry-run", "--advise", "--html", "r.html"]
-    text = advice.advise(plan(10980), argv, python="/opt/py thon")
+    text = describe.advise(plan(10980), argv, python="/opt/py thon")
     lines = dict(re.split(" +", line, maxsplit=1) for line in text.splitlines())
     program = ["/opt/py thon", "-m", "s2rgb_mpi", "a product.SAFE", "-o", "it's.tif"]
     program += ["--html", "r.html"]

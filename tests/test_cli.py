@@ -9,8 +9,8 @@ from s2rgb_mpi import __version__, cli
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Exopp, Stretch, Tci
-from s2rgb_mpi.job import Job
 from s2rgb_mpi.options import make_parser
+from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.report.wanted import Wanted
 
 CONTRACT = Path(__file__).parents[2] / "shared" / "cli.md"

@@ -13,7 +13,7 @@ from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice
-from s2rgb_mpi.job import Job
+from s2rgb_mpi.plan.job import Job
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from s2rgb_mpi.memory import give_back
+from s2rgb_mpi.plan.memory import give_back
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

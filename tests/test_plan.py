@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from osgeo import gdal
 
 from geotiffs import PROFILES, make_grid, profile_id
-from s2rgb_mpi.advice import describe
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.image import block as wire
@@ -22,9 +21,10 @@ from s2rgb_mpi.image.profile import LOSSY, Profile
 from s2rgb_mpi.image.radiometry import Calibration, Stretch
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Band, Operation, Product, Warp
-from s2rgb_mpi.job import Job
-from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
-from s2rgb_mpi.plan import make_plan
+from s2rgb_mpi.plan.describe import describe
+from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
+from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks
 
@@ -169,7 +169,7 @@ def test_the_overviews_of_a_very_large_image_end_where_a_window_is_one_pixel(siz
 
 
 def test_windows_too_large_for_one_message_are_refused(monkeypatch):
-    monkeypatch.setattr("s2rgb_mpi.plan.LARGEST_PAYLOAD", 1_000_000)
+    monkeypatch.setattr("s2rgb_mpi.plan.plan.LARGEST_PAYLOAD", 1_000_000)
     with pytest.raises(PlanError, match="1024 x 1024 pixels are too large for one message"):
         plan_of(2048, 2048)
 

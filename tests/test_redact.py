@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 
 from accounts import make_account
 from geotiffs import make_grid
-from s2rgb_mpi import advice, journal
+from s2rgb_mpi import journal
 from s2rgb_mpi.claim import claim, clear
 from s2rgb_mpi.errors import InputError, RankError, ReadError, S2RGBError
 from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Band, Product
-from s2rgb_mpi.job import Job
-from s2rgb_mpi.plan import make_plan
+from s2rgb_mpi.plan import describe
+from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.redact import file_name, redact, shown
 from s2rgb_mpi.report.page import page
 from s2rgb_mpi.report.record import record
@@ -211,11 +212,11 @@ def test_which_bands_a_virtual_file_has_is_no_signature():
 def test_the_plan_and_the_advice_have_no_secrets_and_say_so(tmp_path):
     argv = ["https://h/item.json?sig=SECRET", "-o", "rgb.tif", "--dry-run", "--advise"]
     plan = plan_of(tmp_path, "?sig=SECRET", argv)
-    text = advice.describe(plan, 4) + advice.advise(plan, argv, python="python")
+    text = describe.describe(plan, 4) + describe.advise(plan, argv, python="python")
     assert "SECRET" not in text
     assert "mpirun -n 3 python -m s2rgb_mpi https://h/item.json -o rgb.tif" in text
     assert "put these back" in text
-    assert "put these back" not in advice.advise(plan, ["x.SAFE"], python="python")
+    assert "put these back" not in describe.advise(plan, ["x.SAFE"], python="python")
 
 
 def test_the_scripts_for_slurm_have_no_secrets():

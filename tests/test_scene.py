@@ -20,8 +20,8 @@ from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.inputs.mosaic import cells, lay_out
 from s2rgb_mpi.inputs.product import Band, Product
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
-from s2rgb_mpi.job import Job
-from s2rgb_mpi.plan import make_plan
+from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.timing import Tally
 
 places = st.tuples(st.integers(-150, 150), st.integers(-150, 150), *[st.integers(1, 130)] * 2)

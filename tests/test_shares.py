@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2rgb_mpi.shares import arrange, crossings, cut, in_common
+from s2rgb_mpi.plan.partition import arrange, crossings, cut, in_common
 
 costs = st.lists(st.integers(1, 1000), min_size=1, max_size=60).map(lambda c: dict(enumerate(c)))
 

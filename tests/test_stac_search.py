@@ -9,8 +9,8 @@ from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.stac.items import is_stac
-from s2rgb_mpi.job import Job
-from s2rgb_mpi.plan import make_plan
+from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.plan import make_plan
 from stac_items import BANDS, make_item, named, write_bands, write_json
 
 

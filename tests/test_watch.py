@@ -8,7 +8,7 @@ import pytest
 
 from s2rgb_mpi import watch
 from s2rgb_mpi.errors import SilenceError
-from s2rgb_mpi.plan import Plan
+from s2rgb_mpi.plan.plan import Plan
 from s2rgb_mpi.watch import Watch
 
 TIMEOUT = 60.0

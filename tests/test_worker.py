@@ -19,7 +19,7 @@ from s2rgb_mpi.image.block import Kind, Tag
 from s2rgb_mpi.image.checks.boa_offset import count
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.profile import Profile
-from s2rgb_mpi.job import Job
+from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.render import Renderer
 from s2rgb_mpi.timing import Tally
 from safe import read_dn

@@ -18,8 +18,8 @@ from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.image.profile import Profile
-from s2rgb_mpi.job import Job
 from s2rgb_mpi.output import Output
+from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks
 from safe import read_dn

@@ -13,7 +13,7 @@ from s2rgb_mpi.image.block import Tag
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.survival.comm import Comm, Request
 
 

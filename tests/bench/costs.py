@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.inputs import decode_cost
-from s2rgb_mpi.job import Job
+from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks
 

@@ -19,8 +19,8 @@ from s2rgb_mpi.image.radiometry import Stretch, colour, make_lut
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.opening import open_raster
 from s2rgb_mpi.inputs.safe import open_safe
-from s2rgb_mpi.job import Job
-from s2rgb_mpi.plan import make_plan
+from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.plan import make_plan
 
 PROFILES = [
     *(Profile(compress="deflate", level=level) for level in range(1, 10)),

@@ -33,15 +33,15 @@ from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.safe import open_safe
-from s2rgb_mpi.job import Job
-from s2rgb_mpi.plan import make_plan
+from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.timing import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from s2rgb_mpi.grid import Window
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.plan import Plan
 
 gdal.UseExceptions()
 

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi import __version__
-from s2rgb_mpi.edges import window_edge
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.geotiff.skeleton import made_by
 from s2rgb_mpi.grid import Window, interleave, reduced
@@ -20,8 +19,9 @@ from s2rgb_mpi.image.checks import boa_offset, overlap
 from s2rgb_mpi.image.overviews import whole_tiles
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.mosaic import cells, check_size
+from s2rgb_mpi.plan.partition import arrange, crossings, cut, in_common
+from s2rgb_mpi.plan.window_size import window_edge
 from s2rgb_mpi.redact import file_name, redact
-from s2rgb_mpi.shares import arrange, crossings, cut, in_common
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.mosaic import Cell, Scene
     from s2rgb_mpi.inputs.product import Warp
-    from s2rgb_mpi.job import Job
-    from s2rgb_mpi.shares import Crossing
+    from s2rgb_mpi.plan.job import Job
+    from s2rgb_mpi.plan.partition import Crossing
 
 
 @dataclass(frozen=True)

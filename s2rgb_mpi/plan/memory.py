@@ -6,17 +6,17 @@ import ctypes
 import math
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi.edges import LARGEST_SOURCE_BLOCK
 from s2rgb_mpi.image.block import header_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.warp.warper import WARP_CACHE_NBYTES, most_source_pixels
-from s2rgb_mpi.shares import in_common
+from s2rgb_mpi.plan.partition import in_common
+from s2rgb_mpi.plan.window_size import LARGEST_SOURCE_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.inputs.product import Product
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.plan import Plan
 
 LIBRARIES_NBYTES = 90_000_000
 """Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
-    from s2rgb_mpi.job import Job
+    from s2rgb_mpi.plan.job import Job
 
 LARGEST_SOURCE_BLOCK = 4096
 """Source blocks with longer edges are cut by windows: whole ones would not fit in memory."""

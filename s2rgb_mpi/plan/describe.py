@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi.memory import worker_nbytes, writer_nbytes
+from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.redact import shown
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.inputs.mosaic import Member
     from s2rgb_mpi.inputs.product import Warp
-    from s2rgb_mpi.plan import Plan
+    from s2rgb_mpi.plan.plan import Plan
 
 SHARE_MPX = 8.0
 """The least that a worker should have to do, millions of pixels: several times its start-up."""
