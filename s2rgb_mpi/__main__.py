@@ -43,14 +43,14 @@ try:
     from mpi4py import MPI
 
     from s2rgb_mpi import cli, coordinator, survival, waiting, worker, writer
-    from s2rgb_mpi.claim import claim, clear
     from s2rgb_mpi.conclusion import About, conclude
     from s2rgb_mpi.errors import LostError, RankError, S2RGBError, StopError
     from s2rgb_mpi.helpers import lend_a_hand
     from s2rgb_mpi.image.block import Tag
-    from s2rgb_mpi.lock import SlurmStart
     from s2rgb_mpi.news import Orders, hand_in, tell
-    from s2rgb_mpi.output import Output
+    from s2rgb_mpi.output.assembler import Output
+    from s2rgb_mpi.output.lock import SlurmStart
+    from s2rgb_mpi.output.workspace import claim, clear
     from s2rgb_mpi.plan import describe
     from s2rgb_mpi.report.voice import Report
     from s2rgb_mpi.timing import Tally
@@ -64,8 +64,8 @@ except (ImportError, MemoryError) as _error:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from s2rgb_mpi.lock import Lock
     from s2rgb_mpi.news import Written
+    from s2rgb_mpi.output.lock import Lock
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.report.wanted import Wanted
 

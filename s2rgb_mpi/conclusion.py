@@ -14,8 +14,8 @@ from osgeo import gdal
 
 from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import OutputError
-from s2rgb_mpi.geotiff.quicklook import quicklook
 from s2rgb_mpi.image.radiometry import make_lut, statistics
+from s2rgb_mpi.output.geotiff.quicklook import quicklook
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.report.account import Account, BandAccount
 from s2rgb_mpi.report.files import write

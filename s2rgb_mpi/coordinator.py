@@ -19,7 +19,6 @@ from s2rgb_mpi.errors import (
     StrictError,
     UsageError,
 )
-from s2rgb_mpi.geotiff.skeleton import check_codec
 from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.nodata import impossible
@@ -27,6 +26,7 @@ from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.output.geotiff.skeleton import check_codec
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.report.files import followed
 from s2rgb_mpi.waiting import until
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.inputs.mosaic import Scene
     from s2rgb_mpi.inputs.product import Product
-    from s2rgb_mpi.lock import Lock
     from s2rgb_mpi.news import Written
+    from s2rgb_mpi.output.lock import Lock
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.report.voice import Report

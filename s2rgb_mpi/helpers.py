@@ -26,7 +26,7 @@ from s2rgb_mpi.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from s2rgb_mpi.geotiff.copying import Copies
+    from s2rgb_mpi.output.geotiff.copying import Copies
     from s2rgb_mpi.timing import Tally
 
 LEAST_NBYTES = 16_000_000

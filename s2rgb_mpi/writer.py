@@ -22,7 +22,7 @@ from s2rgb_mpi.image.block import (
     unpack_header,
 )
 from s2rgb_mpi.news import News
-from s2rgb_mpi.output import Output
+from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.plan.memory import RECEIVE_NBYTES
 from s2rgb_mpi.waiting import Patience, until
 

@@ -10,12 +10,12 @@ import tifffile
 from numpy.typing import NDArray
 from osgeo import gdal, osr
 
-from s2rgb_mpi.geotiff.log import Layer, TileLog
-from s2rgb_mpi.geotiff.sealing import seal
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.overviews import halve
 from s2rgb_mpi.image.profile import CODECS, LAYOUTS, LOSSY, MASKS, Profile
+from s2rgb_mpi.output.geotiff.log import Layer, TileLog
+from s2rgb_mpi.output.geotiff.sealing import seal
 
 gdal.UseExceptions()
 osr.UseExceptions()

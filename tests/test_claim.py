@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from s2rgb_mpi.claim import claim, clear
 from s2rgb_mpi.errors import OutputError, StrictError, TakenError, UsageError
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Stretch, Tci
+from s2rgb_mpi.output.workspace import claim, clear
 from stopped import begin, largest_file, left, make_blocks, make_plan, resume, stop
 
 BEGUN = {".journal", ".lock", ".part", ".sealed"}

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from opened import open_safe
 from rasters import scene, write_raster
-from s2rgb_mpi import journal
 from s2rgb_mpi.errors import S2RGBError, UsageError
 from s2rgb_mpi.inputs.product import Product
 from s2rgb_mpi.inputs.stac.items import open_stac
+from s2rgb_mpi.output import journal
 from stac_items import BANDS, KEYS, make_item, write_bands
 from stopped import make_blocks, make_plan, stop
 

@@ -11,9 +11,9 @@ import pytest
 
 from s2rgb_mpi import helpers
 from s2rgb_mpi.errors import OutputError, SilenceError
-from s2rgb_mpi.geotiff.copying import Copies
 from s2rgb_mpi.helpers import Helpers, lend_a_hand
 from s2rgb_mpi.image.block import Tag
+from s2rgb_mpi.output.geotiff.copying import Copies
 from s2rgb_mpi.timing import Tally
 
 WRITER = 3

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from s2rgb_mpi import journal
 from s2rgb_mpi.errors import OutputError, ProtocolError, UsageError
 from s2rgb_mpi.image.block import Block, Kind, Piece
-from s2rgb_mpi.journal import COMMIT_NBYTES, COMMIT_SECONDS, Journal
+from s2rgb_mpi.output import journal
+from s2rgb_mpi.output.journal import COMMIT_NBYTES, COMMIT_SECONDS, Journal
 from stopped import begin, largest_file, left, make_blocks, make_plan, resume, stop
 
 HISTOGRAM = np.arange(3 * 256, dtype=np.uint32).reshape(3, 256)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from s2rgb_mpi.errors import OutputError, TakenError, UsageError
-from s2rgb_mpi.lock import REFRESH_SECONDS, STALE_SECONDS, Lock, SlurmStart
+from s2rgb_mpi.output.lock import REFRESH_SECONDS, STALE_SECONDS, Lock, SlurmStart
 from stopped import largest_file
 
 

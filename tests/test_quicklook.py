@@ -8,7 +8,7 @@ from osgeo import gdal
 
 import reference
 from s2rgb_mpi.errors import OutputError
-from s2rgb_mpi.geotiff.quicklook import quicklook
+from s2rgb_mpi.output.geotiff.quicklook import quicklook
 from safe import read_dn
 
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from accounts import make_account
 from geotiffs import make_grid
-from s2rgb_mpi import journal
-from s2rgb_mpi.claim import claim, clear
 from s2rgb_mpi.errors import InputError, RankError, ReadError, S2RGBError
 from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Band, Product
+from s2rgb_mpi.output import journal
+from s2rgb_mpi.output.workspace import claim, clear
 from s2rgb_mpi.plan import describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan

@@ -9,8 +9,8 @@ from osgeo import gdal
 from conftest import SMALL
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.image.radiometry import Tci
+from s2rgb_mpi.output.tags import tags
 from s2rgb_mpi.plan.job import Job
-from s2rgb_mpi.tags import tags
 
 
 @pytest.fixture

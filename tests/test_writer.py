@@ -12,13 +12,13 @@ from osgeo import gdal
 import reference
 from conftest import read_rgb
 from s2rgb_mpi import writer
-from s2rgb_mpi.claim import claim
 from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.image.profile import Profile
-from s2rgb_mpi.output import Output
+from s2rgb_mpi.output.assembler import Output
+from s2rgb_mpi.output.workspace import claim
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.timing import Tally
 from s2rgb_mpi.worker import blocks

@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from s2rgb_mpi.geotiff.quicklook import quicklook
+from s2rgb_mpi.output.geotiff.quicklook import quicklook
 from s2rgb_mpi.report import charts
 from s2rgb_mpi.timing import Span
 

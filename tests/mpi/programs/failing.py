@@ -15,8 +15,9 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[2]))
 
 from running import processes
-from s2rgb_mpi import __main__, claim, errors, output, render, worker
+from s2rgb_mpi import __main__, errors, render, worker
 from s2rgb_mpi.image import block as wire
+from s2rgb_mpi.output import assembler, workspace
 from s2rgb_mpi.report.voice import Report
 
 role, how, *arguments = sys.argv[1:]
@@ -90,9 +91,9 @@ PLACES = {
     "coordinator": (Report, "advance", 3),
     "worker at its start": (worker, "_Maker", 1),
     "worker": (render.Renderer, "render", 6),
-    "writer": (output.Output, "place", 4),
-    "writer at its start": (output, "TileLog", 1),
-    "writer at its end": (output.Output, "finish", 1),
+    "writer": (assembler.Output, "place", 4),
+    "writer at its start": (assembler, "TileLog", 1),
+    "writer at its end": (assembler.Output, "finish", 1),
 }
 """The function that breaks, and at which call."""
 
@@ -108,8 +109,8 @@ def broken(first, *rest, **named):
     return function(first, *rest, **named)
 
 
-setattr(output.Output, "look", output.Output.keep)  # noqa: B010  mypy takes no assignment to it
+setattr(assembler.Output, "look", assembler.Output.keep)  # noqa: B010  mypy takes no assignment to it
 if how == "read-only":
-    setattr(claim, "_remove", refuse)  # noqa: B010  mypy takes no assignment to a function
+    setattr(workspace, "_remove", refuse)  # noqa: B010  mypy takes no assignment to a function
 setattr(owner, name, broken)
 sys.exit(__main__.main(arguments))

@@ -6,7 +6,7 @@ import sys
 from mpi4py import MPI
 
 from s2rgb_mpi import __main__, helpers
-from s2rgb_mpi.geotiff.copying import Copies
+from s2rgb_mpi.output.geotiff.copying import Copies
 
 run = Copies.run
 

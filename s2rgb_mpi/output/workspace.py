@@ -16,14 +16,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from s2rgb_mpi import journal
 from s2rgb_mpi.errors import S2RGBError, StrictError, TakenError, UsageError, named
-from s2rgb_mpi.lock import Lock
+from s2rgb_mpi.output import journal
+from s2rgb_mpi.output.lock import Lock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from s2rgb_mpi.lock import SlurmStart
+    from s2rgb_mpi.output.lock import SlurmStart
     from s2rgb_mpi.plan.plan import Plan
 
 

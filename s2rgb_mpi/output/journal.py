@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.errors import ProtocolError, UsageError, named
-from s2rgb_mpi.geotiff.disk import write_all
 from s2rgb_mpi.image.block import Block, Header, Kind, pack_header, unpack, unpack_header
+from s2rgb_mpi.output.geotiff.disk import write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s2rgb_mpi import journal, signals
+from s2rgb_mpi import signals
 from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError, named
-from s2rgb_mpi.geotiff.copying import Copies
-from s2rgb_mpi.geotiff.log import Layer, TileLog
-from s2rgb_mpi.geotiff.sealing import seal
 from s2rgb_mpi.image.block import Block, Kind
 from s2rgb_mpi.image.checks.boa_offset import Counted, OffsetCheck
 from s2rgb_mpi.image.checks.overlap import SeamCheck
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.overviews import Assembly
 from s2rgb_mpi.image.radiometry import RGBA
-from s2rgb_mpi.journal import Journal
 from s2rgb_mpi.news import Written
-from s2rgb_mpi.tags import tags
+from s2rgb_mpi.output import journal
+from s2rgb_mpi.output.geotiff.copying import Copies
+from s2rgb_mpi.output.geotiff.log import Layer, TileLog
+from s2rgb_mpi.output.geotiff.sealing import seal
+from s2rgb_mpi.output.journal import Journal
+from s2rgb_mpi.output.tags import tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

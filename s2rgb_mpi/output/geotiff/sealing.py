@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from s2rgb_mpi.errors import named
-from s2rgb_mpi.geotiff.copying import Copies
-from s2rgb_mpi.geotiff.log import Layer, TileLog
-from s2rgb_mpi.geotiff.skeleton import fill, ghost_area, make_skeleton
 from s2rgb_mpi.image.radiometry import statistics
+from s2rgb_mpi.output.geotiff.copying import Copies
+from s2rgb_mpi.output.geotiff.log import Layer, TileLog
+from s2rgb_mpi.output.geotiff.skeleton import fill, ghost_area, make_skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from s2rgb_mpi.errors import named
-from s2rgb_mpi.geotiff.disk import FLUSH_NBYTES, begin_to_flush, check, write_all
+from s2rgb_mpi.output.geotiff.disk import FLUSH_NBYTES, begin_to_flush, check, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

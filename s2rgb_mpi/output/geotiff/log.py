@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.errors import OutputError, named
-from s2rgb_mpi.geotiff.disk import FLUSH_NBYTES, begin_to_flush, check, write_all
 from s2rgb_mpi.grid import reduced
+from s2rgb_mpi.output.geotiff.disk import FLUSH_NBYTES, begin_to_flush, check, write_all
 
 if TYPE_CHECKING:
     from pathlib import Path

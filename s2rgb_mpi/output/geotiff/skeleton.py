@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 from osgeo import gdal, osr
 
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.geotiff.log import Layer
+from s2rgb_mpi.output.geotiff.log import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
