@@ -43,7 +43,6 @@ try:
     from mpi4py import MPI
 
     from s2rgb_mpi import cli, coordinator, survival, waiting, worker, writer
-    from s2rgb_mpi.conclusion import About, conclude
     from s2rgb_mpi.errors import LostError, RankError, S2RGBError, StopError
     from s2rgb_mpi.helpers import lend_a_hand
     from s2rgb_mpi.image.block import Tag
@@ -52,7 +51,8 @@ try:
     from s2rgb_mpi.output.lock import SlurmStart
     from s2rgb_mpi.output.workspace import claim, clear
     from s2rgb_mpi.plan import describe
-    from s2rgb_mpi.report.voice import Report
+    from s2rgb_mpi.report.console import Report
+    from s2rgb_mpi.report.finish import About, conclude
     from s2rgb_mpi.timing import Tally
 except (ImportError, MemoryError) as _error:
     # As where too little memory is allowed: a traceback of every rank would hide it.
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.output.lock import Lock
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.report.wanted import Wanted
+    from s2rgb_mpi.report.outputs import Wanted
 
 SECONDS_TO_TELL = 2.0
 """How long a failed rank waits for rank 0 to hear it before it speaks itself."""

@@ -11,7 +11,7 @@ from s2rgb_mpi.image.profile import Profile, default_mask
 from s2rgb_mpi.image.radiometry import PRESETS, Curve, Stretch
 from s2rgb_mpi.options import make_job_parser, make_parser
 from s2rgb_mpi.plan.job import Job
-from s2rgb_mpi.report.wanted import Wanted
+from s2rgb_mpi.report.outputs import Wanted
 
 if TYPE_CHECKING:
     import argparse

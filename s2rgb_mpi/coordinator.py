@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.output.lock import Lock
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.report.voice import Report
+    from s2rgb_mpi.report.console import Report
     from s2rgb_mpi.survival.survivors import Survivors
     from s2rgb_mpi.timing import Tally
 

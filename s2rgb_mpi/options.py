@@ -14,7 +14,7 @@ from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.profile import CODECS, LAYOUTS, MASKS, OVERVIEWS, Profile
 from s2rgb_mpi.image.radiometry import PRESETS, Stretch
 from s2rgb_mpi.plan.job import ON_ERROR, RESAMPLINGS, Job
-from s2rgb_mpi.report.wanted import PROGRESS, Wanted
+from s2rgb_mpi.report.outputs import PROGRESS, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from s2rgb_mpi.report.account import Account, BandAccount
+from s2rgb_mpi.report.run_record import Account, BandAccount
 from s2rgb_mpi.timing import Span, Tally
 
 ROLES = ("coordinator", "worker", "worker", "writer")

@@ -11,7 +11,7 @@ from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Exopp, Stretch, Tci
 from s2rgb_mpi.options import make_parser
 from s2rgb_mpi.plan.job import Job
-from s2rgb_mpi.report.wanted import Wanted
+from s2rgb_mpi.report.outputs import Wanted
 
 CONTRACT = Path(__file__).parents[2] / "shared" / "cli.md"
 LEAST = ["S2A.SAFE", "-o", "rgb.tif"]

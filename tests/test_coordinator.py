@@ -17,7 +17,7 @@ from s2rgb_mpi.output.lock import Lock
 from s2rgb_mpi.plan.describe import describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import Plan
-from s2rgb_mpi.report.voice import Report
+from s2rgb_mpi.report.console import Report
 from s2rgb_mpi.timing import Span, Tally
 
 STEP = {"SLURM_STEP_ID": "0"}

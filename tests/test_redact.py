@@ -23,11 +23,11 @@ from s2rgb_mpi.plan import describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.redact import file_name, redact, shown
-from s2rgb_mpi.report.page import page
-from s2rgb_mpi.report.record import record
+from s2rgb_mpi.report.console import Report
+from s2rgb_mpi.report.html import page
+from s2rgb_mpi.report.json_report import record
+from s2rgb_mpi.report.outputs import Wanted
 from s2rgb_mpi.report.trace import trace
-from s2rgb_mpi.report.voice import Report
-from s2rgb_mpi.report.wanted import Wanted
 
 NAMES = {
     # what is given: what is shown of it

@@ -14,7 +14,7 @@ from s2rgb_mpi.timing import STAGES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from s2rgb_mpi.report.account import BandAccount
+    from s2rgb_mpi.report.run_record import BandAccount
     from s2rgb_mpi.timing import Span
 
 COLOURS = {

@@ -9,7 +9,7 @@ from s2rgb_mpi.timing import STAGES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from s2rgb_mpi.report.account import Account
+    from s2rgb_mpi.report.run_record import Account
     from s2rgb_mpi.timing import Tally
 
 

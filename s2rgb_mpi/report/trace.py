@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from s2rgb_mpi.report.account import Account
+    from s2rgb_mpi.report.run_record import Account
     from s2rgb_mpi.timing import Tally
 
 

@@ -19,7 +19,7 @@ from osgeo import gdal
 
 import reference
 from conftest import MPI_ENVIRONMENT, MPICH, MPIRUN, SMALL, read_rgb
-from s2rgb_mpi.report.record import schema
+from s2rgb_mpi.report.json_report import schema
 from s2rgb_mpi.timing import STAGES
 from safe import read_dn, write_safe
 

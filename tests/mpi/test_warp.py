@@ -11,7 +11,7 @@ from osgeo import gdal
 import reference
 from conftest import SMALL, read_rgb
 from rasters import scene, write_raster
-from s2rgb_mpi.report.record import schema
+from s2rgb_mpi.report.json_report import schema
 from safe import read_dn
 
 

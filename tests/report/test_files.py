@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from s2rgb_mpi.errors import OutputError, UsageError
-from s2rgb_mpi.report import wanted as wanted_module
+from s2rgb_mpi.report import outputs as wanted_module
 from s2rgb_mpi.report.files import write
-from s2rgb_mpi.report.wanted import Wanted
+from s2rgb_mpi.report.outputs import Wanted
 
 OUTPUT = Path("rgb.tif")
 

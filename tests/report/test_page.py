@@ -12,7 +12,7 @@ from osgeo import gdal, gdal_array
 
 from accounts import make_account
 from s2rgb_mpi.report import charts
-from s2rgb_mpi.report.page import page
+from s2rgb_mpi.report.html import page
 from s2rgb_mpi.report.summary import summary
 from s2rgb_mpi.timing import STAGES, Span
 

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from accounts import make_account, make_tally
-from s2rgb_mpi.report.record import VERSION, record, schema
+from s2rgb_mpi.report.json_report import VERSION, record, schema
 from s2rgb_mpi.timing import STAGES
 
 

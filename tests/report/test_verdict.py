@@ -3,7 +3,7 @@
 import pytest
 
 from accounts import make_tally
-from s2rgb_mpi.report.verdict import verdict
+from s2rgb_mpi.report.bottleneck import verdict
 
 WALL = 10.0
 

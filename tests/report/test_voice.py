@@ -13,8 +13,8 @@ import pytest
 
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.report import progress
-from s2rgb_mpi.report.voice import Report
-from s2rgb_mpi.report.wanted import Wanted
+from s2rgb_mpi.report.console import Report
+from s2rgb_mpi.report.outputs import Wanted
 
 PLACES = [(100 * number, 0, 100, 100) for number in range(100)]
 """100 windows of 10,000 pixels."""
@@ -189,13 +189,13 @@ def test_a_bar_shows_pixels_and_makes_room_for_lines(begin, capsys):
 
 
 def test_auto_is_a_bar_on_a_terminal_and_lines_elsewhere(begin, monkeypatch):
-    monkeypatch.setattr("s2rgb_mpi.report.voice.terminal", lambda: 100)
+    monkeypatch.setattr("s2rgb_mpi.report.console.terminal", lambda: 100)
     on_terminal = begin(progress="auto")
     assert on_terminal.bar is not None
     assert on_terminal.bar.ncols == 100
     on_terminal.close()
     assert on_terminal.bar is None
-    monkeypatch.setattr("s2rgb_mpi.report.voice.terminal", lambda: None)
+    monkeypatch.setattr("s2rgb_mpi.report.console.terminal", lambda: None)
     assert begin(progress="auto").bar is None
 
 

@@ -12,13 +12,13 @@ from collections import Counter
 from s2rgb_mpi import __main__, render
 
 from s2rgb_mpi.output import assembler  # isort: skip  before MPI, which it sets up
-from s2rgb_mpi.report import voice  # isort: skip
+from s2rgb_mpi.report import console  # isort: skip
 from s2rgb_mpi.survival import comm  # isort: skip
 
 from mpi4py import MPI  # isort: skip
 
 deaths, *arguments = sys.argv[1:]
-PLACES = [(render.Renderer, "render"), (assembler.Output, "place"), (voice.Report, "advance")]
+PLACES = [(render.Renderer, "render"), (assembler.Output, "place"), (console.Report, "advance")]
 calls: Counter[str] = Counter()
 comm.PART_NBYTES = 10_000  # so that every block of these small products comes in parts
 

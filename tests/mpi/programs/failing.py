@@ -18,7 +18,7 @@ from running import processes
 from s2rgb_mpi import __main__, errors, render, worker
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.output import assembler, workspace
-from s2rgb_mpi.report.voice import Report
+from s2rgb_mpi.report.console import Report
 
 role, how, *arguments = sys.argv[1:]
 

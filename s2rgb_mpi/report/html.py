@@ -15,7 +15,7 @@ from s2rgb_mpi.timing import STAGES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from s2rgb_mpi.report.account import Account
+    from s2rgb_mpi.report.run_record import Account
 
 
 def page(account: Account, quicklook: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from s2rgb_mpi.timing import STAGES
 
 if TYPE_CHECKING:
-    from s2rgb_mpi.report.account import Account, BandAccount
+    from s2rgb_mpi.report.run_record import Account, BandAccount
     from s2rgb_mpi.timing import Tally
 
 VERSION = 2

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import OutputError, UsageError
 from s2rgb_mpi.redact import redact
+from s2rgb_mpi.report.outputs import Wanted
 from s2rgb_mpi.report.progress import Lines, make_bar, terminal
-from s2rgb_mpi.report.wanted import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -17,10 +17,10 @@ from s2rgb_mpi.errors import OutputError
 from s2rgb_mpi.image.radiometry import make_lut, statistics
 from s2rgb_mpi.output.geotiff.quicklook import quicklook
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
-from s2rgb_mpi.report.account import Account, BandAccount
 from s2rgb_mpi.report.files import write
-from s2rgb_mpi.report.page import page
-from s2rgb_mpi.report.record import record
+from s2rgb_mpi.report.html import page
+from s2rgb_mpi.report.json_report import record
+from s2rgb_mpi.report.run_record import Account, BandAccount
 from s2rgb_mpi.report.summary import summary
 from s2rgb_mpi.report.trace import trace
 from s2rgb_mpi.timing import settle
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.report.voice import Report
-    from s2rgb_mpi.report.wanted import Wanted
+    from s2rgb_mpi.report.console import Report
+    from s2rgb_mpi.report.outputs import Wanted
     from s2rgb_mpi.timing import Tally
 
 

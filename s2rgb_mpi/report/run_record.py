@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.redact import redact, shown
-from s2rgb_mpi.report.verdict import Verdict, verdict
+from s2rgb_mpi.report.bottleneck import Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
