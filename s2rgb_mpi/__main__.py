@@ -42,15 +42,16 @@ if "--survive" in sys.argv:  # Open MPI reads it when it starts; what it is for:
 try:
     from mpi4py import MPI
 
-    from s2rgb_mpi import cli, coordinator, survival, waiting, worker, writer
+    from s2rgb_mpi.cli import parse
     from s2rgb_mpi.errors import LostError, RankError, S2RGBError, StopError
-    from s2rgb_mpi.helpers import lend_a_hand
     from s2rgb_mpi.image.block import Tag
-    from s2rgb_mpi.news import Orders, hand_in, tell
     from s2rgb_mpi.output.assembler import Output
     from s2rgb_mpi.output.lock import SlurmStart
     from s2rgb_mpi.output.workspace import claim, clear
     from s2rgb_mpi.plan import describe
+    from s2rgb_mpi.ranks import coordinator, loop, ulfm, worker, writer
+    from s2rgb_mpi.ranks.messages import Orders, hand_in, tell
+    from s2rgb_mpi.ranks.seal_helpers import lend_a_hand
     from s2rgb_mpi.report.console import Report
     from s2rgb_mpi.report.finish import About, conclude
     from s2rgb_mpi.timing import Tally
@@ -64,9 +65,9 @@ except (ImportError, MemoryError) as _error:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from s2rgb_mpi.news import Written
     from s2rgb_mpi.output.lock import Lock
     from s2rgb_mpi.plan.plan import Plan
+    from s2rgb_mpi.ranks.messages import Written
     from s2rgb_mpi.report.outputs import Wanted
 
 SECONDS_TO_TELL = 2.0
@@ -92,8 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else argv
     comm: Any
-    if survival.OPTION in arguments and survival.is_possible(os.environ):
-        comm = survival.Comm(MPI.COMM_WORLD)  # to duplicate it, nobody must be lost already
+    if ulfm.OPTION in arguments and ulfm.is_possible(os.environ):
+        comm = ulfm.Comm(MPI.COMM_WORLD)  # to duplicate it, nobody must be lost already
     else:
         comm = MPI.COMM_WORLD.Dup()  # our tags cannot meet anybody else's
     report = Report()
@@ -107,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             except S2RGBError as error:
                 refusal = error
             plan = orders and orders[0]  # known to the guard from here on
-        orders, refusal = waiting.broadcast(comm, (orders, refusal))
+        orders, refusal = loop.broadcast(comm, (orders, refusal))
         if refusal is not None:  # known to every rank
             if comm.rank == 0 and str(refusal):
                 report.error(refusal)
@@ -120,8 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop_all(comm, plan, error, report)
     finally:
         report.close()
-        if isinstance(comm, survival.Comm) and comm.code is not None:
-            survival.leave(comm)
+        if isinstance(comm, ulfm.Comm) and comm.code is not None:
+            ulfm.leave(comm)
 
 
 def prepare(
@@ -130,11 +131,11 @@ def prepare(
     """Read the command line, make the plan, and take the output; None if nothing is to be run."""
     coordinator.check_launch(size, os.environ)
     try:
-        order = cli.parse(argv)
+        order = parse.parse(argv)
     except SystemExit:  # --help or --version has been printed
         return None, None
     if order.job.survive:
-        survival.check(os.environ)
+        ulfm.check(os.environ)
     report.quiet = order.quiet
     plan = coordinator.prepare(order.job)
     for warning in coordinator.warnings(plan):
@@ -191,17 +192,17 @@ def run(
         owners = {number: rank for rank, share in enumerate(shares) for number in share}
         ranks = [owners.get(number, 0) for number in range(len(plan.windows))]
         report.start(plan.windows, ranks, plan.done)
-    share, common = waiting.scatter(comm, tasks)
-    waiting.everyone(comm)  # the one moment that the clocks of all machines have in common
+    share, common = loop.scatter(comm, tasks)
+    loop.everyone(comm)  # the one moment that the clocks of all machines have in common
     tally = Tally(roles[comm.rank], rank=comm.rank, spans=[] if wanted.spans else None)
-    survive = isinstance(comm, survival.Comm)
-    orders = (survival.Orders if survive else Orders)(comm)
+    survive = isinstance(comm, ulfm.Comm)
+    orders = (ulfm.Orders if survive else Orders)(comm)
     code, timeout = 0, plan.job.timeout
     if lock is not None:  # rank 0
         if comm.size == 1:
             written, tallies = run_alone(plan, share, report, tally, lock), [tally]
         else:
-            survivors = survival.Survivors(comm, plan, workers) if survive else None
+            survivors = ulfm.Survivors(comm, plan, workers) if survive else None
             hearing = coordinator.Coordinator(comm, report, plan, shares, lock, survivors=survivors)
             if comm.rank in workers:
                 worker.run(comm, plan, share, tally, crossings=common, attend=hearing.attend)
@@ -226,9 +227,9 @@ def run(
         if not survive:  # then nobody may need another
             lend_a_hand(comm, tally, orders.wait)
         hand_in(comm, tally.close(), timeout=timeout)
-    if isinstance(comm, survival.Comm):
-        return survival.part(comm, code)
-    return int(waiting.broadcast(comm, code))
+    if isinstance(comm, ulfm.Comm):
+        return ulfm.part(comm, code)
+    return int(loop.broadcast(comm, code))
 
 
 def run_alone(
@@ -283,14 +284,14 @@ def stop_all(comm: Any, plan: Plan | None, error: BaseException, report: Report)
     signals.ending()  # mpirun's own SIGTERM, for one
     code = error.exit_code if isinstance(error, S2RGBError) else S2RGBError.exit_code
     is_known = False
-    if isinstance(comm, survival.Comm):
+    if isinstance(comm, ulfm.Comm):
         comm.code = code
     try:
         is_known = say_why(comm, plan, error, report, code=code)
     finally:
-        if isinstance(comm, survival.Comm):
+        if isinstance(comm, ulfm.Comm):
             if not is_known:
-                survival.end_all(comm)
+                ulfm.end_all(comm)
         elif comm.size > 1:
             MPI.COMM_WORLD.Abort(code)  # on a duplicate MPICH and Intel MPI lose the code
     return code
@@ -310,8 +311,8 @@ def say_why(
     words = _words(error)
     if comm.size > 1 and not stopped and not isinstance(error, RankError | LostError):
         words = f"rank {comm.rank}: {words}"
-    if isinstance(comm, survival.Comm):
-        if survival.is_known(comm, error, words[-8000:], seconds=SECONDS_TO_TELL):
+    if isinstance(comm, ulfm.Comm):
+        if ulfm.is_known(comm, error, words[-8000:], seconds=SECONDS_TO_TELL):
             return True
     elif comm.rank:
         heard = tell(comm, Tag.FAILED, words[-8000:], code, seconds=SECONDS_TO_TELL)

@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.image.block import Block
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.output.workspace import claim, clear
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import Plan
+from s2rgb_mpi.ranks.coordinator import prepare
+from s2rgb_mpi.ranks.worker import blocks
 from s2rgb_mpi.timing import Tally
-from s2rgb_mpi.worker import blocks
 
 
 def make_plan(safe: Path, output: Path, *below: Path, **options: Any) -> Plan:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from s2rgb_mpi import __version__, cli
+from s2rgb_mpi import __version__
+from s2rgb_mpi.cli import parse
+from s2rgb_mpi.cli.options import make_parser
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Exopp, Stretch, Tci
-from s2rgb_mpi.options import make_parser
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.report.outputs import Wanted
 
@@ -19,12 +20,12 @@ OPTIONS = [action for action in make_parser()._actions if action.option_strings]
 
 
 def test_a_product_and_an_output_are_enough():
-    order = cli.parse(LEAST)
-    assert order == cli.Order(Job(("S2A.SAFE",), (), Path("rgb.tif")), dry_run=False, quiet=False)
+    order = parse.parse(LEAST)
+    assert order == parse.Order(Job(("S2A.SAFE",), (), Path("rgb.tif")), dry_run=False, quiet=False)
 
 
 def test_three_band_files_take_the_place_of_a_product():
-    job = cli.parse(["--rgb", "r.tif", "g.tif", "b.tif", "-o", "rgb.tif"]).job
+    job = parse.parse(["--rgb", "r.tif", "g.tif", "b.tif", "-o", "rgb.tif"]).job
     assert (job.products, job.rgb) == ((), (("r.tif", "g.tif", "b.tif"),))
 
 
@@ -65,13 +66,13 @@ def test_three_band_files_take_the_place_of_a_product():
     ],
 )
 def test_each_option_reaches_the_job(arguments, field, value):
-    assert getattr(cli.parse([*LEAST, *arguments]).job, field) == value
+    assert getattr(parse.parse([*LEAST, *arguments]).job, field) == value
 
 
 def test_how_to_go_about_it_is_no_part_of_the_job():
-    order = cli.parse([*LEAST, "--dry-run", "-q"])
+    order = parse.parse([*LEAST, "--dry-run", "-q"])
     assert (order.dry_run, order.quiet) == (True, True)
-    assert order.job == cli.parse(LEAST).job
+    assert order.job == parse.parse(LEAST).job
 
 
 @pytest.mark.parametrize(
@@ -88,9 +89,9 @@ def test_how_to_go_about_it_is_no_part_of_the_job():
     ],
 )
 def test_what_the_run_says_is_no_part_of_the_job(arguments, wanted):
-    order = cli.parse([*LEAST, *arguments])
+    order = parse.parse([*LEAST, *arguments])
     assert order.wanted == wanted
-    assert order.job == cli.parse(LEAST).job
+    assert order.job == parse.parse(LEAST).job
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_what_the_run_says_is_no_part_of_the_job(arguments, wanted):
 )
 def test_what_cannot_be_is_refused_in_one_line(arguments, words, capsys):
     with pytest.raises(UsageError) as caught:
-        cli.parse(arguments)
+        parse.parse(arguments)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert capsys.readouterr() == ("", "")
@@ -143,7 +144,7 @@ def test_what_cannot_be_is_refused_in_one_line(arguments, words, capsys):
 
 def help_text(capsys):
     with pytest.raises(SystemExit) as caught:
-        cli.parse(["--help"])
+        parse.parse(["--help"])
     assert caught.value.code == 0
     return capsys.readouterr().out
 
@@ -175,7 +176,7 @@ def test_help_says_the_exit_codes(capsys):
 
 def test_the_version_is_the_packages(capsys):
     with pytest.raises(SystemExit):
-        cli.parse(["--version"])
+        parse.parse(["--version"])
     assert capsys.readouterr().out == f"s2rgb_mpi {__version__}\n"
 
 

@@ -12,7 +12,6 @@ from osgeo import gdal
 
 from geotiffs import make_grid
 from opened import open_safe
-from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Calibration
@@ -21,6 +20,7 @@ from s2rgb_mpi.inputs.files.remote import is_far
 from s2rgb_mpi.inputs.opening import open_raster
 from s2rgb_mpi.inputs.product import Band, Product
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.ranks.coordinator import prepare
 from safe import write_safe
 
 SOT = b"\xff\x90\x00\x0a"

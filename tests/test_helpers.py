@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from s2rgb_mpi import helpers
 from s2rgb_mpi.errors import OutputError, SilenceError
-from s2rgb_mpi.helpers import Helpers, lend_a_hand
 from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.output.geotiff.copying import Copies
+from s2rgb_mpi.ranks import seal_helpers
+from s2rgb_mpi.ranks.seal_helpers import Helpers, lend_a_hand
 from s2rgb_mpi.timing import Tally
 
 WRITER = 3
@@ -65,7 +65,7 @@ def is_whole(copies):
 
 @pytest.fixture
 def post(monkeypatch):
-    monkeypatch.setattr(helpers, "LEAST_NBYTES", 10)
+    monkeypatch.setattr(seal_helpers, "LEAST_NBYTES", 10)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     return Post()
 
@@ -117,23 +117,23 @@ def test_those_elsewhere_are_let_go(post, seal, copies):
 
 def test_who_sees_another_file_under_the_name_says_no(seal, copies, monkeypatch):
     """As in a container: then the writer copies that part as well."""
-    monkeypatch.setattr(helpers, "sees", lambda *_: False)
+    monkeypatch.setattr(seal_helpers, "sees", lambda *_: False)
     seal()
     assert is_whole(copies)
 
 
 def test_files_are_told_apart_by_more_than_their_names(copies, tmp_path):
-    files = helpers.files_of(copies)
-    assert helpers.sees(copies, files)
+    files = seal_helpers.files_of(copies)
+    assert seal_helpers.sees(copies, files)
     (tmp_path / "other").write_bytes(copies.source.read_bytes())
     (tmp_path / "other").replace(copies.source)
-    assert not helpers.sees(copies, files)
+    assert not seal_helpers.sees(copies, files)
     copies.source.unlink()
-    assert not helpers.sees(copies, files)
+    assert not seal_helpers.sees(copies, files)
 
 
 def test_for_little_nobody_is_asked(seal, copies, monkeypatch):
-    monkeypatch.setattr(helpers, "LEAST_NBYTES", 121)
+    monkeypatch.setattr(seal_helpers, "LEAST_NBYTES", 121)
     assert helped(seal()) == []
     assert is_whole(copies)
 
@@ -156,7 +156,7 @@ def test_without_a_file_to_seal_all_are_let_go(post):
 
 
 def test_a_helper_that_is_silent_is_named(post, copies):
-    post.boxes[1, WRITER, Tag.HERE].append(helpers.machine())
+    post.boxes[1, WRITER, Tag.HERE].append(seal_helpers.machine())
     words = "rank 1 has said nothing for 0.05 s .--timeout. while the image is sealed"
     with pytest.raises(SilenceError, match=words):
         Helpers(post.of(WRITER), [1], 0.05, lambda: None).copy(copies)
@@ -164,7 +164,7 @@ def test_a_helper_that_is_silent_is_named(post, copies):
 
 def test_what_a_helper_cannot_copy_ends_it(post, copies):
     os.truncate(copies.source, 40)
-    post.boxes[WRITER, 1, Tag.COPY].append((copies, helpers.files_of(copies)))
+    post.boxes[WRITER, 1, Tag.COPY].append((copies, seal_helpers.files_of(copies)))
     with pytest.raises(OutputError, match="10 bytes at 110 are not there any more"):
         lend_a_hand(post.of(1), Tally("worker"), lambda: None)
 

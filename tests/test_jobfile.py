@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from s2rgb_mpi import cli
+from s2rgb_mpi.cli import parse
 from s2rgb_mpi.errors import UsageError
 
 WHOLE = """
@@ -47,13 +47,13 @@ def file(tmp_path):
 
 
 def test_a_file_is_as_good_as_the_command_line(file):
-    assert cli.parse(["--job", file(WHOLE)]) == cli.parse(SAME)
+    assert parse.parse(["--job", file(WHOLE)]) == parse.parse(SAME)
 
 
 def test_the_command_line_wins(file):
     options = ["--level", "9", "-o", "other.tif", "--offset", "auto", "--overwrite"]
-    order = cli.parse([*options, "--job", file(WHOLE)])
-    assert order == cli.parse([*SAME, *options])
+    order = parse.parse([*options, "--job", file(WHOLE)])
+    assert order == parse.parse([*SAME, *options])
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_the_command_line_wins(file):
     "there", ['products = ["a", "b"]', 'products = "a"', 'rgb = ["1", "2", "3"]']
 )
 def test_inputs_on_the_command_line_replace_those_of_the_file(file, inputs, there):
-    order = cli.parse(["--job", file(f'{there}\noutput = "o.tif"'), *inputs])
-    assert order == cli.parse([*inputs, "-o", "o.tif"])
+    order = parse.parse(["--job", file(f'{there}\noutput = "o.tif"'), *inputs])
+    assert order == parse.parse([*inputs, "-o", "o.tif"])
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_inputs_on_the_command_line_replace_those_of_the_file(file, inputs, ther
 )
 def test_options_of_several_values_are_lists(file, text, words):
     path = file(f'output = "rgb.tif"\n{text}')
-    assert cli.parse(["--job", path]) == cli.parse([*words, "-o", "rgb.tif"])
+    assert parse.parse(["--job", path]) == parse.parse([*words, "-o", "rgb.tif"])
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_options_of_several_values_are_lists(file, text, words):
 def test_what_is_wrong_in_the_file_is_one_line_with_its_name(file, text, words):
     path = file(text)
     with pytest.raises(UsageError) as caught:
-        cli.parse(["--job", path, "a.SAFE", "-o", "rgb.tif"])
+        parse.parse(["--job", path, "a.SAFE", "-o", "rgb.tif"])
     line = str(caught.value)
     assert line.startswith(f"{path}: {words}")
     assert line.count(path) == 1
@@ -122,17 +122,17 @@ def test_what_no_text_editor_writes_is_not_toml(tmp_path, content):
     path = tmp_path / "job.toml"
     path.write_bytes(content)
     with pytest.raises(UsageError, match="not TOML"):
-        cli.parse(["--job", str(path)])
+        parse.parse(["--job", str(path)])
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     path = tmp_path / "job.toml"
     with pytest.raises(UsageError, match=f"^{path}: No such file or directory$"):
-        cli.parse(["--job", str(path)])
+        parse.parse(["--job", str(path)])
 
 
 def test_a_file_without_an_output_needs_one_on_the_command_line(file):
     path = file('products = "a.SAFE"')
-    assert cli.parse(["--job", path, "-o", "rgb.tif"]).job.output == Path("rgb.tif")
+    assert parse.parse(["--job", path, "-o", "rgb.tif"]).job.output == Path("rgb.tif")
     with pytest.raises(UsageError, match="required: -o/--output"):
-        cli.parse(["--job", path])
+        parse.parse(["--job", path])

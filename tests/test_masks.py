@@ -9,7 +9,6 @@ from osgeo import gdal
 
 from opened import open_safe, whole_dn
 from rasters import add_mask, scene, write_item, write_raster
-from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.product import Choice
@@ -17,6 +16,7 @@ from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.stac.items import open_stac
 from s2rgb_mpi.plan.describe import describe
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.ranks.coordinator import prepare
 
 BANDS = ("B04", "B03", "B02")
 NAN = float("nan")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from s2rgb_mpi.image.block import Block, Kind, Piece, Tag
-from s2rgb_mpi.news import NEWS_WINDOWS, News, Orders, Written, hand_in
+from s2rgb_mpi.ranks.messages import NEWS_WINDOWS, News, Orders, Written, hand_in
 from s2rgb_mpi.timing import Tally
 
 HEARING = 32_768
@@ -92,7 +92,9 @@ def test_a_tally_follows_its_size():
 
 def test_who_has_no_windows_left_is_heard_once_a_second(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("s2rgb_mpi.news.WakingClock", lambda: SimpleNamespace(now=lambda: now[0]))
+    monkeypatch.setattr(
+        "s2rgb_mpi.ranks.messages.WakingClock", lambda: SimpleNamespace(now=lambda: now[0])
+    )
     line = Line(looks=3)
     orders = Orders(line)
     heard = []
@@ -106,7 +108,9 @@ def test_who_has_no_windows_left_is_heard_once_a_second(monkeypatch):
 
 def test_a_beat_is_not_sent_before_the_last_one_is_heard(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("s2rgb_mpi.news.WakingClock", lambda: SimpleNamespace(now=lambda: now[0]))
+    monkeypatch.setattr(
+        "s2rgb_mpi.ranks.messages.WakingClock", lambda: SimpleNamespace(now=lambda: now[0])
+    )
     line = Line(looks=5)
     orders = Orders(line)
     for second in range(2, 8):

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from osgeo import gdal
 
 from geotiffs import PROFILES, make_grid, profile_id
-from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.image.overviews import Assembly
@@ -25,8 +24,9 @@ from s2rgb_mpi.plan.describe import describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.plan.plan import make_plan
+from s2rgb_mpi.ranks.coordinator import prepare
+from s2rgb_mpi.ranks.worker import blocks
 from s2rgb_mpi.timing import Tally
-from s2rgb_mpi.worker import blocks
 
 BANDS = tuple(Band(name, f"{name}.jp2", Calibration()) for name in ("B04", "B03", "B02"))
 

@@ -15,8 +15,8 @@ from osgeo import gdal
 from conftest import SMALL
 from geotiffs import PROFILES, picture, write
 from readers.table import CLOSE, CODECS, DOCUMENT, READERS, WRONG, Reader, updated
+from s2rgb_mpi.cli.options import make_parser
 from s2rgb_mpi.image.profile import Profile
-from s2rgb_mpi.options import make_parser
 from s2rgb_mpi.output.geotiff import sealing
 
 gdal.UseExceptions()

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from osgeo import osr
 
 from geotiffs import TRANSFORM, make_grid
-from s2rgb_mpi import render
 from s2rgb_mpi.errors import InputError, PlanError, UsageError
 from s2rgb_mpi.grid import Grid, Window
 from s2rgb_mpi.image.profile import Profile
@@ -22,6 +21,7 @@ from s2rgb_mpi.inputs.product import Band, Product
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan
+from s2rgb_mpi.ranks import render
 from s2rgb_mpi.timing import Tally
 
 places = st.tuples(st.integers(-150, 150), st.integers(-150, 150), *[st.integers(1, 130)] * 2)

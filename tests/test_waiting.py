@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from s2rgb_mpi.waiting import (
+from s2rgb_mpi.ranks.loop import (
     LONGEST_IDLE_SLEEP,
     LONGEST_SLEEP,
     PART_OF_WAIT,

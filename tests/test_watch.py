@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
-from s2rgb_mpi import watch
 from s2rgb_mpi.errors import SilenceError
 from s2rgb_mpi.plan.plan import Plan
-from s2rgb_mpi.watch import Watch
+from s2rgb_mpi.ranks import liveness
+from s2rgb_mpi.ranks.liveness import Watch
 
 TIMEOUT = 60.0
 WINDOWS = [(0, 0, 8, 8), (8, 0, 8, 8), (0, 8, 8, 8), (8, 8, 8, 8)]
@@ -27,7 +27,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(watch, "WakingClock", lambda: clock)
+    monkeypatch.setattr(liveness, "WakingClock", lambda: clock)
     return clock
 
 

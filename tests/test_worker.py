@@ -11,8 +11,6 @@ from osgeo import gdal
 
 import reference
 from geotiffs import make_grid, rgba
-from s2rgb_mpi import worker
-from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.image.block import Kind, Tag
@@ -20,7 +18,9 @@ from s2rgb_mpi.image.checks.boa_offset import count
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.plan.job import Job
-from s2rgb_mpi.render import Renderer
+from s2rgb_mpi.ranks import worker
+from s2rgb_mpi.ranks.coordinator import prepare
+from s2rgb_mpi.ranks.render import Renderer
 from s2rgb_mpi.timing import Tally
 from safe import read_dn
 

@@ -11,8 +11,6 @@ from osgeo import gdal
 
 import reference
 from conftest import read_rgb
-from s2rgb_mpi import writer
-from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.image.block import Tag
@@ -20,8 +18,10 @@ from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.output.workspace import claim
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.ranks import writer
+from s2rgb_mpi.ranks.coordinator import prepare
+from s2rgb_mpi.ranks.worker import blocks
 from s2rgb_mpi.timing import Tally
-from s2rgb_mpi.worker import blocks
 from safe import read_dn
 
 

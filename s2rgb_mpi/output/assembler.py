@@ -16,13 +16,13 @@ from s2rgb_mpi.image.checks.overlap import SeamCheck
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.overviews import Assembly
 from s2rgb_mpi.image.radiometry import RGBA
-from s2rgb_mpi.news import Written
 from s2rgb_mpi.output import journal
 from s2rgb_mpi.output.geotiff.copying import Copies
 from s2rgb_mpi.output.geotiff.log import Layer, TileLog
 from s2rgb_mpi.output.geotiff.sealing import seal
 from s2rgb_mpi.output.journal import Journal
 from s2rgb_mpi.output.tags import tags
+from s2rgb_mpi.ranks.messages import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.inputs.product import Band, Product, Warp
-    from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.plan import Plan
+    from s2rgb_mpi.ranks.messages import Written
     from s2rgb_mpi.report.console import Report
     from s2rgb_mpi.report.outputs import Wanted
     from s2rgb_mpi.timing import Tally

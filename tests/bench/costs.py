@@ -18,11 +18,11 @@ os.environ.update(GDAL_NUM_THREADS="1", OPJ_NUM_THREADS="1", GDAL_CACHEMAX="16")
 import numpy as np
 from numpy.typing import NDArray
 
-from s2rgb_mpi.coordinator import prepare
 from s2rgb_mpi.inputs import decode_cost
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.ranks.coordinator import prepare
+from s2rgb_mpi.ranks.worker import blocks
 from s2rgb_mpi.timing import Tally
-from s2rgb_mpi.worker import blocks
 
 
 def main() -> None:

@@ -26,7 +26,6 @@ os.environ.update(GDAL_NUM_THREADS="1", OPJ_NUM_THREADS="1", GDAL_CACHEMAX="16")
 import numpy as np
 from osgeo import gdal, osr
 
-from s2rgb_mpi import worker
 from s2rgb_mpi.image.block import Block, Kind, Piece
 from s2rgb_mpi.image.overviews import Assembly
 from s2rgb_mpi.image.profile import Profile
@@ -35,6 +34,7 @@ from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.safe import open_safe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan
+from s2rgb_mpi.ranks import worker
 from s2rgb_mpi.timing import Tally
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ class _Tape:
 def play(record_path: Path, scene: Path, output: Path, report: Path, layout: str) -> int:
     """Be one rank of the program, but for the pixels."""
     from s2rgb_mpi import __main__ as program  # noqa: PLC0415  MPI starts here
-    from s2rgb_mpi import coordinator  # noqa: PLC0415
+    from s2rgb_mpi.ranks import coordinator  # noqa: PLC0415
 
     tape = _Tape(record_path)
     worker.blocks = tape.blocks

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from s2rgb_mpi.waiting import LONGEST_SLEEP
+from s2rgb_mpi.ranks.loop import LONGEST_SLEEP
 
 IDLE = (str(Path(__file__).parent / "programs" / "idle.py"),)
 

@@ -9,11 +9,11 @@ import signal
 import sys
 from collections import Counter
 
-from s2rgb_mpi import __main__, render
-
-from s2rgb_mpi.output import assembler  # isort: skip  before MPI, which it sets up
+from s2rgb_mpi import __main__  # isort: skip  before MPI, which it sets up
+from s2rgb_mpi.output import assembler  # isort: skip
+from s2rgb_mpi.ranks import render  # isort: skip
+from s2rgb_mpi.ranks.ulfm import comm  # isort: skip
 from s2rgb_mpi.report import console  # isort: skip
-from s2rgb_mpi.survival import comm  # isort: skip
 
 from mpi4py import MPI  # isort: skip
 

@@ -15,9 +15,10 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[2]))
 
 from running import processes
-from s2rgb_mpi import __main__, errors, render, worker
+from s2rgb_mpi import __main__, errors
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.output import assembler, workspace
+from s2rgb_mpi.ranks import render, worker
 from s2rgb_mpi.report.console import Report
 
 role, how, *arguments = sys.argv[1:]

@@ -15,7 +15,7 @@ mpi4py.rc.initialize = False  # each process does that for itself
 
 from mpi4py import MPI  # noqa: E402
 
-from s2rgb_mpi import __main__
+from s2rgb_mpi import __main__  # noqa: E402
 from s2rgb_mpi.output import journal  # noqa: E402
 
 seconds, said = sys.argv[1:]

@@ -5,8 +5,9 @@ import sys
 
 from mpi4py import MPI
 
-from s2rgb_mpi import __main__, helpers
+from s2rgb_mpi import __main__
 from s2rgb_mpi.output.geotiff.copying import Copies
+from s2rgb_mpi.ranks import seal_helpers
 
 run = Copies.run
 
@@ -20,5 +21,5 @@ def told(copies, attend):
 
 setattr(Copies, "run", told)  # noqa: B010  mypy takes no assignment to a method
 setattr(os, "cpu_count", lambda: 100)  # noqa: B010  nor to a function
-helpers.LEAST_NBYTES = 1
+seal_helpers.LEAST_NBYTES = 1
 sys.exit(__main__.main(sys.argv[1:]))

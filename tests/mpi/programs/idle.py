@@ -5,7 +5,8 @@ import sys
 import time
 from functools import partial
 
-from s2rgb_mpi import __main__, coordinator, worker, writer
+from s2rgb_mpi import __main__
+from s2rgb_mpi.ranks import coordinator, worker, writer
 
 SECONDS = float(sys.argv[1])
 

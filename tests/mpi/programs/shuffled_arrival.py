@@ -3,7 +3,8 @@
 import random
 import sys
 
-from s2rgb_mpi import __main__, writer
+from s2rgb_mpi import __main__
+from s2rgb_mpi.ranks import writer
 
 receive = writer.receive
 

@@ -9,7 +9,8 @@ import time
 
 from mpi4py import MPI
 
-from s2rgb_mpi import __main__, signals, worker
+from s2rgb_mpi import __main__, signals
+from s2rgb_mpi.ranks import worker
 
 WINDOWS = 2
 blocks = worker.blocks

@@ -10,7 +10,6 @@ import numpy as np
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import LostError, RankError, StopError
-from s2rgb_mpi.helpers import Helpers
 from s2rgb_mpi.image.block import (
     END_OF_SHARE,
     STOPPED,
@@ -21,16 +20,17 @@ from s2rgb_mpi.image.block import (
     unpack,
     unpack_header,
 )
-from s2rgb_mpi.news import News
 from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.plan.memory import RECEIVE_NBYTES
-from s2rgb_mpi.waiting import Patience, until
+from s2rgb_mpi.ranks.loop import Patience, until
+from s2rgb_mpi.ranks.messages import News
+from s2rgb_mpi.ranks.seal_helpers import Helpers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from s2rgb_mpi.news import Written
     from s2rgb_mpi.plan.plan import Plan
+    from s2rgb_mpi.ranks.messages import Written
     from s2rgb_mpi.timing import Tally
 
 

@@ -28,21 +28,21 @@ from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
 from s2rgb_mpi.output.geotiff.skeleton import check_codec
 from s2rgb_mpi.plan.plan import make_plan
+from s2rgb_mpi.ranks.liveness import Watch
+from s2rgb_mpi.ranks.loop import until
 from s2rgb_mpi.report.files import followed
-from s2rgb_mpi.waiting import until
-from s2rgb_mpi.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from s2rgb_mpi.inputs.mosaic import Scene
     from s2rgb_mpi.inputs.product import Product
-    from s2rgb_mpi.news import Written
     from s2rgb_mpi.output.lock import Lock
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.plan import Plan
+    from s2rgb_mpi.ranks.messages import Written
+    from s2rgb_mpi.ranks.ulfm.survivors import Survivors
     from s2rgb_mpi.report.console import Report
-    from s2rgb_mpi.survival.survivors import Survivors
     from s2rgb_mpi.timing import Tally
 
 _LAUNCHERS = (

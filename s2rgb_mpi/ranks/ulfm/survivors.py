@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.survival.comm import Comm, Request
+    from s2rgb_mpi.ranks.ulfm.comm import Comm, Request
 
 
 class Survivors:

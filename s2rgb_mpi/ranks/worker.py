@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2rgb_mpi import signals
-from s2rgb_mpi.border import Border
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.image.block import Block, Kind, Piece, Tag, end_of_share, pack
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.overviews import Assembly, halve
 from s2rgb_mpi.image.radiometry import RGBA, histogram
 from s2rgb_mpi.plan.memory import BLOCKS_IN_FLIGHT
-from s2rgb_mpi.render import Renderer
-from s2rgb_mpi.waiting import until
+from s2rgb_mpi.ranks.cell_exchange import Border
+from s2rgb_mpi.ranks.loop import until
+from s2rgb_mpi.ranks.render import Renderer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.border import Key
     from s2rgb_mpi.plan.partition import Crossing
     from s2rgb_mpi.plan.plan import Plan
+    from s2rgb_mpi.ranks.cell_exchange import Key
     from s2rgb_mpi.timing import Tally
 
 LARGEST_CAUSE = 2000

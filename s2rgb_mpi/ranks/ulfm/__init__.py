@@ -14,10 +14,10 @@ was measured of it, with Open MPI 5 under ``mpirun --with-ft ulfm``, and what is
 No worker may wait for another: cells that show in two shares are read by both (no border).
 """
 
-from s2rgb_mpi.survival.comm import OPTION, Comm, check, is_possible
-from s2rgb_mpi.survival.ending import end_all, is_known, leave, part
-from s2rgb_mpi.survival.orders import Orders
-from s2rgb_mpi.survival.survivors import Survivors
+from s2rgb_mpi.ranks.ulfm.comm import OPTION, Comm, check, is_possible
+from s2rgb_mpi.ranks.ulfm.ending import end_all, is_known, leave, part
+from s2rgb_mpi.ranks.ulfm.orders import Orders
+from s2rgb_mpi.ranks.ulfm.survivors import Survivors
 
 __all__ = [
     "OPTION",

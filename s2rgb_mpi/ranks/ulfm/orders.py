@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from s2rgb_mpi import news, signals
+from s2rgb_mpi import signals
 from s2rgb_mpi.errors import RankError
 from s2rgb_mpi.image.block import Tag
-from s2rgb_mpi.waiting import until
+from s2rgb_mpi.ranks import messages
+from s2rgb_mpi.ranks.loop import until
 
 
-class Orders(news.Orders):
+class Orders(messages.Orders):
     """What rank 0 tells another rank besides: further windows, and when to leave."""
 
     def __init__(self, comm: Any) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi import jobfile
+from s2rgb_mpi.cli import jobfile
+from s2rgb_mpi.cli.options import make_job_parser, make_parser
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.profile import Profile, default_mask
 from s2rgb_mpi.image.radiometry import PRESETS, Curve, Stretch
-from s2rgb_mpi.options import make_job_parser, make_parser
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.report.outputs import Wanted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import SilenceError
-from s2rgb_mpi.waiting import WakingClock
+from s2rgb_mpi.ranks.loop import WakingClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from s2rgb_mpi import signals
 from s2rgb_mpi.image.block import Block, Kind, Piece, Tag, pack_message, unpack_message
 from s2rgb_mpi.image.checks import boa_offset
 from s2rgb_mpi.image.radiometry import RGBA
-from s2rgb_mpi.waiting import until
+from s2rgb_mpi.ranks.loop import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

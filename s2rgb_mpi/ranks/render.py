@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from s2rgb_mpi.border import Part
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.image.checks import boa_offset, overlap
 from s2rgb_mpi.image.radiometry import RGBA, colour, make_lut, valid
 from s2rgb_mpi.inputs.files.remote import forget
 from s2rgb_mpi.inputs.reader import Memory, Source
 from s2rgb_mpi.plan.memory import give_back
+from s2rgb_mpi.ranks.cell_exchange import Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.border import Border
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.inputs.mosaic import Cell
     from s2rgb_mpi.plan.plan import Plan
+    from s2rgb_mpi.ranks.cell_exchange import Border
     from s2rgb_mpi.timing import Tally
 
 

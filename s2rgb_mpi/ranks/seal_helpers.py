@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import OutputError, SilenceError, named
 from s2rgb_mpi.image.block import Tag
-from s2rgb_mpi.waiting import until
+from s2rgb_mpi.ranks.loop import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

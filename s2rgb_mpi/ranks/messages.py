@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import SilenceError
 from s2rgb_mpi.image.block import Tag
-from s2rgb_mpi.waiting import WakingClock, until
+from s2rgb_mpi.ranks.loop import WakingClock, until
 
 if TYPE_CHECKING:
     import numpy as np

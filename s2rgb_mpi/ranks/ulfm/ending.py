@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from s2rgb_mpi.errors import LostError, RankError
 from s2rgb_mpi.image.block import Tag
-from s2rgb_mpi.survival.orders import Orders
-from s2rgb_mpi.waiting import until
+from s2rgb_mpi.ranks.loop import until
+from s2rgb_mpi.ranks.ulfm.orders import Orders
 
 if TYPE_CHECKING:
-    from s2rgb_mpi.survival.comm import Comm, Request
+    from s2rgb_mpi.ranks.ulfm.comm import Comm, Request
 
 SECONDS_TO_END = 30.0
 """What ranks have to finish a window in, or their imports on a busy machine, before the launcher is

@@ -1,0 +1,1 @@
+"""The command line: every option (`options`), job files (`jobfile`), and the job they `parse` to."""
