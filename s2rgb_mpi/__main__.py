@@ -40,6 +40,7 @@ if "--survive" in sys.argv:  # Open MPI reads it when it starts; what it is for:
     os.environ.setdefault("OMPI_MCA_btl_tcp_eager_limit", str(4 * 2**20))
 
 try:
+    import mpi4py
     from mpi4py import MPI
 
     from s2rgb_mpi.cli import parse
@@ -48,8 +49,9 @@ try:
     from s2rgb_mpi.output.assembler import Output
     from s2rgb_mpi.output.lock import SlurmStart
     from s2rgb_mpi.output.workspace import claim, clear
-    from s2rgb_mpi.plan import describe
+    from s2rgb_mpi.plan import describe, prepare
     from s2rgb_mpi.ranks import coordinator, loop, ulfm, worker, writer
+    from s2rgb_mpi.ranks.launch import check_launch
     from s2rgb_mpi.ranks.messages import Orders, hand_in, tell
     from s2rgb_mpi.ranks.seal_helpers import lend_a_hand
     from s2rgb_mpi.report.console import Report
@@ -65,9 +67,9 @@ except (ImportError, MemoryError) as _error:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from s2rgb_mpi.output.assembler import Written
     from s2rgb_mpi.output.lock import Lock
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.ranks.messages import Written
     from s2rgb_mpi.report.outputs import Wanted
 
 SECONDS_TO_TELL = 2.0
@@ -99,12 +101,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         comm = MPI.COMM_WORLD.Dup()  # our tags cannot meet anybody else's
     report = Report()
     plan = None
-    about = About(arguments, MPI.Get_library_version(), os.environ.get("SLURM_JOB_ID"))
+    about = About(
+        arguments, MPI.Get_library_version(), mpi4py.__version__, os.environ.get("SLURM_JOB_ID")
+    )
     try:
         lock, orders, refusal = None, None, None
         if comm.rank == 0:
             try:
-                lock, orders = prepare(comm.size, arguments, report)
+                lock, orders = begin(comm.size, arguments, report)
             except S2RGBError as error:
                 refusal = error
             plan = orders and orders[0]  # known to the guard from here on
@@ -125,11 +129,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             ulfm.leave(comm)
 
 
-def prepare(
+def begin(
     size: int, argv: Sequence[str], report: Report
 ) -> tuple[Lock | None, tuple[Plan, Wanted] | None]:
     """Read the command line, make the plan, and take the output; None if nothing is to be run."""
-    coordinator.check_launch(size, os.environ)
+    check_launch(size, os.environ)
     try:
         order = parse.parse(argv)
     except SystemExit:  # --help or --version has been printed
@@ -137,8 +141,8 @@ def prepare(
     if order.job.survive:
         ulfm.check(os.environ)
     report.quiet = order.quiet
-    plan = coordinator.prepare(order.job)
-    for warning in coordinator.warnings(plan):
+    plan = prepare.prepare(order.job)
+    for warning in prepare.warnings(plan):
         report.warning(warning)
     if order.dry_run:
         report.text(describe.describe(plan, size))

@@ -13,7 +13,7 @@ from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.output.workspace import claim, clear
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import Plan
-from s2rgb_mpi.ranks.coordinator import prepare
+from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks.worker import blocks
 from s2rgb_mpi.timing import Tally
 

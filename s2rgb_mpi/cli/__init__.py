@@ -1,1 +1,1 @@
-"""The command line: every option (`options`), job files (`jobfile`), and the job they `parse` to."""
+"""The command line: `options`, job files (`jobfile`), and the job they make (`parse`)."""

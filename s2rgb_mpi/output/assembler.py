@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from s2rgb_mpi.output.geotiff.log import Layer, TileLog
 from s2rgb_mpi.output.geotiff.sealing import seal
 from s2rgb_mpi.output.journal import Journal
 from s2rgb_mpi.output.tags import tags
-from s2rgb_mpi.ranks.messages import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +41,23 @@ NOTHING = (
     " states to be no data"
 )
 """What is said of an image in which there is nothing."""
+
+
+class Written(NamedTuple):
+    """The finished file, as the report describes it."""
+
+    nbytes: int
+    """Its size."""
+    histogram: NDArray[np.int64]
+    """Valid pixels per value and band, shape (3, 256)."""
+    empty: list[int]
+    """The windows in which no pixel is valid."""
+    verdicts: list[str]
+    """What the pixels say of each product's offset."""
+    warnings: tuple[str, ...]
+    """What the user should look at: where the pixels contradict the offset."""
+    damaged: dict[int, str]
+    """Why windows could not be read and were left empty, by their numbers."""
 
 
 class Output:

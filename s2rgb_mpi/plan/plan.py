@@ -15,10 +15,10 @@ from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.grid import Window, interleave, reduced
 from s2rgb_mpi.image.block import LARGEST_PAYLOAD
 from s2rgb_mpi.image.checks import boa_offset, overlap
+from s2rgb_mpi.image.encode import made_by
 from s2rgb_mpi.image.overviews import whole_tiles
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.mosaic import cells, check_size
-from s2rgb_mpi.output.geotiff.skeleton import made_by
 from s2rgb_mpi.plan.partition import arrange, crossings, cut, in_common
 from s2rgb_mpi.plan.window_size import window_edge
 from s2rgb_mpi.redact import file_name, redact

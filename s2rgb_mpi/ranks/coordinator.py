@@ -1,190 +1,26 @@
-"""Rank 0, the coordinator: finds the product, makes the plan, hears what the others say."""
+"""Rank 0, the coordinator: receives progress, timings and failures from all other ranks."""
 
 from __future__ import annotations
 
-import os
 import pickle
-import shutil
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import signals
-from s2rgb_mpi.errors import (
-    LaunchError,
-    LostError,
-    ProtocolError,
-    RankError,
-    StrictError,
-    UsageError,
-)
+from s2rgb_mpi.errors import LostError, ProtocolError, RankError
 from s2rgb_mpi.image.block import Tag
-from s2rgb_mpi.inputs.mosaic import lay_out
-from s2rgb_mpi.inputs.nodata import impossible
-from s2rgb_mpi.inputs.open_products import open_products
-from s2rgb_mpi.inputs.product import Choice
-from s2rgb_mpi.inputs.rgb_files import open_bands
-from s2rgb_mpi.inputs.warp.onto_grid import warp_out
-from s2rgb_mpi.output.geotiff.skeleton import check_codec
-from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.ranks.liveness import Watch
 from s2rgb_mpi.ranks.loop import until
-from s2rgb_mpi.report.files import followed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from s2rgb_mpi.inputs.mosaic import Scene
-    from s2rgb_mpi.inputs.product import Product
+    from s2rgb_mpi.output.assembler import Written
     from s2rgb_mpi.output.lock import Lock
-    from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.ranks.messages import Written
     from s2rgb_mpi.ranks.ulfm.survivors import Survivors
     from s2rgb_mpi.report.console import Report
     from s2rgb_mpi.timing import Tally
-
-_LAUNCHERS = (
-    # How many ranks the launcher started, and which of them this is; the innermost first.
-    ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
-    ("PMI_SIZE", "PMI_RANK"),
-    ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
-    ("SLURM_NTASKS", "SLURM_PROCID"),
-)
-
-_SPECIAL_STEPS = 0xFFFFFFF0
-"""Slurm numbers the batch script and the interactive shell from here on: no parallel steps."""
-
-
-def check_launch(size: int, environ: Mapping[str, str]) -> None:
-    """Refuse to run alone where the launcher started several.
-
-    With an MPI library that does not know the launcher every process becomes "rank 0 of 1",
-    and all of them would write the same file (open-mpi/ompi#13523).
-
-    Parameters
-    ----------
-    size : int
-        Of the communicator.
-    environ : mapping
-        The process's environment.
-
-    Raises
-    ------
-    LaunchError
-        Without words on all but one of the processes, so that it is said once.
-    """
-    if size > 1:
-        return
-    in_step = int(environ.get("SLURM_STEP_ID", _SPECIAL_STEPS)) < _SPECIAL_STEPS
-    known = [names for names in _LAUNCHERS if names[0] in environ]
-    known = [names for names in known if in_step or not names[0].startswith("SLURM")]
-    count, speaks = 1, environ.get("PMIX_RANK") == "1"
-    if known:
-        count, speaks = int(environ[known[0][0]]), environ.get(known[0][1], "0") == "0"
-    elif int(environ.get("PMIX_RANK", "0")) > 0:
-        count = int(environ["PMIX_RANK"]) + 1
-    if count > 1:
-        raise LaunchError(
-            f"the launcher started {count} processes or more, but each of them is alone: it and"
-            " the MPI library of mpi4py do not know each other; use that library's own mpirun,"
-            " or under Slurm srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH)"
-            if speaks
-            else ""
-        )
-
-
-def prepare(job: Job) -> Plan:
-    """Look at the product and the output, and make the plan; no pixel is read.
-
-    Raises
-    ------
-    S2RGBError
-        Whatever can be known before the start.
-    """
-    check_codec(job.profile)
-    job = replace(job, output=followed(job.output))
-    _check_output(job)
-    plan = make_plan(job, _scene(job))
-    problems = plan.problems
-    if job.strict and problems:
-        raise StrictError(f"{'; '.join(problems)} (--strict)")
-    return plan
-
-
-def _scene(job: Job) -> Scene:
-    """Lay the products out on their own grid, or on another one if that was asked for."""
-    products = _open(job)
-    _keep_inputs(job, products)
-    # Of all products, whichever of them --bounds will show: each may have values of its own.
-    warnings = impossible(products, job.nodata)
-    products = [replace(each, warnings=(*each.warnings, *warnings)) for each in products]
-    if job.crs is None and job.resolution is None:
-        return lay_out(products, job.bounds, job.bounds_crs)
-    return warp_out(
-        products,
-        crs=job.crs,
-        resolution=job.resolution,
-        resampling=job.resampling or "nearest",
-        bounds=job.bounds,
-        bounds_crs=job.bounds_crs,
-        step=job.window,
-    )
-
-
-def _keep_inputs(job: Job, products: Sequence[Product]) -> None:
-    """Refuse to replace a file that is read, or the archive that it lies in."""
-    bands = (band.path for product in products for band in product.bands)
-    for name in dict.fromkeys((*job.products, *bands)):
-        with suppress(OSError):  # most names of GDAL's own are no files
-            if Path(name).samefile(job.output):
-                raise UsageError(f"{job.output}: is a file of the input; name another output")
-
-
-def _check_output(job: Job) -> None:
-    """Refuse an output that cannot be made, before hours of work."""
-    folder = job.output.parent
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder to write into")
-    if job.output.is_dir():
-        raise UsageError(f"{job.output}: is a folder, not a file")
-    if job.output.exists() and not job.output.is_file():
-        # It would be replaced by a file: a device that others use, or one end of a pipe.
-        raise UsageError(f"{job.output}: is not a regular file; name a file for the image")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{folder}: this folder cannot be written to")
-    if job.output.exists() and not job.overwrite and not job.resume:
-        raise UsageError(f"{job.output}: exists already; --overwrite replaces it")
-
-
-def warnings(plan: Plan) -> list[str]:
-    """List what the user should look at before the start."""
-    folder = plan.job.output.parent
-    free = shutil.disk_usage(folder).free
-    if free >= plan.output_nbytes:
-        return list(plan.warnings)
-    short = (
-        f"{folder}: {free / 1e6:.0f} MB are free, the image may need up to"
-        f" {plan.output_nbytes / 1e6:.0f} MB; a run that finds the disk full can go on (--resume)"
-    )
-    return [*plan.warnings, short]
-
-
-def _open(job: Job) -> list[Product]:
-    """Read what the inputs say of themselves; the user's word on their values comes first."""
-    choice = Choice(
-        resolution=job.source_resolution,
-        bidx=job.bidx,
-        allow_l1c=job.allow_l1c,
-        offset=job.offset,
-        quantification=job.quantification,
-        nodata=job.nodata,
-        granule=job.granule,
-    )
-    if job.rgb:
-        return [open_bands(paths, choice) for paths in job.rgb]
-    return [product for name in job.products for product in open_products(name, choice)]
 
 
 class Coordinator:

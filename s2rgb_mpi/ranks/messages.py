@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import SilenceError
@@ -12,10 +12,8 @@ from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.ranks.loop import WakingClock, until
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from s2rgb_mpi.image.block import Block
+    from s2rgb_mpi.output.assembler import Written
     from s2rgb_mpi.timing import Tally
 
 NEWS_WINDOWS = 500
@@ -23,23 +21,6 @@ NEWS_WINDOWS = 500
 
 BEAT_SECONDS = 1.0
 """Who has nothing else to tell lets rank 0 hear this often that it does not hang."""
-
-
-class Written(NamedTuple):
-    """What is told of the finished file."""
-
-    nbytes: int
-    """Its size."""
-    histogram: NDArray[np.int64]
-    """Valid pixels per value and band, shape (3, 256)."""
-    empty: list[int]
-    """The windows in which no pixel is valid."""
-    verdicts: list[str]
-    """What the pixels say of each product's offset."""
-    warnings: tuple[str, ...]
-    """What the user should look at: where the pixels contradict the offset."""
-    damaged: dict[int, str]
-    """Why windows could not be read and were left empty, by their numbers."""
 
 
 class News:

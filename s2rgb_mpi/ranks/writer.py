@@ -29,8 +29,8 @@ from s2rgb_mpi.ranks.seal_helpers import Helpers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from s2rgb_mpi.output.assembler import Written
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.ranks.messages import Written
     from s2rgb_mpi.timing import Tally
 
 

@@ -8,22 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from s2rgb_mpi.errors import OutputError, UsageError
-
-
-def followed(path: Path) -> Path:
-    """Return where a file is to be written: the target of a symbolic link, not the link.
-
-    Raises
-    ------
-    UsageError
-        The link leads in a circle.
-    """
-    if not path.is_symlink():
-        return path
-    target = Path(os.path.realpath(path))
-    if target.is_symlink():
-        raise UsageError(f"{path}: a symbolic link that leads in a circle")
-    return target
+from s2rgb_mpi.plan.prepare import followed
 
 
 def check(option: str, path: Path) -> None:

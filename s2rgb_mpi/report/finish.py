@@ -8,7 +8,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import mpi4py
 import numpy as np
 from osgeo import gdal
 
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.inputs.product import Band, Product, Warp
+    from s2rgb_mpi.output.assembler import Written
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.ranks.messages import Written
     from s2rgb_mpi.report.console import Report
     from s2rgb_mpi.report.outputs import Wanted
     from s2rgb_mpi.timing import Tally
@@ -46,6 +45,8 @@ class About(NamedTuple):
     """As it was typed, without the program."""
     mpi: str
     """The MPI library's name and version, in its own words."""
+    mpi4py: str
+    """Its version."""
     slurm_job_id: str | None
     """Where the run is a job of Slurm."""
 
@@ -169,7 +170,7 @@ def draw_up(
             "python": platform.python_version(),
             "numpy": np.__version__,
             "gdal": gdal.VersionInfo("RELEASE_NAME"),
-            "mpi4py": mpi4py.__version__,
+            "mpi4py": about.mpi4py,
             # Open MPI's goes on with its package's builder, MPICH's with its configuration.
             "mpi": about.mpi.splitlines()[0].split(", package")[0].strip("\0 "),
         },

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from s2rgb_mpi.inputs import decode_cost
 from s2rgb_mpi.plan.job import Job
-from s2rgb_mpi.ranks.coordinator import prepare
+from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks.worker import blocks
 from s2rgb_mpi.timing import Tally
 

@@ -6,13 +6,10 @@ import io
 import os
 import struct
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
 from osgeo import gdal, osr
 
-from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.output.geotiff.log import Layer
 
 if TYPE_CHECKING:
@@ -35,35 +32,6 @@ BAND_DESCRIPTIONS = ("B04 red", "B03 green", "B02 blue")
 
 _MASK = 4
 """The bit of NewSubfileType that marks a transparency mask (TIFF 6.0)."""
-
-
-def made_by() -> str:
-    """Return the library that encodes tiles: another release of it gives other bytes."""
-    return f"GDAL {gdal.VersionInfo('RELEASE_NAME')}"
-
-
-def check_codec(profile: Profile) -> None:
-    """Refuse what the libraries at hand cannot write.
-
-    Raises
-    ------
-    UsageError
-        A codec or level that GDAL does not have, with the list of what it has; or tifffile, which
-        is needed only at the end, is not installed.
-    """
-    if find_spec("tifffile") is None:
-        raise UsageError("tifffile is not installed, and no GeoTIFF can be written without it")
-    options = ET.fromstring(  # noqa: S314  GDAL wrote it
-        gdal.GetDriverByName("GTiff").GetMetadataItem("DMD_CREATIONOPTIONLIST")
-    )
-    has = [value.text for value in options.iterfind("Option[@name='COMPRESS']/Value")]
-    if profile.compress.upper() not in has:
-        names = ", ".join(str(name).lower() for name in has)
-        raise UsageError(f"this GDAL has no --compress {profile.compress}; it has {names}")
-    effort = profile.image_options().get("ZLEVEL")
-    highest = next(option.get("max", "9") for option in options.iterfind("Option[@name='ZLEVEL']"))
-    if effort and int(effort) > int(highest):
-        raise UsageError(f"this GDAL has no --level {effort} for deflate; its highest is {highest}")
 
 
 def make_skeleton(

@@ -11,7 +11,7 @@ from s2rgb_mpi.errors import StrictError
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.safe_xml import number, whole_number
 from s2rgb_mpi.plan.job import Job
-from s2rgb_mpi.ranks.coordinator import prepare
+from s2rgb_mpi.plan.prepare import prepare
 
 NO_LIST = ("<BOA_ADD_OFFSET_VALUES_LIST>.*</BOA_ADD_OFFSET_VALUES_LIST>", "")
 EMPTY_LIST = (NO_LIST[0], "<BOA_ADD_OFFSET_VALUES_LIST/>")

@@ -14,7 +14,7 @@ from s2rgb_mpi.image.radiometry import Exopp, Stretch, Tci
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.report.outputs import Wanted
 
-CONTRACT = Path(__file__).parents[2] / "shared" / "cli.md"
+CONTRACT = Path(__file__).parents[3] / "shared" / "cli.md"
 LEAST = ["S2A.SAFE", "-o", "rgb.tif"]
 OPTIONS = [action for action in make_parser()._actions if action.option_strings]  # noqa: SLF001
 

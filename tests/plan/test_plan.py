@@ -24,7 +24,7 @@ from s2rgb_mpi.plan.describe import describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.plan.plan import make_plan
-from s2rgb_mpi.ranks.coordinator import prepare
+from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks.worker import blocks
 from s2rgb_mpi.timing import Tally
 

@@ -12,7 +12,7 @@ from s2rgb_mpi.image.checks.findings import Finding
 from s2rgb_mpi.image.radiometry import Calibration
 from safe import read_dn, write_safe
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 SHIFT = 1000
 
 

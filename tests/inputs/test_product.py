@@ -11,7 +11,7 @@ from opened import open_safe
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.image.radiometry import Calibration
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 REAL = sorted(DATA.glob("metadata/openeo-opensearch-client_httpsCache/2A/*.SAFE"))
 FAKES = sorted(DATA.glob("gdal_fakes/**/*.SAFE"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no real products beside the project")

@@ -14,12 +14,12 @@ from osgeo_utils.samples import validate_cloud_optimized_geotiff
 
 from geotiffs import PROFILES, TAGS, extents, log_tiles, make_grid, picture, profile_id, write
 from s2rgb_mpi.errors import OutputError, UsageError
+from s2rgb_mpi.image.encode import check_codec
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.output.geotiff import sealing
 from s2rgb_mpi.output.geotiff.copying import Copies
 from s2rgb_mpi.output.geotiff.log import Layer, TileLog
 from s2rgb_mpi.output.geotiff.sealing import seal
-from s2rgb_mpi.output.geotiff.skeleton import check_codec
 
 gdal.UseExceptions()
 

@@ -18,8 +18,8 @@ from s2rgb_mpi.image.checks.boa_offset import count
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks import worker
-from s2rgb_mpi.ranks.coordinator import prepare
 from s2rgb_mpi.ranks.render import Renderer
 from s2rgb_mpi.timing import Tally
 from safe import read_dn

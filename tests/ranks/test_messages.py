@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from s2rgb_mpi.image.block import Block, Kind, Piece, Tag
-from s2rgb_mpi.ranks.messages import NEWS_WINDOWS, News, Orders, Written, hand_in
+from s2rgb_mpi.output.assembler import Written
+from s2rgb_mpi.ranks.messages import NEWS_WINDOWS, News, Orders, hand_in
 from s2rgb_mpi.timing import Tally
 
 HEARING = 32_768

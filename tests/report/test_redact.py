@@ -220,7 +220,7 @@ def test_the_plan_and_the_advice_have_no_secrets_and_say_so(tmp_path):
 
 
 def test_the_scripts_for_slurm_have_no_secrets():
-    home = Path(__file__).parents[1]
+    home = Path(__file__).parents[2]
     lines = f'source slurm/job.sh; say "job 1: {SIGNED} -o x.tif"; image_of "$0" out'
     run = subprocess.run(
         ["bash", "-c", lines, "https://h/S2A.json?sig=SECRET/x"],

@@ -12,7 +12,7 @@ from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.stac.items import open_stac
 from stac_items import BANDS, KEYS, make_item, named, write_bands, write_json
 
-STAC = Path(__file__).parents[2] / "shared" / "data" / "stac"
+STAC = Path(__file__).parents[3] / "shared" / "data" / "stac"
 needs_data = pytest.mark.skipif(not STAC.is_dir(), reason="no real items beside the project")
 
 MINUS = [{"scale": 0.0001, "offset": -0.1}]

@@ -15,7 +15,7 @@ from s2rgb_mpi.inputs.files.remote import LARGEST_SMALL_FILE
 from s2rgb_mpi.inputs.product import Choice
 from safe import read_dn, write_safe
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 L1C = DATA / "safe_real" / "wagl_L1C_zips"
 FAKE = DATA / "gdal_fakes" / "gdal_autotest_sentinel2" / "autotest" / "gdrivers" / "data"
 VALAIS = DATA / "jp2" / "stactools_T32TLS_Valais_B01_60m"

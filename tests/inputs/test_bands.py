@@ -13,7 +13,7 @@ from s2rgb_mpi.inputs.rgb_files import open_bands
 
 gdal.UseExceptions()
 
-ICOR = Path(__file__).parents[2] / "shared" / "data" / "pixels" / "openeo-geotrellis_icor_10m"
+ICOR = Path(__file__).parents[3] / "shared" / "data" / "pixels" / "openeo-geotrellis_icor_10m"
 
 
 @pytest.fixture

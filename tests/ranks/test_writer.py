@@ -18,8 +18,8 @@ from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.output.workspace import claim
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks import writer
-from s2rgb_mpi.ranks.coordinator import prepare
 from s2rgb_mpi.ranks.worker import blocks
 from s2rgb_mpi.timing import Tally
 from safe import read_dn

@@ -11,12 +11,14 @@ import pytest
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError, LaunchError, ProtocolError, RankError, UsageError
 from s2rgb_mpi.image.block import Tag
+from s2rgb_mpi.output.assembler import Written
 from s2rgb_mpi.output.lock import Lock
 from s2rgb_mpi.plan.describe import describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import Plan
-from s2rgb_mpi.ranks.coordinator import Coordinator, check_launch, prepare
-from s2rgb_mpi.ranks.messages import Written
+from s2rgb_mpi.plan.prepare import prepare
+from s2rgb_mpi.ranks.coordinator import Coordinator
+from s2rgb_mpi.ranks.launch import check_launch
 from s2rgb_mpi.report.console import Report
 from s2rgb_mpi.timing import Span, Tally
 

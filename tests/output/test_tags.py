@@ -10,7 +10,7 @@ from conftest import SMALL
 from s2rgb_mpi.image.radiometry import Tci
 from s2rgb_mpi.output.tags import tags
 from s2rgb_mpi.plan.job import Job
-from s2rgb_mpi.ranks.coordinator import prepare
+from s2rgb_mpi.plan.prepare import prepare
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.rgb_files import open_bands
 
-ICOR = Path(__file__).parents[2] / "shared" / "data" / "pixels" / "openeo-geotrellis_icor_10m"
+ICOR = Path(__file__).parents[3] / "shared" / "data" / "pixels" / "openeo-geotrellis_icor_10m"
 
 
 def judged(bands, *, offset=0, quantification=10_000.0, **options):

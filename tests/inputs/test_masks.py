@@ -16,7 +16,7 @@ from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.stac.items import open_stac
 from s2rgb_mpi.plan.describe import describe
 from s2rgb_mpi.plan.job import Job
-from s2rgb_mpi.ranks.coordinator import prepare
+from s2rgb_mpi.plan.prepare import prepare
 
 BANDS = ("B04", "B03", "B02")
 NAN = float("nan")

@@ -1,0 +1,136 @@
+"""From a job to its plan: find the products, lay them out, check the output; no pixel is read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi.errors import StrictError, UsageError
+from s2rgb_mpi.image.encode import check_codec
+from s2rgb_mpi.inputs.mosaic import lay_out
+from s2rgb_mpi.inputs.nodata import impossible
+from s2rgb_mpi.inputs.open_products import open_products
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.inputs.rgb_files import open_bands
+from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.plan.plan import make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from s2rgb_mpi.inputs.mosaic import Scene
+    from s2rgb_mpi.inputs.product import Product
+    from s2rgb_mpi.plan.job import Job
+    from s2rgb_mpi.plan.plan import Plan
+
+
+def prepare(job: Job) -> Plan:
+    """Look at the product and the output, and make the plan; no pixel is read.
+
+    Raises
+    ------
+    S2RGBError
+        Whatever can be known before the start.
+    """
+    check_codec(job.profile)
+    job = replace(job, output=followed(job.output))
+    _check_output(job)
+    plan = make_plan(job, _scene(job))
+    problems = plan.problems
+    if job.strict and problems:
+        raise StrictError(f"{'; '.join(problems)} (--strict)")
+    return plan
+
+
+def _scene(job: Job) -> Scene:
+    """Lay the products out on their own grid, or on another one if that was asked for."""
+    products = _open(job)
+    _keep_inputs(job, products)
+    # Of all products, whichever of them --bounds will show: each may have values of its own.
+    warnings = impossible(products, job.nodata)
+    products = [replace(each, warnings=(*each.warnings, *warnings)) for each in products]
+    if job.crs is None and job.resolution is None:
+        return lay_out(products, job.bounds, job.bounds_crs)
+    return warp_out(
+        products,
+        crs=job.crs,
+        resolution=job.resolution,
+        resampling=job.resampling or "nearest",
+        bounds=job.bounds,
+        bounds_crs=job.bounds_crs,
+        step=job.window,
+    )
+
+
+def _keep_inputs(job: Job, products: Sequence[Product]) -> None:
+    """Refuse to replace a file that is read, or the archive that it lies in."""
+    bands = (band.path for product in products for band in product.bands)
+    for name in dict.fromkeys((*job.products, *bands)):
+        with suppress(OSError):  # most names of GDAL's own are no files
+            if Path(name).samefile(job.output):
+                raise UsageError(f"{job.output}: is a file of the input; name another output")
+
+
+def _check_output(job: Job) -> None:
+    """Refuse an output that cannot be made, before hours of work."""
+    folder = job.output.parent
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder to write into")
+    if job.output.is_dir():
+        raise UsageError(f"{job.output}: is a folder, not a file")
+    if job.output.exists() and not job.output.is_file():
+        # It would be replaced by a file: a device that others use, or one end of a pipe.
+        raise UsageError(f"{job.output}: is not a regular file; name a file for the image")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder}: this folder cannot be written to")
+    if job.output.exists() and not job.overwrite and not job.resume:
+        raise UsageError(f"{job.output}: exists already; --overwrite replaces it")
+
+
+def warnings(plan: Plan) -> list[str]:
+    """List what the user should look at before the start."""
+    folder = plan.job.output.parent
+    free = shutil.disk_usage(folder).free
+    if free >= plan.output_nbytes:
+        return list(plan.warnings)
+    short = (
+        f"{folder}: {free / 1e6:.0f} MB are free, the image may need up to"
+        f" {plan.output_nbytes / 1e6:.0f} MB; a run that finds the disk full can go on (--resume)"
+    )
+    return [*plan.warnings, short]
+
+
+def _open(job: Job) -> list[Product]:
+    """Read what the inputs say of themselves; the user's word on their values comes first."""
+    choice = Choice(
+        resolution=job.source_resolution,
+        bidx=job.bidx,
+        allow_l1c=job.allow_l1c,
+        offset=job.offset,
+        quantification=job.quantification,
+        nodata=job.nodata,
+        granule=job.granule,
+    )
+    if job.rgb:
+        return [open_bands(paths, choice) for paths in job.rgb]
+    return [product for name in job.products for product in open_products(name, choice)]
+
+
+def followed(path: Path) -> Path:
+    """Return where a file is to be written: the target of a symbolic link, not the link.
+
+    Raises
+    ------
+    UsageError
+        The link leads in a circle.
+    """
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise UsageError(f"{path}: a symbolic link that leads in a circle")
+    return target

@@ -1,0 +1,59 @@
+"""How ranks are started: whether the launcher and the MPI library know each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi.errors import LaunchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LAUNCHERS = (
+    # How many ranks the launcher started, and which of them this is; the innermost first.
+    ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
+    ("PMI_SIZE", "PMI_RANK"),
+    ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
+    ("SLURM_NTASKS", "SLURM_PROCID"),
+)
+
+_SPECIAL_STEPS = 0xFFFFFFF0
+"""Slurm numbers the batch script and the interactive shell from here on: no parallel steps."""
+
+
+def check_launch(size: int, environ: Mapping[str, str]) -> None:
+    """Refuse to run alone where the launcher started several.
+
+    With an MPI library that does not know the launcher every process becomes "rank 0 of 1",
+    and all of them would write the same file (open-mpi/ompi#13523).
+
+    Parameters
+    ----------
+    size : int
+        Of the communicator.
+    environ : mapping
+        The process's environment.
+
+    Raises
+    ------
+    LaunchError
+        Without words on all but one of the processes, so that it is said once.
+    """
+    if size > 1:
+        return
+    in_step = int(environ.get("SLURM_STEP_ID", _SPECIAL_STEPS)) < _SPECIAL_STEPS
+    known = [names for names in _LAUNCHERS if names[0] in environ]
+    known = [names for names in known if in_step or not names[0].startswith("SLURM")]
+    count, speaks = 1, environ.get("PMIX_RANK") == "1"
+    if known:
+        count, speaks = int(environ[known[0][0]]), environ.get(known[0][1], "0") == "0"
+    elif int(environ.get("PMIX_RANK", "0")) > 0:
+        count = int(environ["PMIX_RANK"]) + 1
+    if count > 1:
+        raise LaunchError(
+            f"the launcher started {count} processes or more, but each of them is alone: it and"
+            " the MPI library of mpi4py do not know each other; use that library's own mpirun,"
+            " or under Slurm srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH)"
+            if speaks
+            else ""
+        )
