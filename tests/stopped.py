@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ranked import make_blocks
 from s2rgb_mpi.image.block import Block
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.output.assembler import Output
@@ -14,7 +15,6 @@ from s2rgb_mpi.output.workspace import claim, clear
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import Plan
 from s2rgb_mpi.plan.prepare import prepare
-from s2rgb_mpi.ranks.worker import blocks
 from s2rgb_mpi.timing import Tally
 
 
@@ -24,9 +24,9 @@ def make_plan(safe: Path, output: Path, *below: Path, **options: Any) -> Plan:
     return prepare(Job((str(safe), *map(str, below)), (), output, **small | options))
 
 
-def make_blocks(plan: Plan) -> list[Block]:
+def all_blocks(plan: Plan) -> list[Block]:
     """Make every window's block."""
-    return list(blocks(plan, range(len(plan.windows)), Tally("worker")))
+    return make_blocks(plan, range(len(plan.windows)))
 
 
 def begin(plan: Plan, made: Sequence[Block]) -> Output:

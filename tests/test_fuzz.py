@@ -18,7 +18,7 @@ from s2rgb_mpi.inputs.product import Product
 from s2rgb_mpi.inputs.stac.items import open_stac
 from s2rgb_mpi.output import journal
 from stac_items import BANDS, KEYS, make_item, write_bands
-from stopped import make_blocks, make_plan, stop
+from stopped import all_blocks, make_plan, stop
 
 bounded = settings(
     max_examples=int(os.environ.get("S2RGB_FUZZ_EXAMPLES", "60")),
@@ -170,7 +170,7 @@ def test_items_with_other_bytes(item, data):
 def begun(safe, tmp_path_factory):
     """A journal of three windows, and the part file beside it."""
     plan = make_plan(safe, tmp_path_factory.mktemp("begun") / "rgb.tif")
-    stop(plan, make_blocks(plan)[:3])
+    stop(plan, all_blocks(plan)[:3])
     return plan, plan.journal_path.read_bytes(), plan.part_path.read_bytes()
 
 

@@ -1,34 +1,18 @@
-"""The wire: what ranks say to each other, as bytes. Pure: MPI is not imported.
+"""A block: what a window becomes, and its bytes, the same on the wire and in the journal.
 
-::
-
-    worker                                   writer                     coordinator
-      |  HEADER (fixed size), Issend  ------>  |                             |
-      |  BLOCK (payload), Issend      ------>  |  append, then               |
-      |                                        |  NEWS (windows, bytes) ---> |
-      |  ...                                   |                             |
-      |  HEADER with no window        ------>  |                             |
-      |  HERE, COPIED (see helpers)   ------>  |                             |
-      |  <---------------------- COPY (tiles)  |                             |
-      |  BEAT (still there), once a second meanwhile  ------------------->  |
-      |  DONE (size), TALLY (times) ------------------------------------->  |
-      |                                        |  DONE, TALLY (and file) --> |
-      |  FAILED (exit code, words), from any rank  ----------------------->  |
-      |  STOP, from any rank that a signal reached  ---------------------->  |
-      |  <------------------------------ STOP after the window in hand, to all ranks
-      |  CELL (a block: parts of a cell that shows in the next worker's share too), to a worker
-      |  <------------------------------ with --survive: SHARE (windows, or that none is left),
-      |                                  and END (exit code), to all ranks; START: see survival
-
-A block is one window's pieces. The header is little-endian::
+A block is one window's pieces. Its header is little-endian::
 
     magic version count window nbytes crc32 | histogram 3 x 256 | table of pieces
-    u4    u2      u2    i4     u4     u4    | u4                | kind level row col nbytes crc32
+    u4    u2      u2    i4     u4     u4    | u4                |
+
+    piece: kind level product row col nbytes crc32
+           u1   u1    u4      u4  u4  u4     u4
 
 The payload is the pieces' bytes in the order of the table. The header's CRC-32 covers the header
-(its own field as 0), that of a piece its bytes. The tag never carries a number: MPI only
-guarantees tags up to 32,767. What the writer keeps of a block in its journal is the header too,
-without the unused end of its table.
+(its own field as 0), that of a piece its bytes. The table has room for as many pieces as any block
+of the run can have, so that a receive can be posted before its sender is known to have a block;
+the journal keeps a header without the unused end of its table. A header without a window ends a
+worker's share.
 """
 
 from __future__ import annotations
@@ -48,34 +32,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAGIC = 0x62676253
-VERSION = 3
-END_OF_SHARE = -1
-STOPPED = -2
-"""The window number of the header that follows a worker's last block: of its share, or before a
-stop that was asked for."""
+VERSION = 4
 
 LARGEST_PAYLOAD = 2**31 - 1
 """Bytes of one message that every MPI can count."""
 
 
-class Tag(IntEnum):
-    """What a message is; far below 32,767, the largest tag that MPI guarantees."""
-
-    HEADER = 1
-    BLOCK = 2
-    DONE = 3
-    NEWS = 4
-    STOP = 5
-    FAILED = 6
-    TALLY = 7
-    CELL = 8
-    SHARE = 9
-    END = 10
-    START = 11
-    BEAT = 12
-    HERE = 13
-    COPY = 14
-    COPIED = 15
+_SHARE_ENDS, _STOPPED = -1, -2
+"""Window numbers of the header that follows a worker's last block."""
 
 
 class Kind(IntEnum):
@@ -88,27 +52,39 @@ class Kind(IntEnum):
     PART = 2
     """The window's own RGBA pixels of a level whose tiles span windows; row and col in pixels."""
     COUNTS = 3
-    """What the offset check counted of one product in the window (offsets); row is its number."""
-    SEAM = 4
-    """The colours of a product, and of those above it in the same places; row is its number."""
+    """Counts of a product's DN in the window, for the check of its offset."""
+    OVERLAP = 4
+    """Counts of a product's colours, and of those above it in the same places."""
     CAUSE = 5
-    """Why the window could not be read and is left empty: words, UTF-8."""
+    """Why the window could not be read and is left empty: text, UTF-8."""
 
 
 class Piece(NamedTuple):
     """One entry of a block."""
 
     kind: Kind
-    level: int
-    row: int
-    col: int
     data: bytes | memoryview
     crc32: int
+    level: int
+    """Of tiles and parts: 0 is the full image."""
+    row: int
+    col: int
+    product: int
+    """Of counts: its number in the scene."""
 
     @classmethod
-    def of(cls, kind: Kind, level: int, row: int, col: int, data: bytes | memoryview) -> Piece:
+    def of(
+        cls,
+        kind: Kind,
+        data: bytes | memoryview,
+        *,
+        level: int = 0,
+        row: int = 0,
+        col: int = 0,
+        product: int = 0,
+    ) -> Piece:
         """Make a piece of new data: its CRC-32 goes with it from here to the finished file."""
-        return cls(kind, level, row, col, data, zlib.crc32(data))
+        return cls(kind, data, zlib.crc32(data), level, row, col, product)
 
 
 @dataclass(frozen=True)
@@ -150,6 +126,7 @@ _ENTRY = np.dtype(
     [
         ("kind", "u1"),
         ("level", "u1"),
+        ("product", "<u4"),
         ("row", "<u4"),
         ("col", "<u4"),
         ("nbytes", "<u4"),
@@ -162,11 +139,17 @@ class Header(NamedTuple):
     """A header that was read: the block it announces, still without its payload."""
 
     window: int
-    """The window's number, END_OF_SHARE or STOPPED."""
     nbytes: int
     """Size of the payload that follows; 0: none follows."""
     histogram: NDArray[np.uint32]
     table: NDArray[np.void]
+
+
+class EndOfShare(NamedTuple):
+    """The header that follows a worker's last block."""
+
+    stopped: bool
+    """Whether a stop was asked for, and windows of the share are left."""
 
 
 def header_nbytes(pieces: int) -> int:
@@ -214,7 +197,7 @@ def pack_header(block: Block, room: int) -> NDArray[np.uint8]:
     table = header[_HEAD.itemsize :].view(_ENTRY)
     for entry, piece in zip(table, block.pieces, strict=False):
         entry["kind"], entry["level"] = piece.kind, piece.level
-        entry["row"], entry["col"] = piece.row, piece.col
+        entry["product"], entry["row"], entry["col"] = piece.product, piece.row, piece.col
         entry["nbytes"], entry["crc32"] = len(piece.data), piece.crc32
     head["crc32"] = zlib.crc32(_used(header, len(block.pieces)))
     return header
@@ -225,35 +208,14 @@ def _used(header: NDArray[np.uint8], count: int) -> memoryview:
     return header[: header_nbytes(count)].data
 
 
-def pack_message(block: Block) -> bytes:
-    """Turn a block into one message, for the rare ones that go from worker to worker."""
-    header, payload = pack(block, len(block.pieces))
-    return header.tobytes() + payload.tobytes()
-
-
-def unpack_message(message: bytes) -> Block:
-    """Read what :func:`pack_message` made.
-
-    Raises
-    ------
-    ProtocolError
-        As :func:`unpack_header` and :func:`unpack`.
-    """
-    data = np.frombuffer(message, dtype=np.uint8)
-    if data.size < _HEAD.itemsize:
-        raise ProtocolError(f"a message of {data.size} bytes is too short")
-    end = header_nbytes(int(data[: _HEAD.itemsize].view(_HEAD)[0]["count"]))
-    return unpack(unpack_header(data[:end]), data[end:])
-
-
-def end_of_share(room: int, *, stopped: bool = False) -> NDArray[np.uint8]:
+def pack_end(end: EndOfShare, room: int) -> NDArray[np.uint8]:
     """Return the header that tells the writer that this worker has sent its last block."""
     nothing = np.zeros((3, 256), dtype=np.uint32)
-    return pack_header(Block(STOPPED if stopped else END_OF_SHARE, (), nothing), room)
+    return pack_header(Block(_STOPPED if end.stopped else _SHARE_ENDS, (), nothing), room)
 
 
-def unpack_header(message: NDArray[np.uint8]) -> Header:
-    """Read a header, and refuse one that is not ours or contradicts itself.
+def unpack_header(message: NDArray[np.uint8]) -> Header | EndOfShare:
+    """Read a header; reject one that is not ours or contradicts itself.
 
     Parameters
     ----------
@@ -262,7 +224,7 @@ def unpack_header(message: NDArray[np.uint8]) -> Header:
 
     Returns
     -------
-    Header
+    Header or EndOfShare
 
     Raises
     ------
@@ -285,8 +247,11 @@ def unpack_header(message: NDArray[np.uint8]) -> Header:
     table = raw[_HEAD.itemsize : len(used)].view(_ENTRY)
     if int(table["nbytes"].sum(dtype=np.int64)) != head["nbytes"]:
         raise ProtocolError(f"window {head['window']}: pieces and payload differ in size")
+    window = int(head["window"])
+    if window in (_SHARE_ENDS, _STOPPED):
+        return EndOfShare(stopped=window == _STOPPED)
     return Header(
-        window=int(head["window"]),
+        window=window,
         nbytes=int(head["nbytes"]),
         histogram=head["histogram"].copy(),
         table=table,
@@ -320,9 +285,9 @@ def unpack(header: Header, payload: NDArray[np.uint8]) -> Block:
     for entry, end in zip(header.table, ends, strict=True):
         if entry["kind"] not in Kind.__members__.values():
             raise ProtocolError(f"window {header.window}: no piece is of kind {entry['kind']}")
-        place = int(entry["level"]), int(entry["row"]), int(entry["col"])
+        place = (int(entry[name]) for name in ("level", "row", "col", "product"))
         piece = data[int(end) - int(entry["nbytes"]) : int(end)]
         if zlib.crc32(piece) != entry["crc32"]:
             raise ProtocolError(f"window {header.window} was damaged on its way: CRC-32 differs")
-        pieces.append(Piece(Kind(entry["kind"]), *place, piece, int(entry["crc32"])))
+        pieces.append(Piece(Kind(entry["kind"]), piece, int(entry["crc32"]), *place))
     return Block(header.window, pieces, header.histogram)

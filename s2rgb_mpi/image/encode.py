@@ -118,7 +118,7 @@ class Encoder:
         """
         for tile in self.encode(rgba):
             kind = Kind.MASK if tile.mask else Kind.TILE
-            yield Piece.of(kind, level, row + tile.row, col + tile.col, tile.data)
+            yield Piece.of(kind, tile.data, level=level, row=row + tile.row, col=col + tile.col)
 
     def _tiles(
         self, pixels: NDArray[np.uint8], bands: int, options: dict[str, str], *, mask: bool

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from s2rgb_mpi import signals
 from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError, named
 from s2rgb_mpi.image.block import Block, Kind
 from s2rgb_mpi.image.checks.boa_offset import Counted, OffsetCheck
-from s2rgb_mpi.image.checks.overlap import SeamCheck
+from s2rgb_mpi.image.checks.overlap import OverlapCheck
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.overviews import Assembly
 from s2rgb_mpi.image.radiometry import RGBA
@@ -80,8 +79,8 @@ class Output:
         self._assembly = Assembly(plan.grid, plan.job.profile.tile)
         self._histogram = np.zeros((3, 256), dtype=np.int64)
         products = [member.product for member in plan.scene.members]
-        self._check = OffsetCheck([_counted(product) for product in products])
-        self._seams = SeamCheck([product.name for product in products], plan.job.stretch)
+        self._offset_check = OffsetCheck([_counted(product) for product in products])
+        self._overlap_check = OverlapCheck([product.name for product in products], plan.job.stretch)
         self._missing = set(range(len(plan.windows)))
         self._empty: list[int] = []
         self._damaged: dict[int, str] = {}
@@ -108,7 +107,7 @@ class Output:
         """What the user should look at: pixels that contradict what is known of them, or none."""
         nothing = len({*self._empty, *self._damaged}) == len(self._plan.windows)
         empty = (f"{self._plan.job.output}: {NOTHING}",) if nothing else ()
-        return self._check.warnings() + self._seams.warnings() + empty
+        return self._offset_check.warnings() + self._overlap_check.warnings() + empty
 
     @property
     def _holes(self) -> tuple[str, ...]:
@@ -146,8 +145,8 @@ class Output:
         with self._tally.stage("append"):
             self._journal.commit()
 
-    def finish(self, copy: Callable[[Copies], None] = Copies.run) -> Written | None:
-        """Seal the file and give it its name, unless a stop was asked for before it was whole.
+    def finish(self, copy: Callable[[Copies], None] = Copies.run) -> Written:
+        """Finalise the file and give it its name.
 
         Parameters
         ----------
@@ -165,8 +164,6 @@ class Output:
         """
         plan, job = self._plan, self._plan.job
         self.keep()
-        if self._missing and signals.finishing():
-            return None
         if self._missing:
             raise ProtocolError(f"{len(self._missing)} windows never came")
         if job.strict and self.warnings:
@@ -198,8 +195,8 @@ class Output:
         Windows that could not be read stand there as ``col_off,row_off,width,height``.
         """
         items = {
-            "S2RGB_OFFSET_CHECK": self._check.tag(),
-            "S2RGB_OVERLAP_CHECK": self._seams.tag(),
+            "S2RGB_OFFSET_CHECK": self._offset_check.tag(),
+            "S2RGB_OVERLAP_CHECK": self._overlap_check.tag(),
             "S2RGB_DAMAGED_WINDOWS": " ".join(
                 ",".join(map(str, self._plan.windows[number])) for number in sorted(self._damaged)
             ),
@@ -208,7 +205,7 @@ class Output:
 
     def _written(self, nbytes: int) -> Written:
         """Return what there is to tell of a finished file of that size."""
-        verdicts = [verdict.tag() for _, verdict in self._check.verdicts()]
+        verdicts = [verdict.tag() for _, verdict in self._offset_check.verdicts()]
         return Written(
             nbytes,
             self._histogram,
@@ -227,9 +224,9 @@ class Output:
             self._join(block, offset)
         for piece in block.pieces:
             if piece.kind is Kind.COUNTS:
-                self._check.add(piece.row, piece.data)
-            if piece.kind is Kind.SEAM:
-                self._seams.add(piece.row, piece.data)
+                self._offset_check.add(piece.product, piece.data)
+            if piece.kind is Kind.OVERLAP:
+                self._overlap_check.add(piece.product, piece.data)
             if piece.kind is Kind.CAUSE:
                 self._damaged[block.window] = bytes(piece.data).decode(errors="replace")
         if not block.histogram.any():  # no pixel is valid

@@ -6,7 +6,7 @@ field. A record a block follows, little-endian::
     offset  size    header          crc32
     u8      u4      `size` bytes    u4
 
-The header is the one of the wire (protocol) without the unused end of its table: the window, its
+The header is that of the block (`image.block`) without the unused end of its table: the window, its
 histogram, and kind, place, size and CRC-32 of every piece. The pieces lie in the part file from
 `offset` on. A record is written after its pieces are on the disk, so what it claims is true; one
 that was torn off, or whose CRC-32 differs, ends the journal.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-VERSION = 2
+VERSION = 3
 """Of the format."""
 
 COMMIT_SECONDS = 1.0
@@ -267,7 +267,7 @@ def _record(file: BinaryIO) -> Record | None:
         found = unpack_header(np.frombuffer(header, dtype=np.uint8))
     except ProtocolError:
         return None
-    return Record(offset, found, begin + header + end)
+    return Record(offset, found, begin + header + end) if isinstance(found, Header) else None
 
 
 def _holds(part: BinaryIO, offset: int, header: Header) -> bool:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from s2rgb_mpi.grid import Window
+
 K = TypeVar("K")
+
+Key: TypeAlias = "tuple[int, Window]"
+"""A cell: the number of its product, and its place there."""
 
 
 def cut(costs: Mapping[int, int], workers: int) -> list[list[int]]:
@@ -105,6 +111,15 @@ class Crossing(NamedTuple):
     """The rank that is given it; None where this worker is the last."""
     later: tuple[int, ...]
     """The windows of workers after this one that show it."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """The windows that one worker gets, in the order of work."""
+
+    windows: Sequence[int] = ()
+    crossings: Mapping[Key, Crossing] = field(default_factory=dict)
+    """The cells of these windows that show in other shares."""
 
 
 def crossings(

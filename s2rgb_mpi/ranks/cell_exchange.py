@@ -1,35 +1,40 @@
-"""The border between shares: cells that show in several of them are read by one worker alone.
+"""Source chunks that several shares show: one worker alone reads each.
 
-Granules do not line up with the windows of a mosaic, so a cell at the border of a share shows in
-the next one too. The lowest worker that needs it reads it, and gives the parts that windows of
-others show to the next of these, coloured; that one keeps its own and gives the rest on. A worker
-that did not read the cell (other products hide it) gives on an empty message, and the next one
-may read it. So every cell of the border makes one message between each two workers that follow
-each other, whatever happens, and they go upwards only: nobody waits in a circle.
+Granules do not line up with the windows of a mosaic, so a chunk at the border of a share shows in
+the next one too. The lowest worker that needs it reads it, and sends the parts that windows of
+others show to the next of these, coloured; that one keeps its own and passes the rest on. A worker
+that did not read the chunk (other products hide it) passes on an empty message, and the next one
+may read it. So every such chunk makes one message between each two workers that follow each other,
+whatever happens, and they go upwards only: nobody waits in a circle.
+
+A message is little-endian: chunk number, number of parts, CRC-32 of the rest (u4 each); window,
+height and width of each part (u4 each); then each part's RGBA pixels (u1) and counts (u4).
 """
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from s2rgb_mpi import signals
-from s2rgb_mpi.image.block import Block, Kind, Piece, Tag, pack_message, unpack_message
+from s2rgb_mpi.errors import ProtocolError
 from s2rgb_mpi.image.checks import boa_offset
 from s2rgb_mpi.image.radiometry import RGBA
-from s2rgb_mpi.ranks.loop import until
+from s2rgb_mpi.ranks.messages import Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.grid import Window
-    from s2rgb_mpi.plan.partition import Crossing
+    from s2rgb_mpi.plan.partition import Key, Share
+    from s2rgb_mpi.ranks.team import Rank
 
-    Key = tuple[int, Window]
-    """A cell: the number of its product, and its place there."""
+_HEAD = struct.Struct("<III")
+_ENTRY = np.dtype([("window", "<u4"), ("height", "<u4"), ("width", "<u4")])
 
 
 class Part(NamedTuple):
@@ -41,31 +46,22 @@ class Part(NamedTuple):
     """For the offset check."""
 
 
-class Border:
-    """One worker's side of the borders of its share.
+class CellExchange:
+    """One worker's side of it.
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Comm
-        The run's communicator.
-    share : sequence of int
-        Numbers of windows.
-    crossings : mapping of cell to Crossing
-        The cells of the share that show in others.
-    attend : callable
-        What else this rank has to look after while it waits.
+    rank : Rank
+        The worker.
+    share : Share
+        Its windows, and the cells of them that show in other shares.
     """
 
-    def __init__(
-        self,
-        comm: Any,
-        share: Sequence[int],
-        crossings: Mapping[Key, Crossing],
-        attend: Callable[[], None],
-    ) -> None:
-        self._comm = comm
-        self._attend = attend
-        self._mine = set(share)
+    def __init__(self, rank: Rank, share: Share) -> None:
+        self._comm = rank.comm
+        self._loop = rank.loop
+        crossings = share.crossings
+        self._mine = set(share.windows)
         self._crossings = crossings
         self._keys = {crossing.number: key for key, crossing in crossings.items()}
         # Both shrink as messages come and go.
@@ -91,7 +87,7 @@ class Border:
 
         Empty if there is no such worker, it has not read the cell, or a stop was asked for.
         """
-        until(lambda: key not in self._from or signals.finishing(), attend=self.attend)
+        self._loop.until(lambda: key not in self._from or signals.finishing())
         return self._here.pop(key, {})
 
     def give(self, key: Key, parts: Mapping[int, Part]) -> None:
@@ -99,15 +95,7 @@ class Border:
         rank = self._to.pop(key, None)
         if rank is None:
             return
-        pieces = []
-        for number, part in parts.items():
-            width = part.rgba.shape[1]
-            pieces += [
-                Piece.of(Kind.PART, 0, number, width, part.rgba.tobytes()),
-                Piece.of(Kind.COUNTS, 0, number, 0, part.counts.tobytes()),
-            ]
-        nothing = np.zeros((3, 256), dtype=np.uint32)
-        message = pack_message(Block(self._crossings[key].number, pieces, nothing))
+        message = pack(self._crossings[key].number, parts)
         self._sent.append(self._comm.issend(message, dest=rank, tag=Tag.CELL))
 
     def leave(self, key: Key) -> None:
@@ -119,30 +107,28 @@ class Border:
             self.give(key, {})
 
     def attend(self) -> None:
-        """Take what has come, and look after the rest of this rank's duties."""
+        """Take the messages that have come, and forget those that were sent."""
         for rank in set(self._from.values()):
             message = self._comm.improbe(source=rank, tag=Tag.CELL)
             if message is not None:
                 self._arriving.append(message.irecv())
         self._arriving = [request for request in self._arriving if not self._arrived(request)]
         self._sent = [request for request in self._sent if not request.test()[0]]
-        self._attend()
 
     def finish(self) -> None:
         """Receive and give on all that is still to be; a stop may have come before it."""
         for key in self._crossings:
             self.leave(key)
-        until(lambda: not self._from and not self._sent, attend=self.attend)
+        self._loop.until(lambda: not self._from and not self._sent)
 
     def _arrived(self, request: Any) -> bool:
         """Take a message, if it is in."""
         here, message = request.test()
         if not here:
             return False
-        block = unpack_message(message)
-        key = self._keys[block.window]
+        number, parts = unpack(message)
+        key = self._keys[number]
         del self._from[key]
-        parts = _parts(block)
         if key not in self._left:
             self._here[key] = {n: part for n, part in parts.items() if n in self._mine}
         if parts or key in self._left:
@@ -150,11 +136,43 @@ class Border:
         return True
 
 
-def _parts(block: Block) -> dict[int, Part]:
-    """Return the parts in a message, by their windows."""
+def pack(cell: int, parts: Mapping[int, Part]) -> bytes:
+    """Turn parts of a cell, by their windows, into one message.
+
+    Parameters
+    ----------
+    cell : int
+        Its number, as all workers have it.
+    parts : mapping of int to Part
+        None if the cell was not read.
+    """
+    table = np.array([(window, *part.rgba.shape[:2]) for window, part in parts.items()], _ENTRY)
+    arrays = (array for part in parts.values() for array in part)
+    body = table.tobytes() + b"".join(array.tobytes() for array in arrays)
+    return _HEAD.pack(cell, len(parts), zlib.crc32(body)) + body
+
+
+def unpack(message: bytes) -> tuple[int, dict[int, Part]]:
+    """Return the number of a cell, and its parts, by their windows.
+
+    Raises
+    ------
+    ProtocolError
+        The message is too short, or was damaged on its way.
+    """
+    if len(message) < _HEAD.size:
+        raise ProtocolError(f"a message of {len(message)} bytes is too short")
+    cell, count, crc32 = _HEAD.unpack_from(message)
+    body = memoryview(message)[_HEAD.size :]
+    if zlib.crc32(body) != crc32:
+        raise ProtocolError(f"cell {cell} was damaged on its way: CRC-32 differs")
+    begin = count * _ENTRY.itemsize
     parts = {}
-    for pixels, counts in zip(block.pieces[::2], block.pieces[1::2], strict=True):
-        rgba = np.frombuffer(pixels.data, dtype=np.uint8).reshape(-1, pixels.col, RGBA)
-        values = np.frombuffer(counts.data, dtype=np.uint32).reshape(boa_offset.SHAPE)
-        parts[pixels.row] = Part(rgba, values)
-    return parts
+    for window, height, width in np.frombuffer(body[:begin], _ENTRY).tolist():
+        pixels = begin + height * width * RGBA
+        end = pixels + boa_offset.NBYTES
+        rgba = np.frombuffer(body[begin:pixels], dtype=np.uint8).reshape(height, width, RGBA)
+        counts = np.frombuffer(body[pixels:end], dtype=np.uint32).reshape(boa_offset.SHAPE)
+        parts[window] = Part(rgba, counts)
+        begin = end
+    return cell, parts

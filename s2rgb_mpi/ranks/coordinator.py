@@ -1,4 +1,4 @@
-"""Rank 0, the coordinator: receives progress, timings and failures from all other ranks."""
+"""Rank 0, the coordinator: receives progress, times and failures from all other ranks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import LostError, ProtocolError, RankError
-from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.ranks.liveness import Watch
-from s2rgb_mpi.ranks.loop import until
+from s2rgb_mpi.ranks.messages import Beat, Done, Failed, Progress, Stop, Tag, send
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,46 +17,48 @@ if TYPE_CHECKING:
     from s2rgb_mpi.output.assembler import Written
     from s2rgb_mpi.output.lock import Lock
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.ranks.ulfm.survivors import Survivors
+    from s2rgb_mpi.ranks.messages import ToCoordinator
+    from s2rgb_mpi.ranks.team import Rank, Survivors
     from s2rgb_mpi.report.console import Report
     from s2rgb_mpi.timing import Tally
 
 
 class Coordinator:
-    """Hears every other rank: news for the progress, a tally at the end, or a failure.
+    """Listens to every other rank; its `attend` is a duty of rank 0's loop.
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Comm
-        The run's communicator.
-    report : Report
-        What is heard is told there.
+    rank : Rank
+        Rank 0.
     plan : Plan
         The same on every rank.
     shares : sequence of sequence of int
         The windows of every rank.
+    report : Report
+        Shows the progress.
     lock : Lock
         Kept fresh meanwhile.
     survivors : Survivors, optional
-        Who goes on with what a lost worker leaves undone; without, nobody is ever lost.
+        Take over the windows of a lost worker; without, nobody is ever lost.
     """
 
     def __init__(
         self,
-        comm: Any,
-        report: Report,
+        rank: Rank,
         plan: Plan,
         shares: Sequence[Sequence[int]],
+        report: Report,
         lock: Lock,
         *,
         survivors: Survivors | None = None,
     ) -> None:
-        self._comm = comm
+        self._comm = rank.comm
+        self._loop = rank.loop
         self._report = report
         self._lock = lock
         self._survivors = survivors
         self._watch = Watch(plan, shares, survive=survivors is not None)
-        self._lines = {rank: self._listen(rank) for rank in range(1, comm.size)}
+        self._lines = {rank: self._listen(rank) for rank in range(1, rank.comm.size)}
         self._arriving: dict[int, tuple[Any, bytearray]] = {}
         self._stops: list[Any] = []
         self._stopping = False
@@ -65,23 +66,23 @@ class Coordinator:
         self._written: Written | None = None
 
     def run(self) -> Written | None:
-        """Listen until every other rank is done; return what the writer tells of the file.
+        """Listen until every other rank is done; return the finished file.
 
         Returns
         -------
         Written or None
             None if the run was stopped before the file was whole.
         """
-        until(lambda: not self._lines and not self._arriving, attend=self.attend)
+        self._loop.until(lambda: not self._lines and not self._arriving)
         for stop in self._stops:
             with suppress(LostError):
-                until(stop.Test)
+                self._loop.until(stop.Test)
         if self._written is None and not signals.finishing():
-            raise ProtocolError("the writer told nothing of the file")
+            raise ProtocolError("the writer reported no file")
         return self._written
 
     def attend(self) -> None:
-        """Hear what has come, without waiting.
+        """Receive all messages that have come, without waiting.
 
         Raises
         ------
@@ -100,44 +101,45 @@ class Coordinator:
             self._stopping = True
             for rank in range(1, self._comm.size):
                 with suppress(LostError):
-                    stop = self._comm.isend((Tag.STOP,), dest=rank, tag=Tag.STOP)
-                    self._stops.append(stop)
+                    self._stops.append(send(self._comm, Stop(), dest=rank))
         if self._survivors is not None and self._watch.is_over:
             self._survivors.release()
         self._watch.look()
 
     def _attend_to(self, rank: int) -> None:
-        """Hear what a rank has said, if it has."""
         if rank in self._arriving:
             request, buffer = self._arriving[rank]
             if request.Test():
                 del self._arriving[rank]
-                self._hear(buffer)
+                self._keep(buffer)
             return
         here, message = self._lines[rank].test()
-        if not here:
-            return
-        del self._lines[rank]
-        tag, *words = message
-        if tag == Tag.FAILED:
-            raise RankError(*words)
-        if tag == Tag.DONE:
-            self._watch.done(rank)
-            buffer = bytearray(words[0])
-            arrival = self._comm.Irecv(buffer, source=rank, tag=Tag.TALLY)
-            self._arriving[rank] = arrival, buffer
-            return
-        if tag == Tag.STOP:
-            signals.finish()
-        elif tag == Tag.BEAT:
-            self._watch.heard(rank, [])
-        else:
-            self._report.advance(*words)
-            self._watch.heard(rank, [window for window, _ in words[-1]])
+        if here:
+            del self._lines[rank]
+            self._take(rank, message)
+
+    def _take(self, rank: int, message: ToCoordinator) -> None:
+        """Act on a message, and listen for the next one if there will be one."""
+        match message:
+            case Failed(text, exit_code):
+                raise RankError(text, exit_code)
+            case Done(nbytes):
+                self._watch.done(rank)
+                buffer = bytearray(nbytes)
+                arrival = self._comm.Irecv(buffer, source=rank, tag=Tag.TALLY)
+                self._arriving[rank] = arrival, buffer
+                return
+            case Stop():
+                signals.finish()
+            case Beat():
+                self._watch.heard(rank, [])
+            case Progress(windows, nbytes, new):
+                self._report.advance(windows, nbytes, new)
+                self._watch.heard(rank, [window for window, _ in new])
         self._lines[rank] = self._listen(rank)
 
     def _lose(self, rank: int) -> None:
-        """Go on without a worker.
+        """Continue without a worker.
 
         Raises
         ------
@@ -161,8 +163,8 @@ class Coordinator:
             words += f", dealt to rank {', '.join(map(str, shares))}"
         self._report.warning(words)
 
-    def _hear(self, buffer: bytearray) -> None:
-        """Keep a rank's tally, and what the writer tells of the file."""
+    def _keep(self, buffer: bytearray) -> None:
+        """Keep a rank's tally, and the writer's account of the file."""
         tally, written = pickle.loads(buffer)  # noqa: S301  our own ranks made it
         self.tallies.append(tally)
         if written is not None:

@@ -1,13 +1,17 @@
-"""How ranks are started: whether the launcher and the MPI library know each other."""
+"""How ranks are started: whether the launcher and the MPI library match, and as which team."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from s2rgb_mpi.errors import LaunchError
+from s2rgb_mpi.errors import LaunchError, UsageError
+from s2rgb_mpi.ranks.team import Team
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+SURVIVE = "--survive"
+"""The option that must be known before the communicator is made."""
 
 _LAUNCHERS = (
     # How many ranks the launcher started, and which of them this is; the innermost first.
@@ -56,4 +60,48 @@ def check_launch(size: int, environ: Mapping[str, str]) -> None:
             " or under Slurm srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH)"
             if speaks
             else ""
+        )
+
+
+def join(world: Any, arguments: Sequence[str], environ: Mapping[str, str]) -> Team:
+    """Return the team of this run.
+
+    Parameters
+    ----------
+    world : mpi4py.MPI.Comm
+        COMM_WORLD.
+    arguments : sequence of str
+        The command line without the program's name.
+    environ : mapping
+        The process's environment.
+    """
+    if SURVIVE in arguments:
+        from s2rgb_mpi.ranks.ulfm import comm, team  # noqa: PLC0415  nothing else needs it
+
+        if comm.is_possible(environ):
+            return team.SurvivingTeam(world)
+    return Team(world)
+
+
+def check_survive(team: Team, library: str) -> None:
+    """Reject --survive where a dead worker would end the run all the same.
+
+    Parameters
+    ----------
+    team : Team
+        As :func:`join` returned it.
+    library : str
+        The MPI library's name and version.
+
+    Raises
+    ------
+    UsageError
+        Names what is needed.
+    """
+    if not team.survives:
+        name = " ".join(library.splitlines()[0].split(",")[0].split())
+        raise UsageError(
+            f"{SURVIVE} needs an MPI with ULFM, switched on: Open MPI 5 or later, started by"
+            f" mpirun --with-ft ulfm (this is {name});"
+            " without it, --resume goes on from what a lost rank leaves"
         )

@@ -1,4 +1,4 @@
-"""How a rank waits without burning a core: the one place where anything is waited for.
+"""How a rank waits without burning a core, and its duties meanwhile: all waiting is done here.
 
 Every blocking call of every MPI library spins at 100 % of a core, which here is a core that a
 worker needs; and Python's signal handlers do not run inside one. Everything below posts the
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import pickle
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from s2rgb_mpi import signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 SHORTEST_SLEEP = 1e-4
 LONGEST_SLEEP = 5e-3
@@ -82,39 +83,66 @@ class Patience:
         self._sleep, self._slept = SHORTEST_SLEEP, 0.0
 
 
-def until(
-    ready: Callable[[], bool],
-    *,
-    seconds: float | None = None,
-    attend: Callable[[], None] = lambda: None,
-    idle: bool = False,
-) -> bool:
-    """Look at ``ready`` again and again until it is true.
+class Loop:
+    """Waits, and looks after a rank's duties meanwhile: one list, in the order they were added."""
 
-    Parameters
-    ----------
-    ready : callable
-        Mostly the ``Test`` of an MPI request.
-    seconds : float, optional
-        Give up after so long; while the job is suspended none go by.
-    attend : callable, optional
-        What else to look after between two looks; what it raises ends the wait.
-    idle : bool
-        Whether this rank is one of many that wait for one: its looks become rarer in a long wait.
+    def __init__(self) -> None:
+        self._duties: list[Callable[[], None]] = []
 
-    Returns
-    -------
-    bool
-        False only if the time ran out.
-    """
-    patience = Patience(LONGEST_IDLE_SLEEP if idle else LONGEST_SLEEP)
-    clock = WakingClock()
-    while not ready():
-        if seconds is not None and clock.now() > seconds:
-            return False
-        attend()
-        patience.pause()
-    return True
+    @contextmanager
+    def duty(self, look: Callable[[], None]) -> Iterator[None]:
+        """Add a duty for as long as the context lasts.
+
+        Parameters
+        ----------
+        look : callable
+            Called between two looks of every wait. It must not wait itself; an error that it
+            raises ends the wait.
+        """
+        self._duties.append(look)
+        try:
+            yield
+        finally:
+            self._duties.remove(look)
+
+    def attend(self) -> None:
+        """Look after all duties once."""
+        for look in tuple(self._duties):
+            look()
+
+    def until(
+        self, ready: Callable[[], bool], *, seconds: float | None = None, idle: bool = False
+    ) -> bool:
+        """Look at ``ready`` again and again until it is true.
+
+        Parameters
+        ----------
+        ready : callable
+            Mostly the ``Test`` of an MPI request.
+        seconds : float, optional
+            Give up after so long; while the job is suspended none go by.
+        idle : bool
+            Whether this rank is one of many that wait for one: its looks become rarer in a long
+            wait.
+
+        Returns
+        -------
+        bool
+            False only if the time ran out.
+        """
+        patience = Patience(LONGEST_IDLE_SLEEP if idle else LONGEST_SLEEP)
+        clock = WakingClock()
+        while not ready():
+            if seconds is not None and clock.now() > seconds:
+                return False
+            self.attend()
+            patience.pause()
+        return True
+
+
+def until(ready: Callable[[], bool], *, seconds: float | None = None, idle: bool = False) -> bool:
+    """Wait as :meth:`Loop.until` does, without a duty: before the run, and at its end."""
+    return Loop().until(ready, seconds=seconds, idle=idle)
 
 
 def broadcast(comm: Any, value: Any) -> Any:
@@ -141,6 +169,6 @@ def scatter(comm: Any, values: Sequence[Any] | None) -> Any:
     return pickle.loads(mine.tobytes())  # noqa: S301  our own rank 0 made it
 
 
-def everyone(comm: Any, attend: Callable[[], None] = lambda: None) -> None:
+def everyone(comm: Any) -> None:
     """Wait until every rank has come here."""
-    until(comm.Ibarrier().Test, attend=attend, idle=True)
+    until(comm.Ibarrier().Test, idle=True)

@@ -1,175 +1,176 @@
-"""What the other ranks tell rank 0: news while they work, and their tallies at the end."""
+"""Messages between ranks: their tags, and the small ones as values.
+
+::
+
+    worker                                   writer                     coordinator
+      |  HEADER (fixed size), Issend  ------>  |                             |
+      |  BLOCK (payload), Issend      ------>  |  append, then               |
+      |                                        |  Progress ----------------> |
+      |  ...                                   |                             |
+      |  HEADER without a window      ------>  |                             |
+      |  Here, then Copied            ------>  |                             |
+      |  <-------------------- Copy or Dismiss |                             |
+      |  Beat, once a second meanwhile  -------------------------------->  |
+      |  Done, then TALLY (times) ---------------------------------------->  |
+      |                                        |  Done, TALLY (and file) --> |
+      |  Failed, from any rank  ------------------------------------------>  |
+      |  Stop, from any rank that a signal reached  ---------------------->  |
+      |  <------------------------- Stop after the window in hand, to all ranks
+      |  CELL (parts of a source chunk that the next share shows too), to a worker
+      |  <------------------------- with --survive: Share or NoShare, and End, to all ranks
+
+HEADER and BLOCK are described in `image.block`, CELL in `cell_exchange`; START is for collective
+calls where ranks may die (`ulfm`). The tag never carries a number: MPI only guarantees tags up to
+32,767.
+"""
 
 from __future__ import annotations
 
-import math
-import pickle
-from typing import TYPE_CHECKING, Any
-
-from s2rgb_mpi import signals
-from s2rgb_mpi.errors import SilenceError
-from s2rgb_mpi.image.block import Tag
-from s2rgb_mpi.ranks.loop import WakingClock, until
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from s2rgb_mpi.image.block import Block
-    from s2rgb_mpi.output.assembler import Written
-    from s2rgb_mpi.timing import Tally
-
-NEWS_WINDOWS = 500
-"""Windows that one message tells of: some 15 bytes each, of the 32 KB that rank 0 listens with."""
-
-BEAT_SECONDS = 1.0
-"""Who has nothing else to tell lets rank 0 hear this often that it does not hang."""
+    from s2rgb_mpi.output.geotiff.copying import Copies
 
 
-class News:
-    """The writer's news: how far the file is, and which windows have come since the last time.
+class Tag(IntEnum):
+    """The kind of a message; far below 32,767, the largest tag that MPI guarantees."""
 
-    While one message is under way, what happens waits for the next one.
-
-    Parameters
-    ----------
-    comm : mpi4py.MPI.Comm
-        The run's communicator.
-    timeout : float
-        Rank 0 may leave a message unheard for so long, seconds.
-    """
-
-    def __init__(self, comm: Any, timeout: float) -> None:
-        self._comm = comm
-        self._timeout = timeout
-        self._new: list[tuple[int, int]] = []
-        self._so_far = (0, 0)
-        self._sent: Any = None
-        self._clock = WakingClock()
-        self._sent_at = 0.0
-
-    def add(self, block: Block, *, windows: int, nbytes: int) -> None:
-        """Tell of a block that is in the part file, now or with the next ones.
-
-        Parameters
-        ----------
-        block : Block
-            Just placed.
-        windows, nbytes : int
-            What is in the part file with it.
-        """
-        self._new.append((block.window, block.nbytes))
-        self._so_far = windows, nbytes
-        if self._heard():
-            self._send()
-
-    def beat(self) -> None:
-        """Let rank 0 hear that the writer is there, if there was nothing to tell for a while.
-
-        Raises
-        ------
-        SilenceError
-            Rank 0 does not listen.
-        """
-        silent = self._clock.now() - self._sent_at
-        if silent > BEAT_SECONDS and self._heard():
-            self._send()
-        elif silent > self._timeout:
-            raise _deaf(self._timeout)
-
-    def flush(self) -> None:
-        """Tell the rest, and wait until all is heard.
-
-        Raises
-        ------
-        SilenceError
-            Rank 0 does not listen.
-        """
-        while self._sent is not None:
-            if not until(self._heard, seconds=self._timeout):
-                raise _deaf(self._timeout)
-            if self._new:
-                self._send()
-
-    def _heard(self) -> bool:
-        """Tell whether rank 0 has taken the last message; sends are synchronous to know it."""
-        if self._sent is not None and self._sent.test()[0]:
-            self._sent = None
-        return self._sent is None
-
-    def _send(self) -> None:
-        new, self._new = self._new[:NEWS_WINDOWS], self._new[NEWS_WINDOWS:]
-        self._sent = self._comm.issend((Tag.NEWS, *self._so_far, new), dest=0, tag=Tag.NEWS)
-        self._sent_at = self._clock.now()
+    HEADER = 1
+    BLOCK = 2
+    DONE = 3
+    PROGRESS = 4
+    STOP = 5
+    FAILED = 6
+    TALLY = 7
+    CELL = 8
+    SHARE = 9
+    END = 10
+    START = 11
+    BEAT = 12
+    HERE = 13
+    COPY = 14
+    COPIED = 15
 
 
-class Orders:
-    """What rank 0 and another rank tell each other of a stop that was asked for.
+@dataclass(frozen=True)
+class Progress:
+    """From the writer: how far the file is."""
 
-    Parameters
-    ----------
-    comm : mpi4py.MPI.Comm
-        The run's communicator; for ranks but rank 0.
-    """
+    tag: ClassVar[Tag] = Tag.PROGRESS
+    windows: int
+    nbytes: int
+    """Of the partial file."""
+    new: tuple[tuple[int, int], ...]
+    """Windows since the last message, and the size of each one's block, bytes."""
 
-    def __init__(self, comm: Any) -> None:
-        self._comm = comm
-        self._told: Any = None
-        self._clock = WakingClock()
-        self._beat: Any = None
-        self._beat_at = 0.0
 
-    def wait(self) -> None:
-        """Attend, and let rank 0 hear that this rank, which has no windows left, is still there."""
-        self.attend()
-        heard = self._beat is None or self._beat.test()[0]
-        if heard and self._clock.now() - self._beat_at > BEAT_SECONDS:
-            self._beat = self._comm.issend((Tag.BEAT,), dest=0, tag=Tag.BEAT)
-            self._beat_at = self._clock.now()
+@dataclass(frozen=True)
+class Beat:
+    """From a rank that has nothing else to report: it does not hang."""
 
-    def attend(self) -> None:
-        """Take an order that has come; pass on a signal that has reached this rank."""
-        if self._comm.Iprobe(source=0, tag=Tag.STOP):
-            self._comm.recv(source=0, tag=Tag.STOP)
-            self._told = True  # rank 0 knows
-            signals.finish()
-        if signals.finishing() and self._told is None:
-            self._told = self._comm.isend((Tag.STOP,), dest=0, tag=Tag.STOP)
+    tag: ClassVar[Tag] = Tag.BEAT
 
-    def further(self) -> list[int] | None:
-        """Return the share that follows the last one: none ever does, but see survival."""
+
+@dataclass(frozen=True)
+class Stop:
+    """A graceful stop: no further window is begun; to rank 0, and from it to all."""
+
+    tag: ClassVar[Tag] = Tag.STOP
+
+
+@dataclass(frozen=True)
+class Failed:
+    """From a rank whose failure ends the run."""
+
+    tag: ClassVar[Tag] = Tag.FAILED
+    text: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """From a rank whose work is done: its times follow, under Tag.TALLY."""
+
+    tag: ClassVar[Tag] = Tag.DONE
+    nbytes: int
+    """Of what follows."""
+
+
+@dataclass(frozen=True)
+class Here:
+    """From a worker that is done, to the writer: where it runs."""
+
+    tag: ClassVar[Tag] = Tag.HERE
+    machine: str
+
+
+@dataclass(frozen=True)
+class Copy:
+    """From the writer to a worker on its machine: tiles to copy into place."""
+
+    tag: ClassVar[Tag] = Tag.COPY
+    copies: Copies
+    files: tuple[tuple[int, int], ...]
+    """Device and inode of both files."""
+
+
+@dataclass(frozen=True)
+class Dismiss:
+    """From the writer to a worker that is not needed."""
+
+    tag: ClassVar[Tag] = Tag.COPY
+
+
+@dataclass(frozen=True)
+class Copied:
+    """From a worker to the writer: the answer to Copy."""
+
+    tag: ClassVar[Tag] = Tag.COPIED
+    done: bool
+    """Whether the tiles are in place; False if the worker sees other files there."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """From rank 0: windows of a lost worker."""
+
+    tag: ClassVar[Tag] = Tag.SHARE
+    windows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class NoShare:
+    """From rank 0: all windows have come, no worker leaves any."""
+
+    tag: ClassVar[Tag] = Tag.SHARE
+
+
+@dataclass(frozen=True)
+class End:
+    """From rank 0: leave, the run is over."""
+
+    tag: ClassVar[Tag] = Tag.END
+    exit_code: int
+
+
+ToCoordinator = Progress | Beat | Stop | Failed | Done
+Message = ToCoordinator | Here | Copy | Dismiss | Copied | Share | NoShare | End
+
+
+def send(comm: Any, message: Message, dest: int) -> Any:
+    """Begin to send a message; the request is complete when it may be forgotten."""
+    return comm.isend(message, dest=dest, tag=message.tag)
+
+
+def send_heard(comm: Any, message: Message, dest: int) -> Any:
+    """Begin to send a message; the request is complete when it is being received."""
+    return comm.issend(message, dest=dest, tag=message.tag)
+
+
+def receive(comm: Any, tag: Tag, source: int) -> Any:
+    """Return the message of that tag which has come, else None."""
+    if not comm.Iprobe(source=source, tag=tag):
         return None
-
-
-def tell(comm: Any, tag: Tag, *words: Any, seconds: float | None = None) -> bool:
-    """Send rank 0 a small message; return whether it was heard in time."""
-    request = comm.issend((tag, *words), dest=0, tag=tag)
-    return until(lambda: request.test()[0], seconds=seconds)
-
-
-def _deaf(seconds: float) -> SilenceError:
-    return SilenceError(f"rank 0 has not listened for {seconds:g} s (--timeout)")
-
-
-def hand_in(
-    comm: Any, tally: Tally, written: Written | None = None, *, timeout: float = math.inf
-) -> None:
-    """Send rank 0 a tally, of any size: with every span of a long run it is megabytes.
-
-    Parameters
-    ----------
-    comm : mpi4py.MPI.Comm
-        The run's communicator.
-    tally : Tally
-        Closed.
-    written : Written, optional
-        What the writer tells besides, if there is a file.
-    timeout : float
-        How long rank 0 may take to listen, seconds.
-
-    Raises
-    ------
-    SilenceError
-        Rank 0 does not listen.
-    """
-    payload = pickle.dumps((tally, written))
-    if not tell(comm, Tag.DONE, len(payload), seconds=timeout):
-        raise _deaf(timeout)
-    until(comm.Issend(payload, dest=0, tag=Tag.TALLY).Test)
+    return comm.recv(source=source, tag=tag)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.inputs.mosaic import Cell
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.ranks.cell_exchange import Border
+    from s2rgb_mpi.ranks.cell_exchange import CellExchange
     from s2rgb_mpi.timing import Tally
 
 
@@ -38,7 +38,7 @@ class Rendered(NamedTuple):
     """Shape (height, width, 4); 0 in all bands where no product has data."""
     counts: dict[int, NDArray[np.uint32]]
     """For the offset check: the DN of a sample, by the number of the product."""
-    seams: dict[int, NDArray[np.uint32]]
+    overlaps: dict[int, NDArray[np.uint32]]
     """For the overlap check: colours above and below, by the number of the product below."""
 
 
@@ -59,16 +59,16 @@ class Renderer:
         Numbers of the windows that will be asked for, each once.
     tally : Tally
         Filled here.
-    border : Border, optional
+    exchange : CellExchange, optional
         Where there are other shares whose cells show in this one.
     """
 
     def __init__(
-        self, plan: Plan, share: Sequence[int], tally: Tally, border: Border | None = None
+        self, plan: Plan, share: Sequence[int], tally: Tally, exchange: CellExchange | None = None
     ) -> None:
         self._plan = plan
         self._tally = tally
-        self._border = border
+        self._exchange = exchange
         self._sources: dict[int, Source] = {}
         self._memory = Memory()
         self._luts: list[list[NDArray[np.uint8]]] = []
@@ -121,10 +121,10 @@ class Renderer:
                 raise ReadError(f"window {number} {error}") from error
             with self._tally.stage("render", number):
                 _paint(rendered, member, part, target)
-        if self._border is not None:
+        if self._exchange is not None:
             for member, cell, _ in here:
                 if not self._awaited[member, cell.source]:
-                    self._border.leave((member, cell.source))
+                    self._exchange.leave((member, cell.source))
         for member, _, _ in here:
             if not self._uses[member]:  # an open file holds a block or two: megabytes
                 self._sources.pop(member, None)
@@ -135,10 +135,10 @@ class Renderer:
 
     def _passed(self, number: int, member: int, cell: Cell) -> Part | None:
         """Return what another worker has of a cell, and keep the parts of later windows."""
-        if self._border is None:
+        if self._exchange is None:
             return None
         with self._tally.stage("idle", number):
-            parts = self._border.take((member, cell.source))
+            parts = self._exchange.take((member, cell.source))
         for window in self._awaited[member, cell.source] & parts.keys():
             self._kept[member, cell.source, window] = parts[window]
         return parts.get(number)
@@ -149,11 +149,11 @@ class Renderer:
         with self._tally.stage("render", number):
             for later in self._awaited[member, cell.source]:
                 self._kept[member, cell.source, later] = self._part(later, member, cell, dn)
-            if self._border is not None:
+            if self._exchange is not None:
                 key = member, cell.source
-                others = self._border.later(key)
+                others = self._exchange.later(key)
                 parts = {other: self._part(other, member, cell, dn) for other in others}
-                self._border.give(key, parts)
+                self._exchange.give(key, parts)
             return self._part(number, member, cell, dn)
 
     def _take(self, member: int, cell: Cell, number: int) -> Part | None:
@@ -203,7 +203,7 @@ def _paint(rendered: Rendered, member: int, part: Part, target: NDArray[np.uint8
     if not target.any():  # mostly, and far faster than pixel by pixel
         target[:] = part.rgba
         return
-    _add(rendered.seams, member, overlap.count(target, part.rgba))
+    _add(rendered.overlaps, member, overlap.count(target, part.rgba))
     np.copyto(target, part.rgba, where=~valid(target)[..., np.newaxis])
 
 

@@ -4,9 +4,9 @@
 
     worker                                   writer
       |  (its share is sent)                   |
-      |  HERE (machine)               ------>  |  all blocks have come
-      |  <------  COPY (tiles, files; or none) |  copies its own part meanwhile
-      |  COPIED (whether it could)    ------>  |  copies what others could not
+      |  Here (machine)               ------>  |  all blocks have come
+      |  <------ Copy (tiles, files) / Dismiss |  copies its own part meanwhile
+      |  Copied (whether it could)    ------>  |  copies what others could not
 
 A worker elsewhere, or one that sees other files under these names, is not asked, or says no. So
 nothing depends on it: one process alone makes the same file.
@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import OutputError, SilenceError, named
-from s2rgb_mpi.image.block import Tag
-from s2rgb_mpi.ranks.loop import until
+from s2rgb_mpi.ranks.messages import Copied, Copy, Dismiss, Here, Tag, receive, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from s2rgb_mpi.output.geotiff.copying import Copies
-    from s2rgb_mpi.timing import Tally
+    from s2rgb_mpi.ranks.team import Rank
 
 LEAST_NBYTES = 16_000_000
 """What is worth asking a helper for, bytes: some ten milliseconds of copying."""
@@ -38,25 +37,21 @@ class Helpers:
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Comm
-        The run's communicator.
+    rank : Rank
+        The writer.
     workers : sequence of int
         Their ranks.
     timeout : float
-        How long one may take to say that it is done, seconds.
-    attend : callable
-        What else the writer has to look after.
+        How long one may take to answer, seconds.
     """
 
-    def __init__(
-        self, comm: Any, workers: Sequence[int], timeout: float, attend: Callable[[], None]
-    ) -> None:
-        self._comm = comm
+    def __init__(self, rank: Rank, workers: Sequence[int], timeout: float) -> None:
+        self._comm = rank.comm
+        self._loop = rank.loop
         self._waiting = list(workers)
         self._machines: dict[int, str] = {}
         self._told: list[Any] = []
         self._timeout = timeout
-        self._attend = attend
 
     def copy(self, copies: Copies) -> None:
         """Have tiles copied, by all that can and by this rank itself.
@@ -74,79 +69,80 @@ class Helpers:
         own, *parts = copies.split(1 + len(helpers))
         asked = dict(zip(helpers, parts, strict=True))
         for rank, part in asked.items():
-            self._tell(rank, (part, files))
+            self._order(rank, Copy(part, files))
         self.release()
-        own.run(self._attend)
+        own.run(self._loop.attend)
         for rank, part in asked.items():
-            if not self._answer(rank, Tag.COPIED):
-                part.run(self._attend)
+            copied: Copied = self._answer(rank, Tag.COPIED)
+            if not copied.done:
+                part.run(self._loop.attend)
         for order in self._told:
-            until(partial(_is_sent, order), attend=self._attend)
+            self._loop.until(partial(_is_sent, order))
 
     def release(self) -> None:
         """Let those go that were not asked."""
         for rank in list(self._waiting):
             self._machine(rank)  # so that no message is left behind
-            self._tell(rank, None)
+            self._order(rank, Dismiss())
 
     def _machine(self, rank: int) -> str:
         """Return what tells the machine of a worker from others."""
         if rank not in self._machines:
-            self._machines[rank] = self._answer(rank, Tag.HERE)
+            here: Here = self._answer(rank, Tag.HERE)
+            self._machines[rank] = here.machine
         return self._machines[rank]
 
-    def _tell(self, rank: int, order: Any) -> None:
+    def _order(self, rank: int, order: Copy | Dismiss) -> None:
         """Give a worker its order; it is the only one."""
         self._waiting.remove(rank)
-        self._told.append(self._comm.isend(order, dest=rank, tag=Tag.COPY))
+        self._told.append(send(self._comm, order, dest=rank))
 
     def _answer(self, rank: int, tag: Tag) -> Any:
         """Wait for the answer of a worker."""
+        answer = None
 
         def is_here() -> bool:
-            return bool(self._comm.Iprobe(source=rank, tag=tag))
+            nonlocal answer
+            answer = receive(self._comm, tag, source=rank)
+            return answer is not None
 
-        if not until(is_here, seconds=self._timeout, attend=self._attend):
+        if not self._loop.until(is_here, seconds=self._timeout):
             raise SilenceError(
                 f"rank {rank} has said nothing for {self._timeout:g} s (--timeout)"
                 " while the image is sealed"
             )
-        return self._comm.recv(source=rank, tag=tag)
+        return answer
 
 
-def lend_a_hand(comm: Any, tally: Tally, attend: Callable[[], None]) -> None:
+def lend_a_hand(rank: Rank) -> None:
     """Wait, as a worker that is done, for the writer's order, and carry it out.
-
-    Parameters
-    ----------
-    comm : mpi4py.MPI.Comm
-        The run's communicator.
-    tally : Tally
-        Filled here.
-    attend : callable
-        What else this rank has to look after.
 
     Raises
     ------
     OutputError
         A file cannot be read or written.
     """
-    writer = comm.size - 1
-    with tally.stage("idle"):
-        said = comm.isend(machine(), dest=writer, tag=Tag.HERE)
-        until(lambda: bool(comm.Iprobe(source=writer, tag=Tag.COPY)), attend=attend, idle=True)
-        order = comm.recv(source=writer, tag=Tag.COPY)
-        until(partial(_is_sent, said), attend=attend)
-    if order is None:
+    comm, loop, writer = rank.comm, rank.loop, rank.comm.size - 1
+    order: Copy | Dismiss | None = None
+
+    def is_here() -> bool:
+        nonlocal order
+        order = receive(comm, Tag.COPY, source=writer)
+        return order is not None
+
+    with rank.tally.stage("idle"):
+        sent = send(comm, Here(machine()), dest=writer)
+        loop.until(is_here, idle=True)
+        loop.until(partial(_is_sent, sent))
+    if not isinstance(order, Copy):
         return
-    copies, files = order
-    with tally.stage("seal"):
-        can = sees(copies, files)
+    with rank.tally.stage("seal"):
+        can = sees(order.copies, order.files)
         if can:
-            copies.run(attend)
-    with tally.stage("idle"):
-        said = comm.isend(can, dest=writer, tag=Tag.COPIED)
-        until(partial(_is_sent, said), attend=attend)
+            order.copies.run(loop.attend)
+    with rank.tally.stage("idle"):
+        sent = send(comm, Copied(can), dest=writer)
+        loop.until(partial(_is_sent, sent))
 
 
 def _is_sent(message: Any) -> bool:
@@ -158,17 +154,17 @@ def machine() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text()
 
 
-def files_of(copies: Copies) -> list[tuple[int, int]]:
+def files_of(copies: Copies) -> tuple[tuple[int, int], ...]:
     """Return what tells the files from all others of the machine, whatever their names."""
     found = []
     for path in (copies.source, copies.target):
         with named(path):
             status = path.stat()
         found.append((status.st_dev, status.st_ino))
-    return found
+    return tuple(found)
 
 
-def sees(copies: Copies, files: list[tuple[int, int]]) -> bool:
+def sees(copies: Copies, files: tuple[tuple[int, int], ...]) -> bool:
     """Tell whether a path means the same file here as it does to the writer: not in containers."""
     try:
         return files_of(copies) == files

@@ -11,86 +11,79 @@ import numpy as np
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import LostError, RankError, StopError
 from s2rgb_mpi.image.block import (
-    END_OF_SHARE,
-    STOPPED,
     Block,
+    EndOfShare,
     Header,
-    Tag,
     header_nbytes,
     unpack,
     unpack_header,
 )
 from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.plan.memory import RECEIVE_NBYTES
-from s2rgb_mpi.ranks.loop import Patience, until
-from s2rgb_mpi.ranks.messages import News
+from s2rgb_mpi.ranks.loop import Patience
+from s2rgb_mpi.ranks.messages import Tag
+from s2rgb_mpi.ranks.progress import ProgressSender
 from s2rgb_mpi.ranks.seal_helpers import Helpers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from s2rgb_mpi.output.assembler import Written
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.timing import Tally
+    from s2rgb_mpi.ranks.team import Rank
 
 
-def run(
-    comm: Any,
-    plan: Plan,
-    workers: Sequence[int],
-    tally: Tally,
-    listen: Callable[[], None] = lambda: None,
-) -> Written | None:
-    """Receive the blocks of all workers, append them, and seal the file at the end.
+def run(rank: Rank, plan: Plan, workers: Sequence[int]) -> Written | None:
+    """Receive the blocks of all workers, append them, and finalise the file.
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Comm
-        The run's communicator.
+    rank : Rank
+        This one.
     plan : Plan
         The same on every rank.
     workers : sequence of int
         The ranks that send.
-    tally : Tally
-        Filled here.
-    listen : callable, optional
-        Takes rank 0's orders.
 
     Returns
     -------
     Written or None
-        None if a stop was asked for before the last window; what came is kept.
+        None if a stop was asked for before the last window; all blocks that came are kept.
     """
-    output = Output(plan, tally)
-    news = News(comm, plan.job.timeout)
-
-    def attend() -> None:
-        listen()
-        news.beat()
-        output.look()
-
+    output = Output(plan, rank.tally)
+    progress = ProgressSender(rank.comm, plan.job.timeout)
     # Named, for a traceback to keep it: MPI goes on writing into what a failed rank has posted.
-    blocks = receive(comm, plan, workers, tally, attend)
-    try:
-        for block in blocks:
-            if plan.job.survive and output.has(block.window):
-                continue  # from a worker that was lost, and from the one that went on for it
-            output.place(block)
-            with tally.stage("append", block.window):
-                news.add(block, windows=output.windows, nbytes=output.nbytes)
-        with tally.stage("idle"):
-            news.flush()
-            if plan.job.survive:
-                # Where no worker is left, rank 0 ends the run: it may hear of that after us.
-                until(lambda: output.is_whole or signals.finishing(), attend=attend)
-        # Not rank 0, the worker of two ranks: it has others to hear. Nor anybody who may be lost.
-        waiting = () if plan.job.survive or 0 in workers else workers
-        helpers = Helpers(comm, waiting, plan.job.timeout, attend)
+    blocks = receive(rank, plan, workers)
+    with rank.loop.duty(progress.beat), rank.loop.duty(output.look):
+        try:
+            for block in blocks:
+                if rank.team.survives and output.has(block.window):
+                    continue  # from a worker that was lost, and from the one that took its windows
+                output.place(block)
+                with rank.tally.stage("append", block.window):
+                    progress.add(block, windows=output.windows, nbytes=output.nbytes)
+            with rank.tally.stage("idle"):
+                progress.flush()
+                if rank.team.survives:
+                    # Where no worker is left, rank 0 ends the run: it may hear of that after us.
+                    rank.loop.until(lambda: output.is_whole or signals.finishing())
+            return _finalise(rank, plan, workers, output)
+        except (StopError, LostError, RankError):  # there is time to keep what came last
+            output.keep()
+            raise
+
+
+def _finalise(rank: Rank, plan: Plan, workers: Sequence[int], output: Output) -> Written | None:
+    """Finish the file with the help of the workers that can; None if a stop came before."""
+    # Not of rank 0, the worker of two ranks: it has others to hear. Nor of any that may be lost.
+    waiting = () if rank.team.survives or 0 in workers else workers
+    helpers = Helpers(rank, waiting, plan.job.timeout)
+    written = None
+    if output.is_whole or not signals.finishing():
         written = output.finish(helpers.copy)
-        helpers.release()
-    except (StopError, LostError, RankError):  # there is time to keep what came last
+    else:
         output.keep()
-        raise
+    helpers.release()
     return written
 
 
@@ -112,7 +105,7 @@ class _Line:
         """Post the receive of the next header."""
         self._request = self._comm.Irecv(self._message, source=self._worker, tag=Tag.HEADER)
 
-    def heard(self) -> Header | None:
+    def heard(self) -> Header | EndOfShare | None:
         """Return the header, once it is in."""
         return unpack_header(self._message) if self._request.Test() else None
 
@@ -130,25 +123,20 @@ class _Line:
         return unpack(header, self._payload)
 
 
-def receive(
-    comm: Any,
-    plan: Plan,
-    workers: Sequence[int],
-    tally: Tally,
-    attend: Callable[[], None] = lambda: None,
-) -> Iterator[Block]:
-    """Give the blocks of all workers as they arrive, until every share has ended.
+def receive(rank: Rank, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:
+    """Yield the blocks of all workers as they arrive, until every share has ended.
 
     Payloads are only asked for while fewer than :data:`RECEIVE_NBYTES` are under way: memory
     is bounded at any number of ranks, and workers are held back by their synchronous sends.
-    `attend` is called all the while. What a worker that was lost had not sent wholly is dropped.
+    Blocks that a lost worker had not sent wholly are dropped.
 
     Yields
     ------
     Block
         Checked by its CRC-32.
     """
-    listening = [_Line(comm, worker, plan.room) for worker in workers]
+    tally = rank.tally
+    listening = [_Line(rank.comm, worker, plan.room) for worker in workers]
     announced: deque[tuple[_Line, Header]] = deque()
     fetching: dict[_Line, Header] = {}
     held = 0
@@ -157,10 +145,12 @@ def receive(
         with tally.stage("idle") as look:  # one that finds nothing is part of the wait
             for line, header in _heard(listening):
                 look.name = "receive"
-                if header.window == STOPPED:
-                    signals.finish()
-                elif header.window != END_OF_SHARE:
-                    announced.append((line, header))
+                match header:
+                    case Header():
+                        announced.append((line, header))
+                    case EndOfShare(stopped):
+                        if stopped:
+                            signals.finish()
                 patience.reset()
             while announced and (not held or held + announced[0][1].nbytes <= RECEIVE_NBYTES):
                 line, header = announced.popleft()
@@ -185,12 +175,12 @@ def receive(
                     listening.append(line)
                 patience.reset()
                 yield block
-        attend()
+        rank.loop.attend()
         with tally.stage("idle"):
             patience.pause()
 
 
-def _heard(listening: list[_Line]) -> Iterator[tuple[_Line, Header]]:
+def _heard(listening: list[_Line]) -> Iterator[tuple[_Line, Header | EndOfShare]]:
     """Give the headers that have come, and take their lines off the list; lost ones too."""
     for line in list(listening):
         try:

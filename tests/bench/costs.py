@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from s2rgb_mpi.inputs import decode_cost
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.prepare import prepare
-from s2rgb_mpi.ranks.worker import blocks
+from s2rgb_mpi.ranks.blocks import BlockMaker
 from s2rgb_mpi.timing import Tally
 
 
@@ -61,11 +61,11 @@ def measure(name: str, step: int) -> NDArray[np.float64]:
     cols = -(-product.grid.width // product.block[0])
     rows = []
     share = range(0, len(plan.windows), step)
-    made = blocks(plan, share, Tally("worker"))
+    maker = BlockMaker(plan, share, Tally("worker"))
     for number in share:
         window = plan.windows[number]
         begin = time.process_time()
-        next(made)
+        maker.make(number)
         seconds = time.process_time() - begin
         block = window.row_off // product.block[1] * cols + window.col_off // product.block[0]
         rows.append((window.width * window.height, product.costs[block], seconds))

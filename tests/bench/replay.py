@@ -17,6 +17,7 @@ import sys
 import time
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,10 +36,11 @@ from s2rgb_mpi.inputs.safe import open_safe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.ranks import worker
+from s2rgb_mpi.ranks.blocks import BlockMaker
 from s2rgb_mpi.timing import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan.plan import Plan
@@ -104,10 +106,10 @@ def record(safe: Path, folder: Path, layout: str) -> Path:
     rows: list[tuple[int, int, int, int, int, int]] = []
     data, seconds, histograms = [], [], []
     for numbers in dense[:: -(-len(dense) // RECORDED)]:
-        made = worker.blocks(plan, numbers, Tally("worker"))
+        maker = BlockMaker(plan, numbers, Tally("worker"))
         for number in numbers:
             begin = time.process_time()
-            block = next(made)
+            block = maker.make(number)
             seconds.append(time.process_time() - begin)
             histograms.append(block.histogram)
             window = plan.windows[number]
@@ -227,48 +229,55 @@ class _Tape:
         begin = 0
         for index, kind, level, row, col, nbytes in record["rows"].tolist():
             part: Any = data[begin : begin + nbytes].data
-            piece = Piece.of(Kind(kind), level, row, col, part)
+            piece = Piece.of(Kind(kind), part, level=level, row=row, col=col)
             if kind == Kind.TILE and level == JOINED_LEVEL:
                 self._joined[index // 4] = piece
             else:
                 self._pieces[index].append(piece)
             begin += nbytes
 
-    def blocks(
-        self, plan: Plan, share: Sequence[int], tally: Tally, border: object = None
-    ) -> Iterator[Block]:
-        """Stand in for `worker.blocks`."""
-        del border  # windows on tape need no cells
-        cols = -(-plan.grid.width // EDGE)
-        assembly = Assembly(plan.grid, plan.job.profile.tile, plan.joined(share))
-        for number in share:
-            window = plan.windows[number]
-            index = _index(*_place(window), cols, len(self.seconds))
-            with tally.stage("read", number):
-                time.sleep(self.seconds[index])
-            pieces = []
-            for piece in self._pieces[index]:
-                if piece.level <= plan.levels:
-                    row, col = _corner(plan, window, piece)
-                    pieces.append(piece._replace(row=piece.row + row, col=piece.col + col))
-            # The tiles that span windows are all like the smallest of them.
-            joined = self._joined[index // 4]
-            for level in plan.joined_levels:
-                pieces += [
-                    joined._replace(level=level, row=tile.row, col=tile.col)
-                    for tile in assembly.add(level, window.at_level(level), None)
-                ]
-            tally.windows += 1
-            yield Block(number, pieces, self._histograms[index])
+    def block(self, plan: Plan, number: int, tally: Tally, assembly: Assembly) -> Block:
+        """Return what a window becomes, after the time that it takes."""
+        window = plan.windows[number]
+        index = _index(*_place(window), -(-plan.grid.width // EDGE), len(self.seconds))
+        with tally.stage("read", number):
+            time.sleep(self.seconds[index])
+        pieces = []
+        for piece in self._pieces[index]:
+            if piece.level <= plan.levels:
+                row, col = _corner(plan, window, piece)
+                pieces.append(piece._replace(row=piece.row + row, col=piece.col + col))
+        # The tiles that span windows are all like the smallest of them.
+        joined = self._joined[index // 4]
+        for level in plan.joined_levels:
+            pieces += [
+                joined._replace(level=level, row=tile.row, col=tile.col)
+                for tile in assembly.add(level, window.at_level(level), None)
+            ]
+        tally.windows += 1
+        return Block(number, pieces, self._histograms[index])
+
+
+class _Player:
+    """Stands in for `BlockMaker`; windows on tape need no cells of other shares."""
+
+    def __init__(
+        self, tape: _Tape, plan: Plan, windows: Sequence[int], tally: Tally, _: object = None
+    ) -> None:
+        self._tape, self._plan, self._tally = tape, plan, tally
+        self._assembly = Assembly(plan.grid, plan.job.profile.tile, plan.joined(windows))
+
+    def make(self, number: int) -> Block:
+        return self._tape.block(self._plan, number, self._tally, self._assembly)
 
 
 def play(record_path: Path, scene: Path, output: Path, report: Path, layout: str) -> int:
     """Be one rank of the program, but for the pixels."""
     from s2rgb_mpi import __main__ as program  # noqa: PLC0415  MPI starts here
-    from s2rgb_mpi.ranks import coordinator  # noqa: PLC0415
+    from s2rgb_mpi.plan import prepare  # noqa: PLC0415
 
     tape = _Tape(record_path)
-    worker.blocks = tape.blocks
+    vars(worker)["BlockMaker"] = partial(_Player, tape)
 
     def costed(name: str, choice: Any) -> list[Any]:
         """Open the scene; each of its blocks costs what is slept for it."""
@@ -278,7 +287,7 @@ def play(record_path: Path, scene: Path, output: Path, report: Path, layout: str
         places = ((col, row) for row in range(rows) for col in range(cols))
         return [replace(product, costs=tuple(ns[_index(*at, cols, len(ns))] for at in places))]
 
-    vars(coordinator)["open_products"] = costed
+    vars(prepare)["open_products"] = costed
     words = [str(scene), "-o", str(output), "--overwrite", "--layout", layout, "-q"]
     return program.main([*words, "--report", str(report)])
 

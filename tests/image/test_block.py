@@ -12,11 +12,13 @@ from s2rgb_mpi.errors import ProtocolError
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.image.block import (
     Block,
+    EndOfShare,
+    Header,
     Kind,
     Piece,
-    end_of_share,
     header_nbytes,
     pack,
+    pack_end,
     unpack,
     unpack_header,
 )
@@ -28,6 +30,7 @@ pieces = st.builds(
     Piece.of,
     kind=st.sampled_from(Kind),
     level=st.integers(0, 255),
+    product=st.integers(0, 2**32 - 1),
     row=st.integers(0, 2**32 - 1),
     col=st.integers(0, 2**32 - 1),
     data=st.binary(max_size=40),
@@ -42,13 +45,20 @@ blocks = st.builds(
 
 def small_block():
     return Block(
-        7, [Piece.of(Kind.TILE, 0, 1, 2, b"tile"), Piece.of(Kind.PART, 3, 4, 5, b"part")], COUNTS
+        7,
+        [
+            Piece.of(Kind.TILE, b"tile", row=1, col=2),
+            Piece.of(Kind.PART, b"part", level=3, row=4, col=5),
+        ],
+        COUNTS,
     )
 
 
-def receive(header, payload):
+def receive(message, payload):
     """Do what the writer does with two messages."""
-    return unpack(unpack_header(header), payload)
+    header = unpack_header(message)
+    assert isinstance(header, Header)
+    return unpack(header, payload)
 
 
 @given(blocks)
@@ -61,17 +71,25 @@ def test_a_block_comes_out_as_it_went_in(block):
 
 
 @pytest.mark.parametrize(
-    ("kind", "number"), [(Kind.TILE, 0), (Kind.MASK, 1), (Kind.PART, 2), (Kind.COUNTS, 3)]
+    ("kind", "number"),
+    [
+        (Kind.TILE, 0),
+        (Kind.MASK, 1),
+        (Kind.PART, 2),
+        (Kind.COUNTS, 3),
+        (Kind.OVERLAP, 4),
+        (Kind.CAUSE, 5),
+    ],
 )
 def test_each_kind_of_piece_has_its_number_on_the_wire(kind, number):
-    header, payload = pack(Block(7, [Piece.of(kind, 0, 5, 0, b"data")], COUNTS), 1)
+    header, payload = pack(Block(7, [Piece.of(kind, b"data", product=5)], COUNTS), 1)
     assert header[header_nbytes(0)] == number
-    assert receive(header, payload).pieces == [Piece.of(kind, 0, 5, 0, b"data")]
+    assert receive(header, payload).pieces == [Piece.of(kind, b"data", product=5)]
 
 
 def test_a_block_without_pieces_has_no_payload():
     header, payload = pack(Block(7, [], COUNTS), ROOM)
-    assert (payload.size, unpack_header(header).nbytes) == (0, 0)
+    assert payload.size == 0
     assert receive(header, payload).pieces == []
 
 
@@ -79,16 +97,17 @@ def test_the_payload_is_the_pieces_one_after_the_other():
     assert pack(small_block(), ROOM)[1].tobytes() == b"tilepart"
 
 
-def test_the_end_of_a_share_is_no_window():
-    header = unpack_header(end_of_share(ROOM))
-    assert (header.window, header.nbytes) == (wire.END_OF_SHARE, 0)
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_end_of_a_share_is_no_window(stopped):
+    assert unpack_header(pack_end(EndOfShare(stopped), ROOM)) == EndOfShare(stopped)
 
 
 def test_the_header_is_the_same_on_every_machine():
-    block = Block(7, [Piece.of(Kind.MASK, 2, 3, 4, b"12345")], COUNTS)
+    piece = Piece.of(Kind.MASK, b"12345", level=2, row=3, col=4, product=6)
+    block = Block(7, [piece], COUNTS)
     header = pack(block, 1)[0].tobytes()
-    assert header[:12].hex() == "536267620300010007000000"
-    assert header[-18:].hex() == "0102030000000400000005000000" + "1c3af5cb"
+    assert header[:12].hex() == "536267620400010007000000"
+    assert header[-22:].hex() == "010206000000030000000400000005000000" + "1c3af5cb"
 
 
 def test_any_flipped_bit_is_refused():
@@ -102,7 +121,7 @@ def test_any_flipped_bit_is_refused():
 
 
 def test_a_damaged_end_of_share_is_refused():
-    header = end_of_share(ROOM)
+    header = pack_end(EndOfShare(stopped=False), ROOM)
     header[-1] ^= 1
     with pytest.raises(ProtocolError):
         unpack_header(header)
@@ -141,7 +160,7 @@ def test_a_header_with_more_pieces_than_it_has_room_for_is_refused():
 def test_another_version_is_refused():
     header, _ = pack(small_block(), ROOM)
     header[4] += 1
-    with pytest.raises(ProtocolError, match="version 4"):
+    with pytest.raises(ProtocolError, match="version 5"):
         unpack_header(header)
 
 
@@ -154,13 +173,13 @@ def test_a_payload_of_another_size_is_refused(change):
 
 def test_an_unknown_kind_is_refused_though_the_crc_is_right():
     kind = cast(Kind, 9)
-    block = Block(7, [Piece.of(kind, 0, 0, 0, b"tile")], COUNTS)
+    block = Block(7, [Piece.of(kind, b"tile")], COUNTS)
     with pytest.raises(ProtocolError, match="no piece is of kind 9"):
         receive(*pack(block, ROOM))
 
 
 def test_more_pieces_than_the_header_has_room_for_are_not_packed():
-    block = Block(7, [Piece.of(Kind.TILE, 0, 0, 0, b"")] * (ROOM + 1), COUNTS)
+    block = Block(7, [Piece.of(Kind.TILE, b"")] * (ROOM + 1), COUNTS)
     with pytest.raises(ProtocolError, match="window 7: 7 pieces, room for 6"):
         pack(block, ROOM)
 

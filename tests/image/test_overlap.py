@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from s2rgb_mpi.image.checks.overlap import SeamCheck, count
+from s2rgb_mpi.image.checks.overlap import OverlapCheck, count
 from s2rgb_mpi.image.radiometry import Calibration, Exopp, Stretch, Tci, colour, make_lut
 
 
@@ -23,7 +23,7 @@ def dn():
 
 
 def check(above, below, curve):
-    made = SeamCheck(["top", "under"], curve)
+    made = OverlapCheck(["top", "under"], curve)
     made.add(1, count(above, below).tobytes())
     return made
 

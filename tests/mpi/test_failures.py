@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import KILLED, MPICH, SMALL
-from stopped import make_blocks, make_plan, resume
+from stopped import all_blocks, make_plan, resume
 
 FAILING = (str(Path(__file__).parent / "programs" / "failing.py"),)
 
@@ -22,7 +22,7 @@ WINDOWS = 20
 def whole(safe, tmp_path_factory):
     """The file of a run that nobody disturbed."""
     plan = make_plan(safe, tmp_path_factory.mktemp("whole") / "rgb.tif")
-    return resume(plan, make_blocks(plan))
+    return resume(plan, all_blocks(plan))
 
 
 def assert_ended(run, tmp_path, code, words):

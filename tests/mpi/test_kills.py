@@ -22,7 +22,7 @@ from conftest import KILLED, MPI_ENVIRONMENT, MPIRUN
 from running import marked, processes
 from s2rgb_mpi.image.profile import Profile
 from safe import write_safe
-from stopped import make_blocks, make_plan, resume, stop
+from stopped import all_blocks, make_plan, resume, stop
 
 ROUNDS = int(os.environ.get("S2RGB_KILL_ROUNDS", "50"))
 SEED = int(os.environ.get("S2RGB_KILL_SEED", "5"))
@@ -55,7 +55,7 @@ class Whole(NamedTuple):
 def whole(tiny, tmp_path_factory):
     output = tmp_path_factory.mktemp("whole") / "rgb.tif"
     plan = make_plan(tiny, output, profile=Profile(tile=64), window=64)
-    made = make_blocks(plan)
+    made = all_blocks(plan)
     stop(plan, made)
     nbytes = plan.journal_path.stat().st_size
     return Whole(resume(plan, made), nbytes)

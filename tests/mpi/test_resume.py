@@ -14,7 +14,7 @@ import pytest
 
 from conftest import MPI_ENVIRONMENT, MPIRUN, SMALL
 from running import marked, processes
-from stopped import make_blocks, make_plan, resume
+from stopped import all_blocks, make_plan, resume
 
 FAILING = (str(Path(__file__).parent / "programs" / "failing.py"),)
 
@@ -23,7 +23,7 @@ FAILING = (str(Path(__file__).parent / "programs" / "failing.py"),)
 def whole(safe, tmp_path_factory):
     """The file of a run that nobody disturbed."""
     plan = make_plan(safe, tmp_path_factory.mktemp("whole") / "rgb.tif")
-    return resume(plan, make_blocks(plan))
+    return resume(plan, all_blocks(plan))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from s2rgb_mpi.errors import OutputError, ProtocolError, UsageError
 from s2rgb_mpi.image.block import Block, Kind, Piece
 from s2rgb_mpi.output import journal
 from s2rgb_mpi.output.journal import COMMIT_NBYTES, COMMIT_SECONDS, Journal
-from stopped import begin, largest_file, left, make_blocks, make_plan, resume, stop
+from stopped import all_blocks, begin, largest_file, left, make_plan, resume, stop
 
 HISTOGRAM = np.arange(3 * 256, dtype=np.uint32).reshape(3, 256)
 FIELDS = {"level": "4", "crs": 'PROJCRS["UTM 32N"]\né'}
@@ -22,7 +22,7 @@ FIELDS = {"level": "4", "crs": 'PROJCRS["UTM 32N"]\né'}
 
 def make_block(window, *sizes):
     pieces = [
-        Piece.of(Kind.TILE, 0, window, col, bytes([window]) * n) for col, n in enumerate(sizes)
+        Piece.of(Kind.TILE, bytes([window]) * n, row=window, col=col) for col, n in enumerate(sizes)
     ]
     return Block(window, pieces, HISTOGRAM + window)
 
@@ -235,7 +235,7 @@ def test_mending_drops_a_block_in_the_middle_and_keeps_those_behind_it(path, par
 
 def test_mending_drops_windows_that_could_not_be_read(path, part):
     """They are tried again."""
-    cause = Block(1, [Piece.of(Kind.CAUSE, 0, 0, 0, b"the file is gone")], HISTOGRAM)
+    cause = Block(1, [Piece.of(Kind.CAUSE, b"the file is gone")], HISTOGRAM)
     keep(path, part, make_block(0, 5), cause, make_block(2, 7))
     assert journal.mend(path, part, 3) == {0, 2}
 
@@ -282,7 +282,7 @@ class Stopped(NamedTuple):
 
 @pytest.fixture(scope="module")
 def made(safe, tmp_path_factory):
-    return make_blocks(make_plan(safe, tmp_path_factory.mktemp("made") / "rgb.tif"))
+    return all_blocks(make_plan(safe, tmp_path_factory.mktemp("made") / "rgb.tif"))
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ from s2rgb_mpi.errors import OutputError, StrictError, TakenError, UsageError
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Stretch, Tci
 from s2rgb_mpi.output.workspace import claim, clear
-from stopped import begin, largest_file, left, make_blocks, make_plan, resume, stop
+from stopped import all_blocks, begin, largest_file, left, make_plan, resume, stop
 
 BEGUN = {".journal", ".lock", ".part", ".sealed"}
 
 
 @pytest.fixture(scope="module")
 def made(safe, tmp_path_factory):
-    return make_blocks(make_plan(safe, tmp_path_factory.mktemp("made") / "rgb.tif"))
+    return all_blocks(make_plan(safe, tmp_path_factory.mktemp("made") / "rgb.tif"))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from osgeo import gdal
 
 from geotiffs import PROFILES, make_grid, profile_id
+from ranked import make_blocks
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.image.overviews import Assembly
@@ -25,8 +26,6 @@ from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.plan.prepare import prepare
-from s2rgb_mpi.ranks.worker import blocks
-from s2rgb_mpi.timing import Tally
 
 BANDS = tuple(Band(name, f"{name}.jp2", Calibration()) for name in ("B04", "B03", "B02"))
 
@@ -202,7 +201,7 @@ BEST = [Profile(compress=compress, quality=100, tile=64, mask="internal") for co
 def test_blocks_of_noise_keep_within_the_bounds(noise, tmp_path, profile):
     plan = prepare(Job((), ((noise,) * 3,), tmp_path / "rgb.tif", profile=profile, window=128))
     total = 0
-    for block in blocks(plan, range(len(plan.windows)), Tally("worker")):
+    for block in make_blocks(plan, range(len(plan.windows))):
         header, payload = wire.pack(block, plan.room)
         assert header.size == wire.header_nbytes(plan.room)
         assert payload.size <= plan.payload_nbytes

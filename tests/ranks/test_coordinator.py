@@ -8,9 +8,9 @@ from typing import cast
 import numpy as np
 import pytest
 
+from ranked import make_rank
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError, LaunchError, ProtocolError, RankError, UsageError
-from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.output.assembler import Written
 from s2rgb_mpi.output.lock import Lock
 from s2rgb_mpi.plan.describe import describe
@@ -19,6 +19,7 @@ from s2rgb_mpi.plan.plan import Plan
 from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks.coordinator import Coordinator
 from s2rgb_mpi.ranks.launch import check_launch
+from s2rgb_mpi.ranks.messages import Beat, Done, Failed, Progress, Tag
 from s2rgb_mpi.report.console import Report
 from s2rgb_mpi.timing import Span, Tally
 
@@ -186,9 +187,13 @@ class Ears(Report):
 
 
 def coordinate(ranks, ears):
+    """Be rank 0 until all are done; return the file and the times of all ranks."""
     plan = SimpleNamespace(job=SimpleNamespace(timeout=60.0), windows=[(0, 0, 1, 1)] * 2)
     shares: list[list[int]] = [[] for _ in range(ranks.size)]
-    return Coordinator(ranks, ears, cast(Plan, plan), shares, cast(Lock, Held()))
+    rank = make_rank(ranks)
+    coordinator = Coordinator(rank, cast(Plan, plan), shares, ears, cast(Lock, Held()))
+    with rank.loop.duty(coordinator.attend):
+        return coordinator.run(), coordinator.tallies
 
 
 def test_the_coordinator_hears_every_rank_to_its_end():
@@ -200,32 +205,27 @@ def test_the_coordinator_hears_every_rank_to_its_end():
     sizes = [len(pickle.dumps(each)) for each in handed_in]
     ears = Ears()
     ranks = Ranks(
-        [(Tag.DONE, sizes[0])],
-        [
-            (Tag.NEWS, 1, 10, [(0, 10)]),
-            (Tag.BEAT,),
-            (Tag.NEWS, 2, 20, [(1, 10)]),
-            (Tag.DONE, sizes[1]),
-        ],
+        [Done(sizes[0])],
+        [Progress(1, 10, ((0, 10),)), Beat(), Progress(2, 20, ((1, 10),)), Done(sizes[1])],
         tallies=handed_in,
     )
-    coordinator = coordinate(ranks, ears)
-    heard = coordinator.run()
-    assert ears.heard == [(1, 10, [(0, 10)]), (2, 20, [(1, 10)])]
-    assert coordinator.tallies == [worker, writer]
+    heard, tallies = coordinate(ranks, ears)
+    assert heard is not None
+    assert ears.heard == [(1, 10, ((0, 10),)), (2, 20, ((1, 10),))]
+    assert tallies == [worker, writer]
     assert (heard.nbytes, heard.empty) == (30, [1])
     np.testing.assert_array_equal(heard.histogram, written.histogram)
 
 
 def test_a_writer_that_tells_nothing_of_the_file_is_an_error():
     handed_in = (Tally("writer"), None)
-    ranks = Ranks([(Tag.DONE, len(pickle.dumps(handed_in)))], tallies=[handed_in])
-    with pytest.raises(ProtocolError, match="told nothing of the file"):
-        coordinate(ranks, Ears()).run()
+    ranks = Ranks([Done(len(pickle.dumps(handed_in)))], tallies=[handed_in])
+    with pytest.raises(ProtocolError, match="reported no file"):
+        coordinate(ranks, Ears())
 
 
 def test_a_rank_that_failed_ends_the_wait_with_its_own_words():
-    coordinator = coordinate(Ranks([], [(Tag.FAILED, "rank 2: disk full", 4)]), Ears())
+    ranks = Ranks([], [Failed("rank 2: disk full", 4)])
     with pytest.raises(RankError, match=r"^rank 2: disk full$") as caught:
-        coordinator.run()
+        coordinate(ranks, Ears())
     assert caught.value.exit_code == 4

@@ -9,6 +9,7 @@ from s2rgb_mpi.ranks.loop import (
     LONGEST_SLEEP,
     PART_OF_WAIT,
     SHORTEST_SLEEP,
+    Loop,
     Patience,
     until,
 )
@@ -65,19 +66,32 @@ def test_the_wait_ends_when_its_time_is_over():
     assert 0.05 <= time.monotonic() - begin < 1
 
 
-def test_the_rest_is_attended_between_two_looks(slept):
+def test_duties_are_looked_after_between_two_looks_in_order(slept):
     looks = iter([False, False, True])
-    attended = []
-    until(lambda: next(looks), attend=lambda: attended.append(True))
-    assert len(attended) == len(slept) == 2
+    done: list[str] = []
+    loop = Loop()
+    with loop.duty(lambda: done.append("first")), loop.duty(lambda: done.append("second")):
+        loop.until(lambda: next(looks))
+    assert len(slept) == 2
+    assert done == ["first", "second"] * 2
 
 
-def test_what_attend_raises_ends_the_wait():
-    def attend():
+def test_a_duty_ends_with_its_context(slept):
+    done: list[bool] = []
+    loop = Loop()
+    with loop.duty(lambda: done.append(True)):
+        pass
+    loop.attend()
+    assert done == slept == []
+
+
+def test_an_error_of_a_duty_ends_the_wait():
+    def look():
         raise InterruptedError
 
-    with pytest.raises(InterruptedError):
-        until(lambda: False, attend=attend)
+    loop = Loop()
+    with loop.duty(look), pytest.raises(InterruptedError):
+        loop.until(lambda: False)
 
 
 def test_waiting_burns_no_core():

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ranked import make_rank
 from s2rgb_mpi.errors import OutputError, SilenceError
-from s2rgb_mpi.image.block import Tag
 from s2rgb_mpi.output.geotiff.copying import Copies
 from s2rgb_mpi.ranks import seal_helpers
+from s2rgb_mpi.ranks.messages import Copy, Here, Tag
 from s2rgb_mpi.ranks.seal_helpers import Helpers, lend_a_hand
 from s2rgb_mpi.timing import Tally
 
@@ -31,7 +32,7 @@ class Post:
 
         def isend(message, *, dest, tag):
             if tag == Tag.HERE and rank in self.elsewhere:
-                message = "another machine"
+                message = Here("another machine")
             self.boxes[rank, dest, tag].append(message)
             return SimpleNamespace(test=lambda: (True, None))
 
@@ -70,17 +71,21 @@ def post(monkeypatch):
     return Post()
 
 
+def lend(comm, tally, look=lambda: None):
+    rank = make_rank(comm, tally)
+    with rank.loop.duty(look):
+        lend_a_hand(rank)
+
+
 @pytest.fixture
 def seal(post, copies):
     """The function that has the tiles copied while ranks 1 and 2 wait; returns their tallies."""
 
-    def run(attend=lambda: None):
+    def run(look=lambda: None):
         tallies = [Tally("worker", rank=rank) for rank in (1, 2)]
         with ThreadPoolExecutor(2) as pool:
-            waiting = [
-                pool.submit(lend_a_hand, post.of(tally.rank), tally, attend) for tally in tallies
-            ]
-            asking = Helpers(post.of(WRITER), [1, 2], 30, lambda: None)
+            waiting = [pool.submit(lend, post.of(tally.rank), tally, look) for tally in tallies]
+            asking = Helpers(make_rank(post.of(WRITER)), [1, 2], 30)
             asking.copy(copies)
             asking.release()
             for one in waiting:
@@ -149,24 +154,24 @@ def test_without_a_file_to_seal_all_are_let_go(post):
     tallies = [Tally("worker", rank=rank) for rank in (1, 2)]
     with ThreadPoolExecutor(2) as pool:
         for tally in tallies:
-            pool.submit(lend_a_hand, post.of(tally.rank), tally, lambda: None)
-        Helpers(post.of(WRITER), [1, 2], 30, lambda: None).release()
+            pool.submit(lend, post.of(tally.rank), tally)
+        Helpers(make_rank(post.of(WRITER)), [1, 2], 30).release()
     assert helped(tallies) == []
     assert not any(post.boxes.values())  # every message was taken
 
 
 def test_a_helper_that_is_silent_is_named(post, copies):
-    post.boxes[1, WRITER, Tag.HERE].append(seal_helpers.machine())
+    post.boxes[1, WRITER, Tag.HERE].append(Here(seal_helpers.machine()))
     words = "rank 1 has said nothing for 0.05 s .--timeout. while the image is sealed"
     with pytest.raises(SilenceError, match=words):
-        Helpers(post.of(WRITER), [1], 0.05, lambda: None).copy(copies)
+        Helpers(make_rank(post.of(WRITER)), [1], 0.05).copy(copies)
 
 
 def test_what_a_helper_cannot_copy_ends_it(post, copies):
     os.truncate(copies.source, 40)
-    post.boxes[WRITER, 1, Tag.COPY].append((copies, seal_helpers.files_of(copies)))
+    post.boxes[WRITER, 1, Tag.COPY].append(Copy(copies, seal_helpers.files_of(copies)))
     with pytest.raises(OutputError, match="10 bytes at 110 are not there any more"):
-        lend_a_hand(post.of(1), Tally("worker"), lambda: None)
+        lend(post.of(1), Tally("worker"))
 
 
 def test_the_rest_is_attended_while_waiting_and_copying(seal):

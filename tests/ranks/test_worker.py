@@ -11,15 +11,19 @@ from osgeo import gdal
 
 import reference
 from geotiffs import make_grid, rgba
+from ranked import make_blocks, make_rank
+from s2rgb_mpi import signals
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.image import block as wire
-from s2rgb_mpi.image.block import Kind, Tag
+from s2rgb_mpi.image.block import EndOfShare, Header, Kind
 from s2rgb_mpi.image.checks.boa_offset import count
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks import worker
+from s2rgb_mpi.ranks.messages import Tag
 from s2rgb_mpi.ranks.render import Renderer
 from s2rgb_mpi.timing import Tally
 from safe import read_dn
@@ -36,7 +40,7 @@ def plan(safe, tmp_path):
 def test_blocks_hold_the_tiles_of_the_reference(plan, safe):
     image = reference.rgb(read_dn(safe), offset=-1000)
     encoder = Encoder(PROFILE)
-    for block in worker.blocks(plan, range(len(plan.windows)), Tally("worker")):
+    for block in make_blocks(plan, range(len(plan.windows))):
         window = plan.windows[block.window]
         pixels = image[window.row_off :, window.col_off :][: window.height, : window.width]
         expected = {
@@ -58,7 +62,7 @@ def test_levels_that_span_windows_travel_as_pixels(plan, safe):
     for _ in range(plan.levels):
         levels.append(reference.halve(levels[-1]))
     found = [np.zeros((*level.shape[:2], 4), np.uint8) for level in levels]
-    for block in worker.blocks(plan, range(len(plan.windows)), Tally("worker")):
+    for block in make_blocks(plan, range(len(plan.windows))):
         for piece in block.pieces:
             if piece.kind is Kind.PART:
                 place = plan.windows[block.window].at_level(piece.level)
@@ -72,7 +76,7 @@ def test_levels_that_span_windows_travel_as_pixels(plan, safe):
 
 def test_histograms_add_up_to_the_image(plan, safe):
     image = reference.rgb(read_dn(safe), offset=-1000)
-    every = worker.blocks(plan, range(len(plan.windows)), Tally("worker"))
+    every = make_blocks(plan, range(len(plan.windows)))
     pixels = image[image.any(axis=2)]
     expected = [np.bincount(pixels[..., band].ravel(), minlength=256) for band in range(3)]
     np.testing.assert_array_equal(sum(block.histogram.astype(int) for block in every), expected)
@@ -83,7 +87,7 @@ def test_counts_add_up_to_those_of_the_whole_image(plan, safe):
     dn = read_dn(safe)
     expected = count([dn[..., band] for band in range(3)])
     found = np.zeros_like(expected)
-    for block in worker.blocks(plan, range(len(plan.windows)), Tally("worker")):
+    for block in make_blocks(plan, range(len(plan.windows))):
         for piece in block.pieces:
             if piece.kind is Kind.COUNTS:
                 assert (piece.level, piece.row, piece.col) == (0, 0, 0)
@@ -92,7 +96,7 @@ def test_counts_add_up_to_those_of_the_whole_image(plan, safe):
 
 
 def test_only_the_share_is_read_in_its_order(plan):
-    numbers = [block.window for block in worker.blocks(plan, [3, 1], Tally("worker"))]
+    numbers = [block.window for block in make_blocks(plan, [3, 1])]
     assert numbers == [3, 1]
 
 
@@ -104,7 +108,7 @@ def test_a_window_without_valid_pixels_has_tiles_and_no_parts(tmp_path):
     dataset.WriteArray(np.full((128, 128), 500, np.uint16), 128, 0)
     dataset = None
     job = Job((), ((path,) * 3,), tmp_path / "rgb.tif", profile=PROFILE, window=128)
-    empty, filled = worker.blocks(prepare(job), [0, 1], Tally("worker"))
+    empty, filled = make_blocks(prepare(job), [0, 1])
     own = [(Kind.TILE, 0)] * 4 + [(Kind.TILE, 1)]
     assert [(piece.kind, piece.level) for piece in empty.pieces] == own
     assert not empty.histogram.any()
@@ -112,7 +116,7 @@ def test_a_window_without_valid_pixels_has_tiles_and_no_parts(tmp_path):
     joined = [(Kind.PART, 2), (Kind.TILE, 2)]
     assert kinds == [*own, *joined, (Kind.COUNTS, 0)]
     # In the other order it is the empty one that makes the tile of both whole.
-    filled, empty = worker.blocks(prepare(job), [1, 0], Tally("worker"))
+    filled, empty = make_blocks(prepare(job), [1, 0])
     assert [(piece.kind, piece.level) for piece in empty.pieces] == [*own, (Kind.TILE, 2)]
     assert (Kind.TILE, 2) not in {(piece.kind, piece.level) for piece in filled.pieces}
 
@@ -121,7 +125,7 @@ def joined_tiles(plan, share):
     """Return the tiles that span windows, of a share's blocks: level, row, col to bytes."""
     return {
         (piece.level, piece.row, piece.col): bytes(piece.data)
-        for block in worker.blocks(plan, share, Tally("worker"))
+        for block in make_blocks(plan, share)
         for piece in block.pieces
         if piece.kind is Kind.TILE and piece.level in plan.joined_levels
     }
@@ -168,7 +172,7 @@ def test_a_window_left_empty_is_in_no_tile_that_spans_windows(plan, monkeypatch)
 
 def test_what_is_done_is_timed(plan):
     tally = Tally("worker")
-    list(worker.blocks(plan, [0], tally))
+    make_blocks(plan, [0], tally)
     assert set(tally.seconds) == {"open", "read", "render", "encode"}
     assert tally.windows == 1
 
@@ -179,7 +183,7 @@ def test_a_truncated_band_is_an_error_with_window_and_path(safe, tmp_path):
     image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
     plan = prepare(Job((str(broken),), (), tmp_path / "rgb.tif", profile=PROFILE, window=128))
     with pytest.raises(ReadError) as caught:
-        list(worker.blocks(plan, range(len(plan.windows)), Tally("worker")))
+        make_blocks(plan, range(len(plan.windows)))
     line = str(caught.value)
     assert line.startswith("window ")
     assert str(image) in line
@@ -209,33 +213,49 @@ class Mailbox:
         return SimpleNamespace(Test=test)
 
 
+def sent_headers(comm):
+    return [wire.unpack_header(message) for _, tag, message in comm.sent if tag == Tag.HEADER]
+
+
 def test_a_share_is_sent_to_the_last_rank_and_closed(plan):
     comm = Mailbox()
-    worker.run(comm, plan, [0, 1, 2, 3], Tally("worker"))
+    worker.run(make_rank(comm), plan, Share([0, 1, 2, 3]))
     assert {dest for dest, _, _ in comm.sent} == {3}
-    headers = [wire.unpack_header(message) for _, tag, message in comm.sent if tag == Tag.HEADER]
-    assert [header.window for header in headers] == [0, 1, 2, 3, wire.END_OF_SHARE]
+    *headers, end = sent_headers(comm)
+    assert [header.window for header in headers if isinstance(header, Header)] == [0, 1, 2, 3]
+    assert end == EndOfShare(stopped=False)
     payloads = [message.size for _, tag, message in comm.sent if tag == Tag.BLOCK]
-    assert payloads == [header.nbytes for header in headers if header.nbytes]
+    nbytes = [header.nbytes for header in headers if isinstance(header, Header)]
+    assert payloads == [each for each in nbytes if each]
 
 
 def test_at_most_two_blocks_are_under_way(plan):
     comm = Mailbox()
-    worker.run(comm, plan, range(len(plan.windows)), Tally("worker"))
+    worker.run(make_rank(comm), plan, Share(range(len(plan.windows))))
     assert comm.most_open == 2 * 2  # a header and a payload each
     assert comm.open == 0
 
 
 def test_a_worker_without_windows_says_so(plan):
     comm = Mailbox()
-    worker.run(comm, plan, [], Tally("worker"))
-    ((_, tag, message),) = comm.sent
-    assert (tag, wire.unpack_header(message).window) == (Tag.HEADER, wire.END_OF_SHARE)
+    worker.run(make_rank(comm), plan, Share())
+    assert sent_headers(comm) == [EndOfShare(stopped=False)]
 
 
-def test_what_attend_raises_ends_the_work(plan):
-    def attend():
+def test_a_graceful_stop_is_said_at_the_end(plan, monkeypatch):
+    comm = Mailbox()
+    looks = iter([False, True])
+    monkeypatch.setattr(signals, "finishing", lambda: next(looks))
+    worker.run(make_rank(comm), plan, Share([0, 1, 2, 3]))
+    first, end = sent_headers(comm)
+    assert isinstance(first, Header)
+    assert end == EndOfShare(stopped=True)
+
+
+def test_an_error_of_a_duty_ends_the_work(plan):
+    def look():
         raise InterruptedError
 
-    with pytest.raises(InterruptedError):
-        worker.run(Mailbox(), plan, [0], Tally("worker"), attend=attend)
+    rank = make_rank(Mailbox())
+    with rank.loop.duty(look), pytest.raises(InterruptedError):
+        worker.run(rank, plan, Share([0]))

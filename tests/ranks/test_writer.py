@@ -11,16 +11,17 @@ from osgeo import gdal
 
 import reference
 from conftest import read_rgb
+from ranked import make_blocks, make_rank
 from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError
 from s2rgb_mpi.image import block as wire
-from s2rgb_mpi.image.block import Tag
+from s2rgb_mpi.image.block import EndOfShare
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.output.workspace import claim
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks import writer
-from s2rgb_mpi.ranks.worker import blocks
+from s2rgb_mpi.ranks.messages import Tag
 from s2rgb_mpi.timing import Tally
 from safe import read_dn
 
@@ -33,7 +34,7 @@ def blocks_of():
     def work(plan):
         profile = plan.job.profile
         if profile not in made:
-            made[profile] = list(blocks(plan, range(len(plan.windows)), Tally("worker")))
+            made[profile] = make_blocks(plan, range(len(plan.windows)))
         return list(made[profile])
 
     return work
@@ -217,13 +218,13 @@ def messages(plan, made):
     for block in made:
         header, payload = wire.pack(block, plan.room)
         sent += [(Tag.HEADER, header)] + [(Tag.BLOCK, payload)] * bool(payload.size)
-    return [*sent, (Tag.HEADER, wire.end_of_share(plan.room))]
+    return [*sent, (Tag.HEADER, wire.pack_end(EndOfShare(stopped=False), plan.room))]
 
 
 def test_the_blocks_of_all_workers_are_received(make):
     plan, made = make("rgb.tif")
     comm = Workers(messages(plan, made[:7]), messages(plan, made[7:]), messages(plan, []))
-    received = list(writer.receive(comm, plan, [1, 2, 3], Tally("writer")))
+    received = list(writer.receive(make_rank(comm), plan, [1, 2, 3]))
     assert sorted(block.window for block in received) == list(range(len(plan.windows)))
 
 
@@ -232,7 +233,7 @@ def test_payloads_under_way_keep_within_their_budget(make, monkeypatch):
     largest = max(wire.pack(block, plan.room)[1].size for block in made)
     monkeypatch.setattr(writer, "RECEIVE_NBYTES", largest)
     comm = Workers(*(messages(plan, made[worker::5]) for worker in range(5)))
-    assert len(list(writer.receive(comm, plan, range(1, 6), Tally("writer")))) == len(made)
+    assert len(list(writer.receive(make_rank(comm), plan, range(1, 6)))) == len(made)
     assert comm.most_under_way <= largest
 
 
@@ -240,7 +241,7 @@ def test_a_payload_above_the_budget_is_received_alone(make, monkeypatch):
     plan, made = make("rgb.tif")
     monkeypatch.setattr(writer, "RECEIVE_NBYTES", 1)
     comm = Workers(messages(plan, made[:2]), messages(plan, made[2:4]))
-    assert len(list(writer.receive(comm, plan, [1, 2], Tally("writer")))) == 4
+    assert len(list(writer.receive(make_rank(comm), plan, [1, 2]))) == 4
 
 
 def test_what_is_received_into_outlives_a_failure(make, monkeypatch):
@@ -257,9 +258,9 @@ def test_what_is_received_into_outlives_a_failure(make, monkeypatch):
         raise ValueError("broken on purpose")
 
     monkeypatch.setattr(Output, "place", broken)
-    monkeypatch.setattr(writer, "News", lambda *_: MagicMock())
+    monkeypatch.setattr(writer, "ProgressSender", lambda *_: MagicMock())
     with pytest.raises(ValueError, match="broken on purpose") as caught:
-        writer.run(Watched(messages(plan, made[:2])), plan, [1], Tally("writer"))
+        writer.run(make_rank(Watched(messages(plan, made[:2]))), plan, [1])
     _, _, next_header = posted
     assert next_header() is not None
     assert caught.tb is not None  # it is what keeps the buffer, here as in the guard of __main__
@@ -272,4 +273,4 @@ def test_a_damaged_payload_ends_the_run(make):
     damaged[0] ^= 1
     sent[1] = Tag.BLOCK, damaged
     with pytest.raises(ProtocolError, match="window 0 was damaged on its way"):
-        list(writer.receive(Workers(sent), plan, [1], Tally("writer")))
+        list(writer.receive(make_rank(Workers(sent)), plan, [1]))

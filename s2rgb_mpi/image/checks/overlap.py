@@ -61,7 +61,7 @@ def count(above: NDArray[np.uint8], below: NDArray[np.uint8]) -> NDArray[np.uint
     )
 
 
-class SeamCheck:
+class OverlapCheck:
     """The counts of a whole run, product by product, and what they say.
 
     Parameters

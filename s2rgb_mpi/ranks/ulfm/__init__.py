@@ -1,4 +1,4 @@
-"""Going on without a lost worker (--survive): all that is special to an MPI with ULFM.
+"""Continuing without a lost worker (--survive): all that is special to an MPI with ULFM.
 
 ULFM is the part of MPI that tells the others of a rank's death in place of ending them all. What
 was measured of it, with Open MPI 5 under ``mpirun --with-ft ulfm``, and what is made of it here:
@@ -7,27 +7,13 @@ was measured of it, with Open MPI 5 under ``mpirun --with-ft ulfm``, and what is
   ``Iprobe`` or a call fails. All of ours name their peer, so that is a :class:`LostError`.
 - Over TCP a survivor crashes in MPI when a message dies half-way that was too large for the eager
   protocol. So that protocol's limit is raised, and larger messages are sent in parts.
-- ``MPI_Abort`` ends no other rank: rank 0 tells them to leave (Tag.END), and has the launcher end
+- ``MPI_Abort`` ends no other rank: rank 0 tells them to leave (`End`), and has the launcher end
   those that do not listen. The launcher ends all by itself when a second rank leaves with an error.
 - ``MPI_Finalize`` hangs now and then after a death: ranks part by hand, and then just leave.
 
-No worker may wait for another: cells that show in two shares are read by both (no border).
+No worker may wait for another: cells that show in two shares are read by both (no exchange).
+
+`comm` is a communicator that ranks may die on, `team` how they end together, `survivors` who takes
+over the windows of a lost worker. Nothing else depends on this folder: without it the program only
+lacks --survive.
 """
-
-from s2rgb_mpi.ranks.ulfm.comm import OPTION, Comm, check, is_possible
-from s2rgb_mpi.ranks.ulfm.ending import end_all, is_known, leave, part
-from s2rgb_mpi.ranks.ulfm.orders import Orders
-from s2rgb_mpi.ranks.ulfm.survivors import Survivors
-
-__all__ = [
-    "OPTION",
-    "Comm",
-    "Orders",
-    "Survivors",
-    "check",
-    "end_all",
-    "is_known",
-    "is_possible",
-    "leave",
-    "part",
-]

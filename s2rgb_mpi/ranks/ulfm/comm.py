@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mpi4py import MPI
 
-from s2rgb_mpi.errors import LostError, UsageError
-from s2rgb_mpi.image.block import Tag
+from s2rgb_mpi.errors import LostError
+from s2rgb_mpi.ranks.messages import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-
-OPTION = "--survive"
 
 PART_NBYTES = 2 * 2**20
 """The largest message: with MPI's own header it must stay below the eager limit over TCP."""
@@ -34,23 +32,6 @@ def is_possible(environ: Mapping[str, str]) -> bool:
     return _FAILED != _REVOKED and environ.get(ENABLED, "0").lower() in ("1", "true", "yes", "on")
 
 
-def check(environ: Mapping[str, str]) -> None:
-    """Refuse to promise what cannot be kept.
-
-    Raises
-    ------
-    UsageError
-        Says what is needed.
-    """
-    if not is_possible(environ):
-        library = MPI.Get_library_version().splitlines()[0].split(",")[0]
-        raise UsageError(
-            f"{OPTION} needs an MPI with ULFM, switched on: Open MPI 5 or later, started by"
-            f" mpirun --with-ft ulfm (this is {' '.join(library.split())});"
-            " without it, --resume goes on from what a lost rank leaves"
-        )
-
-
 class Comm:
     """A communicator that other ranks may die on: whoever talks to one meets a `LostError`.
 
@@ -65,8 +46,6 @@ class Comm:
     def __init__(self, comm: Any) -> None:
         self._comm = comm
         self.rank, self.size = comm.rank, comm.size
-        self.code: int | None = None
-        """The exit code, once ranks have parted: then MPI is not to be finalised."""
         self._kept: list[Any] = []
 
     def Irecv(self, buffer: Any, source: int, tag: int) -> Request:  # noqa: N802

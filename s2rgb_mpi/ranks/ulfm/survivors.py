@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import LostError, RankError
-from s2rgb_mpi.image.block import Tag
+from s2rgb_mpi.ranks.messages import NoShare, Share, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,7 @@ class Survivors:
             if share
         }
         for worker, share in shares.items():
-            self._tell(worker, share)
+            self._tell(worker, Share(tuple(share)))
         return shares
 
     def release(self) -> None:
@@ -67,8 +67,8 @@ class Survivors:
         if not self._released:
             self._released = True
             for worker in self._workers:
-                self._tell(worker, None)
+                self._tell(worker, NoShare())
 
-    def _tell(self, worker: int, share: list[int] | None) -> None:
+    def _tell(self, worker: int, message: Share | NoShare) -> None:
         with suppress(LostError):  # whoever listens to it will hear that, and deal anew
-            self._sent.append(self._comm.isend(share, dest=worker, tag=Tag.SHARE))
+            self._sent.append(send(self._comm, message, dest=worker))

@@ -18,7 +18,7 @@ from running import processes
 from s2rgb_mpi import __main__, errors
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.output import assembler, workspace
-from s2rgb_mpi.ranks import render, worker
+from s2rgb_mpi.ranks import blocks, render, worker
 from s2rgb_mpi.report.console import Report
 
 role, how, *arguments = sys.argv[1:]
@@ -90,7 +90,7 @@ DEEDS = {
 
 PLACES = {
     "coordinator": (Report, "advance", 3),
-    "worker at its start": (worker, "_Maker", 1),
+    "worker at its start": (blocks, "Renderer", 1),
     "worker": (render.Renderer, "render", 6),
     "writer": (assembler.Output, "place", 4),
     "writer at its start": (assembler, "TileLog", 1),

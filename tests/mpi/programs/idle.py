@@ -11,10 +11,10 @@ from s2rgb_mpi.ranks import coordinator, worker, writer
 SECONDS = float(sys.argv[1])
 
 
-def sleeping(blocks):
+def sleeping(maker):
     def slow(*arguments):
         time.sleep(SECONDS)
-        yield from blocks(*arguments)
+        return maker(*arguments)
 
     return slow
 
@@ -36,7 +36,7 @@ def watched(role, wait):
 
 
 for owner, name, change in (
-    (worker, "blocks", sleeping),
+    (worker, "BlockMaker", sleeping),
     (coordinator.Coordinator, "run", partial(watched, "coordinator")),
     (writer, "run", partial(watched, "writer")),
 ):

@@ -10,17 +10,19 @@ import time
 from mpi4py import MPI
 
 from s2rgb_mpi import __main__, signals
-from s2rgb_mpi.ranks import worker
+from s2rgb_mpi.ranks.blocks import BlockMaker
 
 WINDOWS = 2
-blocks = worker.blocks
+make = BlockMaker.make
+made = 0
 
 
-def held(*arguments):
-    for number, block in enumerate(blocks(*arguments)):
-        if number == WINDOWS:
-            hold()
-        yield block
+def held(maker, number):
+    global made  # noqa: PLW0603  of this process
+    if made == WINDOWS:
+        hold()
+    made += 1
+    return make(maker, number)
 
 
 def hold():
@@ -31,5 +33,5 @@ def hold():
 
 
 if os.environ.get("SLURM_RESTART_COUNT", "0") == "0":
-    worker.blocks = held
+    setattr(BlockMaker, "make", held)  # noqa: B010  mypy takes no assignment to a method
 sys.exit(__main__.main(sys.argv[3:]))

@@ -5,9 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from s2rgb_mpi.image.block import Block, Kind, Piece, Tag
+from ranked import make_rank
+from s2rgb_mpi.image.block import Block, Kind, Piece
 from s2rgb_mpi.output.assembler import Written
-from s2rgb_mpi.ranks.messages import NEWS_WINDOWS, News, Orders, hand_in
+from s2rgb_mpi.ranks.messages import Beat, Done, Progress, Tag
+from s2rgb_mpi.ranks.progress import WINDOWS_AT_ONCE, ProgressSender, hand_in
 from s2rgb_mpi.timing import Tally
 
 HEARING = 32_768
@@ -39,40 +41,40 @@ class Line:
 
 
 def block(window):
-    piece = Piece.of(Kind.TILE, 0, 0, 0, b"x" * 10)
+    piece = Piece.of(Kind.TILE, b"x" * 10)
     return Block(window, [piece, piece], np.zeros((3, 256), np.uint32))
 
 
 def tell(looks, count, first=0):
     line = Line(looks)
-    news = News(line, timeout=60)
+    progress = ProgressSender(line, timeout=60)
     for number in range(count):
-        news.add(block(first + number), windows=number + 1, nbytes=20 * (number + 1))
-    news.flush()
+        progress.add(block(first + number), windows=number + 1, nbytes=20 * (number + 1))
+    progress.flush()
     return [message for _, message in line.sent]
 
 
 def test_news_that_are_heard_at_once_are_told_one_by_one():
     assert tell(0, 3) == [
-        (Tag.NEWS, 1, 20, [(0, 20)]),
-        (Tag.NEWS, 2, 40, [(1, 20)]),
-        (Tag.NEWS, 3, 60, [(2, 20)]),
+        Progress(1, 20, ((0, 20),)),
+        Progress(2, 40, ((1, 20),)),
+        Progress(3, 60, ((2, 20),)),
     ]
 
 
 def test_what_happens_while_news_are_under_way_is_told_with_the_next():
     assert tell(3, 6) == [
-        (Tag.NEWS, 1, 20, [(0, 20)]),
-        (Tag.NEWS, 5, 100, [(1, 20), (2, 20), (3, 20), (4, 20)]),
-        (Tag.NEWS, 6, 120, [(5, 20)]),
+        Progress(1, 20, ((0, 20),)),
+        Progress(5, 100, ((1, 20), (2, 20), (3, 20), (4, 20))),
+        Progress(6, 120, ((5, 20),)),
     ]
 
 
 def test_no_message_is_larger_than_rank_0_can_hear():
-    messages = tell(3 * NEWS_WINDOWS, 3 * NEWS_WINDOWS, first=2**30)
-    assert [len(new) for _, _, _, new in messages] == [1, NEWS_WINDOWS, NEWS_WINDOWS, 499]
-    told = [number for _, _, _, new in messages for number, _ in new]
-    assert told == [2**30 + number for number in range(3 * NEWS_WINDOWS)]
+    messages = tell(3 * WINDOWS_AT_ONCE, 3 * WINDOWS_AT_ONCE, first=2**30)
+    assert [len(message.new) for message in messages] == [1, WINDOWS_AT_ONCE, WINDOWS_AT_ONCE, 499]
+    told = [number for message in messages for number, _ in message.new]
+    assert told == [2**30 + number for number in range(3 * WINDOWS_AT_ONCE)]
     assert max(len(pickle.dumps(message)) for message in messages) < HEARING / 2
 
 
@@ -84,8 +86,9 @@ def test_a_tally_follows_its_size():
     line = Line(1)
     tally = Tally("writer", {"seal": 1.0})
     hand_in(line, tally, Written(30, np.ones((3, 256), np.int64), [4], ["agrees"], (), {}))
-    (first, (_, size)), (second, payload) = line.sent
-    assert (first, second, size) == (Tag.DONE, Tag.TALLY, len(payload))
+    first, (second, payload) = line.sent
+    assert first == (Tag.DONE, Done(len(payload)))
+    assert second == Tag.TALLY
     received, written = pickle.loads(payload)  # noqa: S301  written three lines above
     assert received == tally
     assert (written.nbytes, written.empty) == (30, [4])
@@ -94,27 +97,29 @@ def test_a_tally_follows_its_size():
 def test_who_has_no_windows_left_is_heard_once_a_second(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(
-        "s2rgb_mpi.ranks.messages.WakingClock", lambda: SimpleNamespace(now=lambda: now[0])
+        "s2rgb_mpi.ranks.team.WakingClock", lambda: SimpleNamespace(now=lambda: now[0])
     )
     line = Line(looks=3)
-    orders = Orders(line)
+    team = make_rank(line).team
     heard = []
     for tenth in range(40):
         now[0] = tenth / 10
-        orders.wait()
+        team.attend()
+        team.beat()
         heard.append(len(line.sent))
-    assert {tag for tag, _ in line.sent} == {Tag.BEAT}
+    assert {message for _, message in line.sent} == {Beat()}
     assert [heard.index(count) for count in (1, 2, 3)] == [11, 22, 33]
 
 
 def test_a_beat_is_not_sent_before_the_last_one_is_heard(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(
-        "s2rgb_mpi.ranks.messages.WakingClock", lambda: SimpleNamespace(now=lambda: now[0])
+        "s2rgb_mpi.ranks.team.WakingClock", lambda: SimpleNamespace(now=lambda: now[0])
     )
     line = Line(looks=5)
-    orders = Orders(line)
+    team = make_rank(line).team
     for second in range(2, 8):
         now[0] = 2.0 * second
-        orders.wait()
+        team.attend()
+        team.beat()
     assert len(line.sent) == 1

@@ -1,0 +1,103 @@
+"""The program: rank 0 reads the command line and makes the plan, then all ranks run it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from s2rgb_mpi.cli.parse import parse
+from s2rgb_mpi.errors import S2RGBError
+from s2rgb_mpi.output.lock import SlurmStart
+from s2rgb_mpi.output.workspace import claim
+from s2rgb_mpi.plan import describe, prepare
+from s2rgb_mpi.ranks import roles
+from s2rgb_mpi.ranks.guard import stop_all
+from s2rgb_mpi.ranks.launch import check_launch, check_survive, join
+from s2rgb_mpi.ranks.loop import broadcast
+from s2rgb_mpi.report.console import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from s2rgb_mpi.output.lock import Lock
+    from s2rgb_mpi.plan.plan import Plan
+    from s2rgb_mpi.ranks.team import Team
+    from s2rgb_mpi.report.finish import About
+    from s2rgb_mpi.report.outputs import Wanted
+
+
+class Orders(NamedTuple):
+    """What rank 0 tells all ranks to do."""
+
+    plan: Plan
+    wanted: Wanted
+
+
+def run(world: Any, about: About, environ: Mapping[str, str]) -> int:
+    """Run this rank's part of the program; return the exit code of the whole.
+
+    Parameters
+    ----------
+    world : mpi4py.MPI.Comm
+        COMM_WORLD.
+    about : About
+        The command line, and the versions of what runs it.
+    environ : mapping
+        The process's environment.
+    """
+    team = join(world, about.command, environ)
+    report = Report()
+    plan = None
+    try:
+        lock, orders, refusal = None, None, None
+        if team.comm.rank == 0:
+            try:
+                lock, orders = _begin(team, about, environ, report)
+            except S2RGBError as error:
+                refusal = error
+            plan = orders and orders.plan  # known to the guard from here on
+        orders, refusal = broadcast(team.comm, (orders, refusal))
+        if refusal is not None:  # known to every rank
+            if team.comm.rank == 0 and str(refusal):
+                report.error(refusal)
+            return refusal.exit_code
+        if orders is None:
+            return 0
+        plan, wanted = orders
+        return roles.run(team, plan, wanted, report, about=about, lock=lock)
+    except BaseException as error:  # noqa: BLE001  whatever it is, the others must not wait
+        return stop_all(team, plan, error, report)
+    finally:
+        report.close()
+        team.leave()
+
+
+def _begin(
+    team: Team, about: About, environ: Mapping[str, str], report: Report
+) -> tuple[Lock | None, Orders | None]:
+    """Read the command line, make the plan, and take the output; None if nothing is to be run."""
+    check_launch(team.comm.size, environ)
+    try:
+        order = parse(about.command)
+    except SystemExit:  # --help or --version has been printed
+        return None, None
+    if order.job.survive:
+        check_survive(team, about.mpi)
+    report.quiet = order.quiet
+    plan = prepare.prepare(order.job)
+    for warning in prepare.warnings(plan):
+        report.warning(warning)
+    if order.dry_run:
+        report.text(describe.describe(plan, team.comm.size))
+        if order.advise:
+            report.text(describe.advise(plan, about.command, python=sys.executable))
+        return None, None
+    order.wanted.check(order.job.output)
+    report.listen(order.wanted)
+    start = None
+    if about.slurm_job_id is not None:
+        start = SlurmStart(about.slurm_job_id, int(environ.get("SLURM_RESTART_COUNT", "0")))
+    plan, lock = claim(plan, start)
+    if plan.done:
+        report.told(f"{len(plan.done)} of {len(plan.windows)} windows are there already")
+    return lock, Orders(plan, order.wanted)

@@ -1,0 +1,132 @@
+"""From a window to its block: render, reduce, encode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.image.block import Block, Kind, Piece
+from s2rgb_mpi.image.encode import Encoder
+from s2rgb_mpi.image.overviews import Assembly, halve
+from s2rgb_mpi.image.radiometry import RGBA, histogram
+from s2rgb_mpi.ranks.render import Renderer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from s2rgb_mpi.plan.plan import Plan
+    from s2rgb_mpi.ranks.cell_exchange import CellExchange
+    from s2rgb_mpi.timing import Tally
+
+LARGEST_CAUSE = 2000
+"""Bytes of the text that says why a window could not be read."""
+
+
+class BlockMaker:
+    """Makes the blocks of a share, one after the other.
+
+    Parameters
+    ----------
+    plan : Plan
+        The same on every rank.
+    windows : sequence of int
+        Numbers of the windows that will be asked for, each once.
+    tally : Tally
+        Filled here.
+    exchange : CellExchange, optional
+        Where there are other shares with cells of this one.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        windows: Sequence[int],
+        tally: Tally,
+        exchange: CellExchange | None = None,
+    ) -> None:
+        self._plan = plan
+        self._tally = tally
+        with tally.stage("open"):
+            self._renderer = Renderer(plan, windows, tally, exchange)
+            self._encoder = Encoder(plan.job.profile)
+            # Tiles that span windows are encoded here if all of these are in this share; the
+            # writer joins the others.
+            joined = plan.joined(windows)
+            self._assembly = Assembly(plan.grid, plan.job.profile.tile, joined)
+
+    def make(self, number: int) -> Block:
+        """Read, colour, reduce and encode one window.
+
+        Raises
+        ------
+        ReadError
+            The window cannot be read, and the job is to fail then; names the window and the file.
+        """
+        try:
+            block = self._block(number)
+        except ReadError as error:
+            if self._plan.job.on_error == "fail":
+                raise
+            block = self._left_empty(number, error)
+        except Exception as error:
+            error.add_note(f"in window {number} {tuple(self._plan.windows[number])}")
+            raise
+        self._tally.windows += 1
+        return block
+
+    def _block(self, number: int) -> Block:
+        rendered = self._renderer.render(number)
+        with self._tally.stage("render", number):
+            values = histogram(rendered.rgba)
+        has_data = bool(values.any())  # some pixel is valid
+        with self._tally.stage("encode", number):
+            pieces = self._pieces(number, rendered.rgba, has_data=has_data)
+        if not has_data:
+            return Block(number, pieces, values)
+        counts = [
+            Piece.of(kind, numbers.tobytes(), product=member)
+            for kind, sums in ((Kind.COUNTS, rendered.counts), (Kind.OVERLAP, rendered.overlaps))
+            for member, numbers in sums.items()
+        ]
+        return Block(number, [*pieces, *counts], values)
+
+    def _left_empty(self, number: int, error: ReadError) -> Block:
+        """Return the block of a window that cannot be read: no pixel is valid, and the cause."""
+        window = self._plan.windows[number]
+        # Another run may be able to read it: until then its pixels are in no tile but its own.
+        for level in self._plan.joined_levels:
+            self._assembly.leave(level, window.at_level(level))
+        rgba = np.zeros((window.height, window.width, RGBA), dtype=np.uint8)
+        cause = Piece.of(Kind.CAUSE, str(error).encode()[:LARGEST_CAUSE])
+        pieces = [*self._pieces(number, rgba, has_data=False), cause]
+        return Block(number, pieces, np.zeros((3, 256), dtype=np.uint32))
+
+    def _pieces(self, number: int, rgba: NDArray[np.uint8], *, has_data: bool) -> list[Piece]:
+        """Encode the levels whose tiles lie wholly in the window; add the other levels raw."""
+        window, tile = self._plan.windows[number], self._plan.job.profile.tile
+        tiles: list[Piece] = []
+        raw: list[Piece] = []
+        parts: dict[int, NDArray[np.uint8]] = {}
+        for level in range(self._plan.levels + 1):
+            if level:
+                rgba = halve(rgba)
+            place = window.at_level(level)
+            if level not in self._plan.joined_levels:
+                row, col = place.row_off // tile, place.col_off // tile
+                tiles += self._encoder.pieces(rgba, level, row, col)
+            elif has_data:
+                parts[level] = rgba
+                at = {"row": place.row_off, "col": place.col_off}
+                raw.append(Piece.of(Kind.PART, rgba.tobytes(), level=level, **at))
+        return [*tiles, *raw, *self._joined(number, parts)]
+
+    def _joined(self, number: int, parts: Mapping[int, NDArray[np.uint8]]) -> Iterator[Piece]:
+        """Encode the tiles that a window's parts make whole; no parts are as good as empty ones."""
+        for level in self._plan.joined_levels:
+            place = self._plan.windows[number].at_level(level)
+            for tile in self._assembly.add(level, place, parts.get(level)):
+                yield from self._encoder.pieces(tile.rgba, level, tile.row, tile.col)

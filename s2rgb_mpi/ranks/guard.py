@@ -1,0 +1,83 @@
+"""The guard of every rank: a failure ends all of them at once, with one voice."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi import signals
+from s2rgb_mpi.errors import LostError, RankError, S2RGBError, StopError
+from s2rgb_mpi.output.workspace import clear
+
+if TYPE_CHECKING:
+    from s2rgb_mpi.plan.plan import Plan
+    from s2rgb_mpi.ranks.team import Team
+    from s2rgb_mpi.report.console import Report
+
+LARGEST_TEXT = 8000
+"""Characters of a failure that rank 0 is sent."""
+
+SECONDS_TO_KEEP = 0.1
+"""Left to the writer to keep its last blocks: Open MPI 5 kills 0.25 s after SIGTERM."""
+
+
+def stop_all(team: Team, plan: Plan | None, error: BaseException, report: Report) -> int:
+    """End every rank at once, and name the rank, the window and the cause.
+
+    A rank that fails reports it to rank 0, which speaks and ends the job; it does so itself only
+    if rank 0 does not listen. A plain `raise` would leave all others waiting for ever.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    signals.ending()  # mpirun's own SIGTERM, for one
+    code = error.exit_code if isinstance(error, S2RGBError) else S2RGBError.exit_code
+    reported = False
+    try:
+        text = _text(team, error)
+        reported = team.report(error, text[-LARGEST_TEXT:], code)
+        if not reported:
+            _speak(team, plan, error, report, text, is_stop=code == StopError.exit_code)
+    finally:
+        team.end_all(code, reported=reported)
+    return code
+
+
+def _speak(
+    team: Team,
+    plan: Plan | None,
+    error: BaseException,
+    report: Report,
+    text: str,
+    *,
+    is_stop: bool,
+) -> None:
+    """Say why the run ends, on rank 0 or in place of it, and what is kept of it."""
+    if team.comm.size > 1 and is_stop:
+        time.sleep(SECONDS_TO_KEEP)
+    try:
+        kept = "" if plan is None else clear(plan, error)
+    except S2RGBError as problem:  # as where a failing disk was made read-only
+        kept = str(problem)
+    if is_stop:
+        report.stopped(f"{text}: {kept or 'nothing is kept'}")
+        return
+    report.error(text)
+    if kept:
+        report.told(kept)
+
+
+def _text(team: Team, error: BaseException) -> str:
+    """Return one line about a failure, or a traceback where it is a fault of ours."""
+    if isinstance(error, S2RGBError):
+        text = str(error)
+    elif isinstance(error, MemoryError):
+        text = f"out of memory: {error or 'no more is allowed'}; --dry-run says what a rank needs"
+    else:
+        text = traceback.format_exc().strip()
+    if team.comm.size > 1 and not isinstance(error, StopError | RankError | LostError):
+        text = f"rank {team.comm.rank}: {text}"
+    return text

@@ -1,0 +1,171 @@
+"""The role of each rank, from the start of a run to its exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi import signals
+from s2rgb_mpi.errors import StopError
+from s2rgb_mpi.output.assembler import Output
+from s2rgb_mpi.output.workspace import clear
+from s2rgb_mpi.plan.partition import Share
+from s2rgb_mpi.ranks import worker, writer
+from s2rgb_mpi.ranks.blocks import BlockMaker
+from s2rgb_mpi.ranks.coordinator import Coordinator
+from s2rgb_mpi.ranks.loop import Loop, everyone, scatter
+from s2rgb_mpi.ranks.progress import hand_in
+from s2rgb_mpi.ranks.seal_helpers import lend_a_hand
+from s2rgb_mpi.ranks.team import Rank
+from s2rgb_mpi.report.finish import conclude
+from s2rgb_mpi.timing import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from s2rgb_mpi.output.assembler import Written
+    from s2rgb_mpi.output.lock import Lock
+    from s2rgb_mpi.plan.plan import Plan
+    from s2rgb_mpi.ranks.team import Team
+    from s2rgb_mpi.report.console import Report
+    from s2rgb_mpi.report.finish import About
+    from s2rgb_mpi.report.outputs import Wanted
+
+ROLES = {1: ["coordinator, worker and writer"], 2: ["coordinator and worker", "writer"]}
+"""Of few ranks; of more, the first coordinates, the last writes, and all others work."""
+
+LEFT_EMPTY = 3
+"""The exit code of a run that is done, with windows that could not be read."""
+
+
+def run(
+    team: Team, plan: Plan, wanted: Wanted, report: Report, *, about: About, lock: Lock | None
+) -> int:
+    """Play this rank's role: coordinator, worker or writer; one or two ranks share them.
+
+    Parameters
+    ----------
+    team : Team
+        All ranks.
+    plan : Plan
+        The same on every rank.
+    wanted : Wanted
+        The reports to write.
+    report : Report
+        Speaks, on rank 0.
+    about : About
+        The program and its surroundings, for the reports.
+    lock : Lock or None
+        On rank 0: that of the output.
+
+    Returns
+    -------
+    int
+        The exit code, the same on every rank.
+    """
+    size, number = team.comm.size, team.comm.rank
+    workers = range(1, size - 1) or range(1)
+    shares = _deal(plan, size, workers) if lock is not None else None
+    share = scatter(team.comm, shares)
+    if shares is not None:
+        owners = {window: rank for rank, each in enumerate(shares) for window in each.windows}
+        ranks = [owners.get(window, 0) for window in range(len(plan.windows))]
+        report.start(plan.windows, ranks, plan.done)
+    everyone(team.comm)  # the one moment that the clocks of all machines have in common
+    roles = ROLES.get(size) or ["coordinator", *["worker"] * len(workers), "writer"]
+    tally = Tally(roles[number], rank=number, spans=[] if wanted.spans else None)
+    rank = Rank(team, tally, Loop())
+    if lock is None or shares is None:
+        serve(rank, plan, share, workers)
+        return team.agree(0)
+    if size == 1:
+        written, tallies = run_alone(rank, plan, share, report, lock), [tally]
+    else:
+        written, tallies = lead(rank, plan, shares, report, workers=workers, lock=lock)
+    dealt = [each.windows for each in shares[workers.start : workers.stop]]
+    code = end(plan, wanted, report, about, shares=dealt, tallies=tallies, written=written)
+    return team.agree(code)
+
+
+def _deal(plan: Plan, size: int, workers: range) -> list[Share]:
+    """Return the share of each rank; those that do not work have empty ones."""
+    dealt = plan.deal(len(workers))
+    shares = [Share()] * size
+    shares[workers.start : workers.stop] = map(Share, dealt, plan.crossings(dealt, workers))
+    return shares
+
+
+def lead(
+    rank: Rank,
+    plan: Plan,
+    shares: Sequence[Share],
+    report: Report,
+    *,
+    workers: range,
+    lock: Lock,
+) -> tuple[Written | None, list[Tally]]:
+    """Be the coordinator of several ranks; of two, it works too."""
+    survivors = rank.team.survivors(plan, workers)
+    windows = [share.windows for share in shares]
+    coordinator = Coordinator(rank, plan, windows, report, lock, survivors=survivors)
+    with rank.loop.duty(coordinator.attend):
+        if rank.comm.rank in workers:
+            worker.run(rank, plan, shares[rank.comm.rank])
+        with rank.tally.stage("idle"):
+            written = coordinator.run()
+    return written, [*coordinator.tallies, rank.tally.close()]
+
+
+def serve(rank: Rank, plan: Plan, share: Share, workers: range) -> None:
+    """Be a worker, or on the last rank the writer."""
+    written = None
+    with rank.loop.duty(rank.team.attend):
+        if rank.comm.rank == rank.comm.size - 1:
+            written = writer.run(rank, plan, workers)
+        else:
+            worker.run(rank, plan, share)
+            if not rank.team.survives:  # then nobody may need another
+                with rank.loop.duty(rank.team.beat):
+                    lend_a_hand(rank)
+    hand_in(rank.comm, rank.tally.close(), written, timeout=plan.job.timeout)
+
+
+def run_alone(rank: Rank, plan: Plan, share: Share, report: Report, lock: Lock) -> Written | None:
+    """Play all roles in one process: blocks go from hand to hand."""
+    output = Output(plan, rank.tally)
+    with rank.loop.duty(signals.check), rank.loop.duty(lock.refresh):
+        try:
+            maker = BlockMaker(plan, share.windows, rank.tally)
+            for number in share.windows:
+                rank.loop.attend()
+                if signals.finishing():
+                    output.keep()
+                    return None
+                block = maker.make(number)
+                output.place(block)
+                report.advance(output.windows, output.nbytes, [(number, block.nbytes)])
+            written = output.finish(lambda copies: copies.run(rank.loop.attend))
+        except StopError:
+            output.keep()
+            raise
+    rank.tally.close()
+    return written
+
+
+def end(
+    plan: Plan,
+    wanted: Wanted,
+    report: Report,
+    about: About,
+    *,
+    shares: Sequence[Sequence[int]],
+    tallies: Sequence[Tally],
+    written: Written | None,
+) -> int:
+    """Report how the run ended, on rank 0, and return its exit code."""
+    if written is None:
+        kept = clear(plan, None) or "nothing is kept"
+        report.stopped(f"stopped by {signals.GRACEFUL.name}: {kept}")
+        return StopError.exit_code
+    conclude(plan, wanted, report, about, shares=shares, tallies=tallies, written=written)
+    clear(plan, None)
+    return LEFT_EMPTY if written.damaged else 0
