@@ -7,7 +7,7 @@ that did not read the chunk (other products hide it) passes on an empty message,
 may read it. So every such chunk makes one message between each two workers that follow each other,
 whatever happens, and they go upwards only: nobody waits in a circle.
 
-A message is little-endian: chunk number, number of parts, CRC-32 of the rest (u4 each); window,
+A message is little-endian: CRC-32 of the rest, chunk number, number of parts (u4 each); window,
 height and width of each part (u4 each); then each part's RGBA pixels (u1) and counts (u4).
 """
 
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.partition import Key, Share
     from s2rgb_mpi.ranks.team import Rank
 
-_HEAD = struct.Struct("<III")
+_CRC = struct.Struct("<I")
+_HEAD = struct.Struct("<II")
 _ENTRY = np.dtype([("window", "<u4"), ("height", "<u4"), ("width", "<u4")])
 
 
@@ -148,8 +149,9 @@ def pack(cell: int, parts: Mapping[int, Part]) -> bytes:
     """
     table = np.array([(window, *part.rgba.shape[:2]) for window, part in parts.items()], _ENTRY)
     arrays = (array for part in parts.values() for array in part)
-    body = table.tobytes() + b"".join(array.tobytes() for array in arrays)
-    return _HEAD.pack(cell, len(parts), zlib.crc32(body)) + body
+    head = _HEAD.pack(cell, len(parts)) + table.tobytes()
+    rest = b"".join([head, *(array.tobytes() for array in arrays)])
+    return _CRC.pack(zlib.crc32(rest)) + rest
 
 
 def unpack(message: bytes) -> tuple[int, dict[int, Part]]:
@@ -160,12 +162,11 @@ def unpack(message: bytes) -> tuple[int, dict[int, Part]]:
     ProtocolError
         The message is too short, or was damaged on its way.
     """
-    if len(message) < _HEAD.size:
-        raise ProtocolError(f"a message of {len(message)} bytes is too short")
-    cell, count, crc32 = _HEAD.unpack_from(message)
-    body = memoryview(message)[_HEAD.size :]
-    if zlib.crc32(body) != crc32:
-        raise ProtocolError(f"cell {cell} was damaged on its way: CRC-32 differs")
+    body = memoryview(message)[_CRC.size :]
+    if len(body) < _HEAD.size or _CRC.unpack_from(message)[0] != zlib.crc32(body):
+        raise ProtocolError("parts of a source chunk were damaged on their way: CRC-32 differs")
+    cell, count = _HEAD.unpack_from(body)
+    body = body[_HEAD.size :]
     begin = count * _ENTRY.itemsize
     parts = {}
     for window, height, width in np.frombuffer(body[:begin], _ENTRY).tolist():
