@@ -117,6 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BaseException as error:  # noqa: BLE001  whatever it is, the others must not wait
         return stop_all(comm, plan, error, report)
     finally:
+        # At its end Python gives them back to the system: the next would kill a run that is done.
+        signals.ending()
         report.close()
         if isinstance(comm, survival.Comm) and comm.code is not None:
             survival.leave(comm)
