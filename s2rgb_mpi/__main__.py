@@ -70,6 +70,9 @@ if TYPE_CHECKING:
 SECONDS_TO_TELL = 2.0
 """How long a failed rank waits for rank 0 to hear it before it speaks itself."""
 
+SECONDS_FOR_RANK_0 = 3.0
+"""How much sooner rank 0 loses patience with ranks that do not come: it speaks, and once."""
+
 SECONDS_TO_END = 10.0
 """How long it then waits to be ended: Open MPI 4 kills a second after SIGTERM, not at once."""
 
@@ -191,12 +194,15 @@ def run(
         owners = {number: rank for rank, share in enumerate(shares) for number in share}
         ranks = [owners.get(number, 0) for number in range(len(plan.windows))]
         report.start(plan.windows, ranks, plan.done)
-    share, common = waiting.scatter(comm, tasks)
-    waiting.everyone(comm)  # the one moment that the clocks of all machines have in common
+    timeout = plan.job.timeout
+    patience = timeout + (SECONDS_FOR_RANK_0 if comm.rank else 0)
+    share, common = waiting.scatter(comm, tasks, patience)
+    # The one moment that the clocks of all machines have in common.
+    waiting.everyone(comm, patience)
     tally = Tally(roles[comm.rank], rank=comm.rank, spans=[] if wanted.spans else None)
     survive = isinstance(comm, survival.Comm)
     orders = (survival.Orders if survive else Orders)(comm)
-    code, timeout = 0, plan.job.timeout
+    code = 0
     if lock is not None:  # rank 0
         if comm.size == 1:
             written, tallies = run_alone(plan, share, report, tally, lock), [tally]

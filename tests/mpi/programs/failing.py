@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[2]))
 
 from running import processes
-from s2rgb_mpi import __main__, claim, errors, output, protocol, render, worker
+from s2rgb_mpi import __main__, claim, errors, output, protocol, render, waiting, worker
 from s2rgb_mpi.report import Report
 
 role, how, *arguments = sys.argv[1:]
@@ -78,6 +78,8 @@ DEEDS = {
     "read-only": lambda out: refuse(out._plan.part_path),  # noqa: SLF001
     "nap": lambda _: time.sleep(2),
     "hang": lambda _: time.sleep(3600),
+    "rank 0 hangs": lambda comm: time.sleep(0 if comm.rank else 3600),
+    "rank 1 hangs": lambda comm: time.sleep(3600 if comm.rank == 1 else 0),
     "SIGKILL": lambda _: os.kill(os.getpid(), signal.SIGKILL),
     "SIGTERM": lambda _: os.kill(os.getpid(), signal.SIGTERM),
     "SIGINT": lambda _: os.kill(os.getpid(), signal.SIGINT),
@@ -91,6 +93,8 @@ PLACES = {
     "worker": (render.Renderer, "render", 6),
     "writer": (output.Output, "place", 4),
     "writer at its start": (output, "TileLog", 1),
+    "all before the plan is dealt": (waiting, "scatter", 1),
+    "all before they meet": (waiting, "everyone", 1),
     "writer at its end": (output.Output, "finish", 1),
 }
 """The function that breaks, and at which call."""
