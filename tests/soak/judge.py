@@ -26,10 +26,10 @@ _BY_MPI = re.compile(
 
 def codes(step: Step) -> set[int]:
     """Return the exit codes that a run may have to which this was done in time."""
-    if step.deed.startswith("SIG") and "USR1" not in step.deed:
-        number = signal.Signals[step.deed]
-        # A launcher has codes of its own.
-        return {STOPPED, -number} if step.ranks is None else {STOPPED, 1, 128 + signal.SIGTERM}
+    if step.deed in ("SIGTERM", "SIGINT"):
+        # A launcher has codes of its own. Done, if the image was being given its name.
+        own = {-signal.Signals[step.deed]} if step.ranks is None else set(range(6, 256)) | {1}
+        return {STOPPED, DONE, *own}
     return {
         "kill a rank": KILLED,
         "kill the launcher": {-signal.SIGKILL},
@@ -108,16 +108,16 @@ def _kept(run: Finished, step: Step) -> set[str]:
     return {"", ".part", ".journal", ".sealed", ".lock"}
 
 
-def strays(places: list[Path], run: Finished) -> tuple[list[str], int]:
+def strays(places: list[Path], run: Finished, step: Step) -> tuple[list[str], int]:
     """List what a run has left in folders for temporary files; count what is of the MPI library.
 
     That is no fault of ours where ranks have been killed, which Open MPI does too when one of them
-    ends the run.
+    ends the run; and Open MPI 5.0 leaves a segment of every process without a launcher.
     """
     found, by_mpi = [], 0
     for place in places:
         for path in place.iterdir():
-            if run.code != DONE and _BY_MPI.match(path.name):
+            if (run.code != DONE or step.ranks is None) and _BY_MPI.match(path.name):
                 by_mpi += 1
             else:
                 found.append(f"left in {place}: {path.name}")

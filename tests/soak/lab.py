@@ -6,6 +6,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -86,7 +87,7 @@ class Lab:
             step = steps.pop(0) if steps else _undisturbed(one)
             command = _command(step, [*arguments, "-o", str(self.output), option])
             run = self._run(command, step, len(whole))
-            strays, by_mpi = judge.strays(self._places, run)
+            strays, by_mpi = judge.strays(self._places, run, step)
             found = judge.complaints(run, step, self._files, set(reports), is_damaged=is_damaged)
             told.append(Told(step.deed, run.in_time, run.code, by_mpi))
             story += ["", shlex.join(command), str(step), f"exit code {run.code}"]
@@ -117,6 +118,7 @@ class Lab:
         if not path.exists():
             command = [sys.executable, "-m", "s2rgb_mpi", *arguments, "-o", str(path)]
             subprocess.run(command, env=self._env, check=True, capture_output=True, timeout=120)
+            self._tidy()
         return path.read_bytes()
 
     def _run(self, command: list[str], step: Step, nbytes: int) -> Finished:
@@ -142,7 +144,10 @@ class Lab:
         if step.deed == "small disk":
             fill(self._files.filler, int(step.amount * nbytes))
         run = Run(command, marked(self._env), self._said)
-        return disturb(run, step, self._files, nbytes, rival)
+        try:
+            return disturb(run, step, self._files, nbytes, rival)
+        finally:
+            run.send(signal.SIGKILL, *run.everything())
 
     def _tidy(self) -> None:
         """Make room again, and remove what nobody will miss."""

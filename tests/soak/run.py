@@ -10,6 +10,7 @@ named there.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import sys
 import time
@@ -30,29 +31,30 @@ def main() -> int:
     options = parser.parse_args()
     lab = Lab(options.folder)
     end = time.monotonic() + 60 * options.minutes
-    outcomes = []
-    for seed in range(options.seed, options.seed + options.rounds):
-        if time.monotonic() > end:
-            break
-        begun = time.monotonic()
-        outcome = lab.perform(draw(seed))
-        outcomes.append(outcome)
-        deeds = ", ".join(run.deed for run in outcome.runs)
-        say(f"seed {seed}: {deeds}: {outcome.verdict} ({time.monotonic() - begun:.1f} s)")
-        if outcome.wrong:
-            tell(outcome)
-            if options.keep is not None:
-                shutil.copytree(lab.output.parent, options.keep / str(seed), dirs_exist_ok=True)
-                (options.keep / str(seed) / "round.txt").write_text(outcome.story)
+    outcomes: list[Outcome] = []
+    with contextlib.suppress(KeyboardInterrupt):
+        for seed in range(options.seed, options.seed + options.rounds):
+            if time.monotonic() > end:
+                break
+            outcomes.append(perform(lab, seed, options.keep))
     summarise(outcomes)
     return 1 if any(outcome.wrong for outcome in outcomes) else 0
 
 
-def tell(outcome: Outcome) -> None:
-    """Say what was wrong, and how to see it again."""
-    for line in outcome.story.splitlines():
-        say(f"    {line}")
-    say(f"    again: ci/soak --rounds 1 --seed {outcome.seed}")
+def perform(lab: Lab, seed: int, keep: Path | None) -> Outcome:
+    """Perform a round; say what was wrong, and how to see it again."""
+    begun = time.monotonic()
+    outcome = lab.perform(draw(seed))
+    deeds = ", ".join(run.deed for run in outcome.runs)
+    say(f"seed {seed}: {deeds}: {outcome.verdict} ({time.monotonic() - begun:.1f} s)")
+    if outcome.wrong:
+        for line in outcome.story.splitlines():
+            say(f"    {line}")
+        say(f"    again: ci/soak --rounds 1 --seed {seed}")
+        if keep is not None:
+            shutil.copytree(lab.output.parent, keep / str(seed), dirs_exist_ok=True)
+            (keep / str(seed) / "round.txt").write_text(outcome.story)
+    return outcome
 
 
 def summarise(outcomes: list[Outcome]) -> None:
@@ -70,7 +72,7 @@ def summarise(outcomes: list[Outcome]) -> None:
         ended = ", ".join(f"{code} ({count})" for code, count in sorted(codes[deed].items()))
         say(f"{deed:<28}{codes[deed].total() + late[deed]:>6}{late[deed]:>10}  {ended}")
     by_mpi = sum(run.by_mpi for outcome in outcomes for run in outcome.runs)
-    say(f"files that the MPI library left where runs did not end well: {by_mpi}")
+    say(f"files that the MPI library left where a run was alone or did not end well: {by_mpi}")
     failed = [outcome.seed for outcome in outcomes if outcome.wrong]
     seeds = f": seeds {', '.join(map(str, failed))}" if failed else ""
     say(f"{len(outcomes)} rounds, {len(failed)} failed{seeds}")
