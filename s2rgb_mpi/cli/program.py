@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from s2rgb_mpi import signals
 from s2rgb_mpi.cli.parse import parse
 from s2rgb_mpi.errors import S2RGBError
 from s2rgb_mpi.output.lock import SlurmStart
@@ -68,6 +69,8 @@ def run(world: Any, about: About, environ: Mapping[str, str]) -> int:
     except BaseException as error:  # noqa: BLE001  whatever it is, the others must not wait
         return stop_all(team, plan, error, report)
     finally:
+        # At its end Python gives them back to the system: the next would kill a run that is done.
+        signals.ending()
         report.close()
         team.leave()
 

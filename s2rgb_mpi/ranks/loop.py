@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2rgb_mpi import signals
+from s2rgb_mpi.errors import SilenceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -145,30 +146,54 @@ def until(ready: Callable[[], bool], *, seconds: float | None = None, idle: bool
     return Loop().until(ready, seconds=seconds, idle=idle)
 
 
-def broadcast(comm: Any, value: Any) -> Any:
-    """Give every rank the value that rank 0 passes in."""
+def broadcast(comm: Any, value: Any, seconds: float | None = None) -> Any:
+    """Give every rank the value that rank 0 passes in.
+
+    Raises
+    ------
+    SilenceError
+        Rank 0 does not pass one in, or this rank does not get it, in so many seconds.
+    """
     payload = np.frombuffer(pickle.dumps(value), dtype=np.uint8) if comm.rank == 0 else None
     size = np.array([0 if payload is None else payload.size], dtype=np.int64)
-    until(comm.Ibcast(size, root=0).Test, idle=True)
+    _together(comm, comm.Ibcast(size, root=0), seconds)
     if payload is None:
         payload = np.empty(int(size[0]), dtype=np.uint8)
-    until(comm.Ibcast(payload, root=0).Test, idle=True)
+    _together(comm, comm.Ibcast(payload, root=0), seconds)
     return pickle.loads(payload.tobytes())  # noqa: S301  our own rank 0 made it
 
 
-def scatter(comm: Any, values: Sequence[Any] | None) -> Any:
-    """Give rank r the r-th value that rank 0 passes in."""
+def scatter(comm: Any, values: Sequence[Any] | None, seconds: float | None = None) -> Any:
+    """Give rank r the r-th value that rank 0 passes in.
+
+    Raises
+    ------
+    SilenceError
+        As for a broadcast.
+    """
     payloads = None if values is None else [pickle.dumps(value) for value in values]
     sizes = None if payloads is None else [len(payload) for payload in payloads]
-    sizes = broadcast(comm, sizes)
+    sizes = broadcast(comm, sizes, seconds)
     mine = np.empty(sizes[comm.rank], dtype=np.uint8)
     send = None
     if payloads is not None:
         send = [np.frombuffer(b"".join(payloads), dtype=np.uint8), sizes]
-    until(comm.Iscatterv(send, mine, root=0).Test, idle=True)
+    _together(comm, comm.Iscatterv(send, mine, root=0), seconds)
     return pickle.loads(mine.tobytes())  # noqa: S301  our own rank 0 made it
 
 
-def everyone(comm: Any) -> None:
-    """Wait until every rank has come here."""
-    until(comm.Ibarrier().Test, idle=True)
+def everyone(comm: Any, seconds: float | None = None) -> None:
+    """Wait until every rank has come here.
+
+    Raises
+    ------
+    SilenceError
+        One of them does not come in so many seconds.
+    """
+    _together(comm, comm.Ibarrier(), seconds)
+
+
+def _together(comm: Any, request: Any, seconds: float | None) -> None:
+    """Wait for a call that all ranks make together."""
+    if not until(request.Test, seconds=seconds, idle=True):
+        raise SilenceError(f"not all of the {comm.size} ranks have met in time (--timeout)")

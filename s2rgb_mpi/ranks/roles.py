@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 ROLES = {1: ["coordinator, worker and writer"], 2: ["coordinator and worker", "writer"]}
 """Of few ranks; of more, the first coordinates, the last writes, and all others work."""
 
+SECONDS_FOR_RANK_0 = 3.0
+"""How much sooner rank 0 loses patience with ranks that do not come: it speaks, and once."""
+
 LEFT_EMPTY = 3
 """The exit code of a run that is done, with windows that could not be read."""
 
@@ -65,12 +68,14 @@ def run(
     size, number = team.comm.size, team.comm.rank
     workers = range(1, size - 1) or range(1)
     shares = _deal(plan, size, workers) if lock is not None else None
-    share = scatter(team.comm, shares)
+    patience = plan.job.timeout + (SECONDS_FOR_RANK_0 if number else 0)
+    share = scatter(team.comm, shares, patience)
     if shares is not None:
         owners = {window: rank for rank, each in enumerate(shares) for window in each.windows}
         ranks = [owners.get(window, 0) for window in range(len(plan.windows))]
         report.start(plan.windows, ranks, plan.done)
-    everyone(team.comm)  # the one moment that the clocks of all machines have in common
+    # The one moment that the clocks of all machines have in common.
+    everyone(team.comm, patience)
     roles = ROLES.get(size) or ["coordinator", *["worker"] * len(workers), "writer"]
     tally = Tally(roles[number], rank=number, spans=[] if wanted.spans else None)
     rank = Rank(team, tally, Loop())

@@ -208,6 +208,25 @@ def test_a_rank_that_hangs_is_named(failing, tmp_path, assert_resumes, role, wor
     assert_resumes()
 
 
+@pytest.mark.parametrize("when", ["before the plan is dealt", "before they meet"])
+def test_a_rank_that_never_meets_the_others_ends_the_run(failing, tmp_path, when):
+    run = failing(4, f"all {when}", "rank 1 hangs", "--timeout", "2")
+    words = r"rank 0: not all of the 4 ranks have met in time \(--timeout\)"
+    assert_ended(run, tmp_path, 5, f"error: {words}")
+    assert not list(tmp_path.glob("rgb.tif*"))
+
+
+def test_a_coordinator_that_never_meets_the_others_ends_the_run(failing, tmp_path):
+    run = failing(3, "all before the plan is dealt", "rank 0 hangs", "--timeout", "2")
+    assert run.returncode == 5, run.stderr
+    errors = [line for line in run.said if "error: " in line]
+    assert errors
+    assert all(re.search(r"rank [12]: not all of the 3 ranks", line) for line in errors), run.stderr
+    assert "Traceback" not in run.stderr
+    assert not list(tmp_path.glob("rgb.tif*"))
+    assert run.left == []
+
+
 def test_a_coordinator_that_hangs_is_named(failing, assert_resumes):
     """Whoever finds out speaks for itself, as rank 0 does not: that may be more than one."""
     run = failing(3, "coordinator", "hang", "--timeout", "2")

@@ -16,7 +16,9 @@ from conftest import MPI_ENVIRONMENT, MPIRUN, SMALL
 from running import marked, processes
 from stopped import all_blocks, make_plan, resume
 
-FAILING = (str(Path(__file__).parent / "programs" / "failing.py"),)
+PROGRAMS = Path(__file__).parent / "programs"
+FAILING = (str(PROGRAMS / "failing.py"),)
+LATE = (str(PROGRAMS / "late.py"),)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +107,15 @@ def test_a_stop_after_the_last_window_is_too_late(mpirun, safe, tmp_path, whole)
     run = mpirun(3, *options, program=FAILING)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "rgb.tif").read_bytes() == whole
+    assert left(tmp_path) == {"rgb.tif"}
+
+
+@pytest.mark.parametrize("ranks", [None, 3])
+def test_a_stop_after_all_is_done_is_no_failure(mpirun, safe, tmp_path, whole, ranks):
+    output = tmp_path / "rgb.tif"
+    run = mpirun(ranks, safe, "-o", output, *SMALL, program=LATE)
+    assert run.returncode == 0, run.stderr
+    assert output.read_bytes() == whole
     assert left(tmp_path) == {"rgb.tif"}
 
 

@@ -18,7 +18,7 @@ from running import processes
 from s2rgb_mpi import __main__, errors
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.output import assembler, workspace
-from s2rgb_mpi.ranks import blocks, render, worker
+from s2rgb_mpi.ranks import blocks, render, roles, worker
 from s2rgb_mpi.report.console import Report
 
 role, how, *arguments = sys.argv[1:]
@@ -81,6 +81,8 @@ DEEDS = {
     "read-only": lambda out: refuse(out._plan.part_path),  # noqa: SLF001
     "nap": lambda _: time.sleep(2),
     "hang": lambda _: time.sleep(3600),
+    "rank 0 hangs": lambda comm: time.sleep(0 if comm.rank else 3600),
+    "rank 1 hangs": lambda comm: time.sleep(3600 if comm.rank == 1 else 0),
     "SIGKILL": lambda _: os.kill(os.getpid(), signal.SIGKILL),
     "SIGTERM": lambda _: os.kill(os.getpid(), signal.SIGTERM),
     "SIGINT": lambda _: os.kill(os.getpid(), signal.SIGINT),
@@ -94,6 +96,8 @@ PLACES = {
     "worker": (render.Renderer, "render", 6),
     "writer": (assembler.Output, "place", 4),
     "writer at its start": (assembler, "TileLog", 1),
+    "all before the plan is dealt": (roles, "scatter", 1),
+    "all before they meet": (roles, "everyone", 1),
     "writer at its end": (assembler.Output, "finish", 1),
 }
 """The function that breaks, and at which call."""
