@@ -20,8 +20,8 @@ from osgeo import gdal
 import reference
 from conftest import MPI_ENVIRONMENT, MPICH, MPIRUN, SMALL, read_rgb
 from s2rgb_mpi.report.json_report import schema
+from s2rgb_mpi.testing.safe import read_dn, write_safe
 from s2rgb_mpi.timing import STAGES
-from safe import read_dn, write_safe
 
 RANKS = (1, 3, 6)
 
