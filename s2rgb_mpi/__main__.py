@@ -50,6 +50,7 @@ try:
     from s2rgb_mpi.output.lock import SlurmStart
     from s2rgb_mpi.output.workspace import claim, clear
     from s2rgb_mpi.plan import describe, prepare
+    from s2rgb_mpi.plan.advice import advise
     from s2rgb_mpi.ranks import coordinator, loop, ulfm, worker, writer
     from s2rgb_mpi.ranks.launch import check_launch
     from s2rgb_mpi.ranks.messages import Orders, hand_in, tell
@@ -145,9 +146,12 @@ def begin(
     for warning in prepare.warnings(plan):
         report.warning(warning)
     if order.dry_run:
-        report.text(describe.describe(plan, size))
-        if order.advise:
-            report.text(describe.advise(plan, argv, python=sys.executable))
+        advice = advise(plan, argv, python=sys.executable) if order.advise else None
+        told = describe.describe(plan, size, warnings=report.warnings, advice=advice)
+        if order.json:
+            report.fields(describe.as_fields(told))
+        else:
+            report.text(describe.as_text(told))
         return None, None
     order.wanted.check(order.job.output)
     report.listen(order.wanted)

@@ -252,6 +252,34 @@ def _shown(leader, seconds):
     return shown.decode()
 
 
+@pytest.mark.parametrize("ranks", [None, 3])
+def test_a_plan_for_programs_is_json_and_warnings_stay_apart(mpirun, safe, tmp_path, ranks):
+    output = tmp_path / "rgb.tif"
+    # Its images lie outside the area of use: a warning.
+    asked = (safe, "-o", output, *SMALL, "--crs", "EPSG:2056", "--dry-run")
+    run = mpirun(ranks, *asked, "--json")
+    assert run.returncode == 0, run.stderr
+    plan = json.loads(run.stdout)
+    assert "advice" not in plan
+    assert plan["ranks"] == (ranks or 1)
+    assert [band["name"] for band in plan["inputs"][0]["bands"]] == ["B04", "B03", "B02"]
+    assert plan["output"]["path"] == str(output)
+    (warning,) = plan["warnings"]
+    assert f"s2rgb_mpi: warning: {warning}\n" in run.stderr
+    advised = json.loads(mpirun(ranks, *asked, "--json", "--advise").stdout)
+    assert advised.pop("advice")["ranks"] >= 3
+    assert advised == plan
+    words = mpirun(ranks, *asked).stdout
+    assert f"{plan['windows']} of {plan['window'][0]} x {plan['window'][1]} pixels\n" in words
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_that_cannot_be_is_no_json(mpirun, tmp_path):
+    run = mpirun(None, "nothing.SAFE", "-o", tmp_path / "rgb.tif", "--dry-run", "--json")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.count("\n") == 1
+
+
 def test_advice_is_lines_that_run(mpirun, safe, tmp_path):
     output = tmp_path / "rgb.tif"
     run = mpirun(None, safe, "-o", output, *SMALL, "--dry-run", "--advise")

@@ -1,6 +1,6 @@
 """What can be known before is refused before the queue; what is asked of Slurm fits the plan."""
 
-import re
+import json
 import sys
 from pathlib import Path
 
@@ -95,12 +95,9 @@ def asked(jobs, *command, **env):
 
 def test_a_machine_gets_memory_for_two_ranks_more_than_cpus(jobs, large):
     said = asked(jobs, large, "-o", "rgb.tif")
-    program = (sys.executable, "-m", "s2rgb_mpi", "--dry-run", "--advise")
-    advice = jobs.run(*program, large, "-o", "rgb.tif").stdout
-    (ranks,) = (int(found) for found in re.findall(r"^ranks +(\d+):", advice, re.MULTILINE))
-    (memory,) = (
-        int(found) for found in re.findall(r"^memory +(\d+) MB a rank", advice, re.MULTILINE)
-    )
+    program = (sys.executable, "-m", "s2rgb_mpi", "--dry-run", "--advise", "--json")
+    advice = json.loads(jobs.run(*program, large, "-o", "rgb.tif").stdout)["advice"]
+    ranks, memory = advice["ranks"], advice["rank_nbytes"] // 10**6
     assert int(said["NumTasks"]) == ranks - 2 == 2
     assert said["NumNodes"] == "1-1"
     asked_for = int(said["MinMemoryCPU"].removesuffix("M")) * (ranks - 2)
