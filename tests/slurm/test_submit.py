@@ -65,6 +65,22 @@ def test_what_the_site_does_not_have_is_refused(jobs, safe, name, value, words):
     assert words in refused(jobs, safe, "-o", "rgb.tif", **{f"S2RGB_{name}": value})
 
 
+@pytest.mark.parametrize("advice", ["ranks 4", '{"advice": {"ranks": 4}}', '{"ranks": 4}'])
+def test_advice_that_cannot_be_read_is_refused(jobs, tmp_path, advice):
+    program = tmp_path / "python"
+    program.write_text(
+        f"""#!/bin/sh
+case " $* " in
+*" --json "*) echo '{advice}' ;;
+*) exec {sys.executable} "$@" ;;
+esac
+"""
+    )
+    program.chmod(0o755)
+    said = refused(jobs, "x.SAFE", "-o", "rgb.tif", S2RGB_PYTHON=str(program))
+    assert f"cannot read the program's advice: {advice}" in said
+
+
 def test_an_output_that_exists_is_refused(jobs, safe, tmp_path):
     (tmp_path / "rgb.tif").touch()
     assert "exists already" in refused(jobs, safe, "-o", "rgb.tif")
