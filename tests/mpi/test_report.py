@@ -202,12 +202,13 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_start(mpirun, safe,
 def test_a_report_that_fails_at_the_end_keeps_the_image(mpirun, safe, tmp_path, ranks):
     program = f"""
 import pathlib, shutil, sys
-from s2rgb_mpi import __main__, conclusion
-summary = conclusion.summary
+from s2rgb_mpi import __main__
+from s2rgb_mpi.report import finish
+summary = finish.summary
 def breaking(account):
     shutil.rmtree({str(tmp_path / "gone")!r})
     return summary(account)
-conclusion.summary = breaking
+finish.summary = breaking
 sys.exit(__main__.main(sys.argv[1:]))
 """
     (tmp_path / "gone").mkdir()
