@@ -27,6 +27,7 @@ Read the rooms in the order a block travels::
     report, errors          what the run says, and how it fails
     redact                  names without signatures and passwords, for all that is said or kept
     advice                  ranks, memory and the submit line, before a run
+    testing                 a product to try all of this on; nothing imports it
 
 ``__main__`` gives every rank its role, guards it, and ends all of them together.
 """

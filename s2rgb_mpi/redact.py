@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NETWORK = "curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs"
 """GDAL's virtual file systems that use a network."""
@@ -71,6 +76,25 @@ def shown(name: str) -> str:
 def file_name(name: str) -> str:
     """Return the last part of a path or URL, by which files are compared in whatever folder."""
     return PurePosixPath(shown(name)).name
+
+
+def without_secrets(value: Any, clean: Callable[[str], str]) -> Any:
+    """Clean all strings inside a value as JSON has them.
+
+    Parameters
+    ----------
+    value : object
+        Strings, numbers, mappings and lists of these, however deep.
+    clean : callable
+        :func:`redact` for texts, :func:`shown` for names.
+    """
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {key: without_secrets(each, clean) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(without_secrets(each, clean) for each in value)
+    return value
 
 
 def _in_text(match: re.Match[str]) -> str:

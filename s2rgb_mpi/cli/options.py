@@ -343,6 +343,11 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="with --dry-run: ranks and memory to ask for, and the lines that submit the job",
     )
+    group.add_argument(
+        "--json",
+        action="store_true",
+        help="with --dry-run: the plan, and the advice, as one JSON object on standard output",
+    )
 
 
 def _add_job(group: argparse._ActionsContainer) -> None:

@@ -26,6 +26,7 @@ class Order:
     dry_run: bool
     quiet: bool
     advise: bool = False
+    json: bool = False
     wanted: Wanted = field(default_factory=Wanted)
 
 
@@ -84,13 +85,15 @@ def parse(argv: Sequence[str]) -> Order:
         survive=options.survive,
         strict=options.strict,
     )
-    if options.advise and not options.dry_run:
-        raise UsageError("--advise goes with --dry-run")
+    for name in ("advise", "json"):
+        if getattr(options, name) and not options.dry_run:
+            raise UsageError(f"--{name} goes with --dry-run")
     return Order(
         job,
         dry_run=options.dry_run,
         quiet=options.quiet,
         advise=options.advise,
+        json=options.json,
         wanted=Wanted(
             report=options.report,
             html=options.html,

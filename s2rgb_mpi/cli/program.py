@@ -11,6 +11,7 @@ from s2rgb_mpi.errors import S2RGBError
 from s2rgb_mpi.output.lock import SlurmStart
 from s2rgb_mpi.output.workspace import claim
 from s2rgb_mpi.plan import describe, prepare
+from s2rgb_mpi.plan.advice import advise
 from s2rgb_mpi.ranks import roles
 from s2rgb_mpi.ranks.guard import stop_all
 from s2rgb_mpi.ranks.launch import check_launch, check_survive, join
@@ -91,9 +92,12 @@ def _begin(
     for warning in prepare.warnings(plan):
         report.warning(warning)
     if order.dry_run:
-        report.text(describe.describe(plan, team.comm.size))
-        if order.advise:
-            report.text(describe.advise(plan, about.command, python=sys.executable))
+        advice = advise(plan, about.command, python=sys.executable) if order.advise else None
+        told = describe.describe(plan, team.comm.size, warnings=report.warnings, advice=advice)
+        if order.json:
+            report.fields(describe.as_fields(told))
+        else:
+            report.text(describe.as_text(told))
         return None, None
     order.wanted.check(order.job.output)
     report.listen(order.wanted)

@@ -21,6 +21,9 @@ RGB_BANDS = ("B04", "B03", "B02")
 RESOLUTIONS = (10, 20, 60)
 """Pixel sizes in which SAFE products hold these bands, metres."""
 
+GDAL_RESAMPLINGS = {"nearest": "near", "bilinear": "bilinear", "cubic": "cubic"}
+"""GDAL's names of the ways to resample."""
+
 TYPICAL_NS_PER_PIXEL = 200
 """What a pixel of a band costs where the file does not say: that of land in JPEG 2000, ns."""
 
@@ -145,7 +148,7 @@ class Warp:
     @property
     def gdal_resampling(self) -> str:
         """GDAL's name of the resampling."""
-        return {"nearest": "near"}.get(self.resampling, self.resampling)
+        return GDAL_RESAMPLINGS[self.resampling]
 
 
 @dataclass(frozen=True)

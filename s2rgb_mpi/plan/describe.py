@@ -1,143 +1,278 @@
-"""Before a run: the plan in words; how many ranks, how much memory, and the lines that start it."""
+"""A plan as plain values, made once, and told twice: in words, and as JSON has them (--dry-run)."""
 
 from __future__ import annotations
 
-import os
-import shlex
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
+from s2rgb_mpi.inputs.product import GDAL_RESAMPLINGS
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.redact import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from s2rgb_mpi.inputs.mosaic import Member
-    from s2rgb_mpi.inputs.product import Warp
+    from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.inputs.product import Operation, Product, Warp
+    from s2rgb_mpi.plan.advice import Advice
     from s2rgb_mpi.plan.plan import Plan
 
-SHARE_MPX = 8.0
-"""The least that a worker should have to do, millions of pixels: several times its start-up."""
-
-EVEN_SHARES = 0.9
-"""How much of the workers' time the longest share may leave to them, at the least."""
-
-MEMORY_RESERVE = 1.2
-MEMORY_STEP = 50_000_000
-"""Memory is asked for with a reserve, in round numbers, bytes: a scheduler ends who exceeds it."""
+SCHEMA_VERSION = 1
+"""Of the JSON. It grows when a key goes or changes its meaning; new keys do not change it."""
 
 
-def describe(plan: Plan, ranks: int) -> str:
-    """Say in words what a run with so many ranks would do, and what it would cost."""
-    grid, job = plan.grid, plan.job
-    workers = max(1, ranks - 2)
-    dealt = plan.deal(workers)
-    shares = [len(share) for share in dealt]
-    lines = {
-        "products": "".join(f"\n{_describe_member(member)}" for member in plan.scene.members),
-        "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
-        f" {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
-        "windows": f"{len(plan.windows)} of {plan.edge[0]} x {plan.edge[1]} pixels",
-        "shares": f"{workers} workers, {min(shares)} to {max(shares)} windows each",
-        "levels": f"{plan.levels} overviews",
-        "memory": f"at most {worker_nbytes(plan, dealt) / 1e6:.0f} MB a worker,"
-        f" {writer_nbytes(plan, workers) / 1e6:.0f} MB the writer",
-        "output": f"{job.output}, {job.profile.layout}, {job.profile.compress},"
-        f" at most {plan.output_nbytes / 1e6:.0f} MB, twice that while it is sealed",
-    }
-    return "\n".join(f"{name:8} {text}" for name, text in lines.items())
+@dataclass(frozen=True)
+class BandDescription:
+    """A band of a product.
 
-
-def _describe_member(member: Member) -> str:
-    """Say in words what a product is and where it lies."""
-    product = member.product
-    width, height = product.unwarped.block
-    place = f"at column {member.col_off}, row {member.row_off}"
-    lines = [
-        f"  {product.name} {place}, blocks of {width} x {height}",
-        f"    offset stated by {product.offset_source}",
-    ]
-    lines += [
-        f"    {band.name} {shown(band.path)}, offset {band.calibration.offset},"
-        f" quantification {band.calibration.quantification:g}, no data"
-        f" {', '.join(map(str, (*band.stored.nodata, *band.stored.masks))) or 'what is not finite'}"
-        for band in product.bands
-    ]
-    if product.warp is not None:
-        lines += _describe_warp(product.warp)
-    return "\n".join(lines)
-
-
-def _describe_warp(warp: Warp) -> list[str]:
-    """Return lines that describe how a product is resampled, as options of gdalwarp."""
-    x, y = warp.scale
-    lines = [f"    resampled: -r {warp.gdal_resampling} -wo XSCALE={x:.17g} -wo YSCALE={y:.17g}"]
-    if warp.operation is not None:
-        lines += [f"    by {warp.operation}:", f"    -ct '{warp.operation.definition}'"]
-    return lines
-
-
-def workers_for(plan: Plan) -> int:
-    """Return how many workers a run is worth: as many as have enough to do, in even shares."""
-    pixels = plan.grid.width * plan.grid.height
-    most = min(len(plan.windows), max(1, int(pixels / 1e6 / SHARE_MPX)))
-    return max(count for count in range(1, most + 1) if _evenness(plan, count) >= EVEN_SHARES)
-
-
-def _evenness(plan: Plan, workers: int) -> float:
-    """Return the mean share of so many workers as a part of the longest, in pixels."""
-    shares = [
-        sum(plan.windows[number].width * plan.windows[number].height for number in share)
-        for share in plan.cut(workers)
-    ]
-    return sum(shares) / (workers * max(shares))
-
-
-def rank_nbytes(plan: Plan, workers: int) -> int:
-    """Return the memory to ask for, for every rank alike, bytes; it is enough for fewer too.
-
-    How much a worker keeps of a mosaic depends on where its share ends, so doublings are looked at.
+    Parameters
+    ----------
+    name : str
+        Such as B04.
+    path : str
+        The file, without secrets.
+    offset : int
+        DN, added before all else.
+    quantification : float
+        DN per unit of reflectance.
+    nodata : tuple of float
+        Stored values that are no data, besides what is not finite.
+    masks : tuple of str
+        What else marks it.
     """
-    counts = {workers} | {2**power for power in range(workers.bit_length())}
-    needs = [worker_nbytes(plan, plan.deal(count)) for count in counts]
-    most = max(*needs, writer_nbytes(plan, workers)) * MEMORY_RESERVE
-    return -(-int(most) // MEMORY_STEP) * MEMORY_STEP
+
+    name: str
+    path: str
+    offset: int
+    quantification: float
+    nodata: tuple[float, ...]
+    masks: tuple[str, ...]
 
 
-def advise(plan: Plan, argv: Sequence[str], *, python: str) -> str:
-    """Say what to ask a machine or a scheduler for.
+@dataclass(frozen=True)
+class Resampled:
+    """How a product is resampled.
+
+    Parameters
+    ----------
+    resampling : str
+        nearest, bilinear or cubic.
+    scale : tuple of float
+        gdalwarp's XSCALE and YSCALE.
+    operation : Operation, optional
+        Between the two CRS; None where they are the same.
+    """
+
+    resampling: str
+    scale: tuple[float, float]
+    operation: Operation | None
+
+
+@dataclass(frozen=True)
+class ProductDescription:
+    """A product, as its metadata and the user describe it.
+
+    Parameters
+    ----------
+    name : str
+        ESA's identifier, or a file's name.
+    block : tuple of int
+        ``(width, height)`` of the pieces that its files are stored in, pixels.
+    offset_source : str
+        Who states the offsets.
+    resampled : Resampled, optional
+        None where its pixels stay as they are.
+    bands : tuple of BandDescription
+        Red, green, blue.
+    """
+
+    name: str
+    block: tuple[int, int]
+    offset_source: str
+    resampled: Resampled | None
+    bands: tuple[BandDescription, ...]
+
+
+@dataclass(frozen=True)
+class OutputDescription:
+    """The file to be written; `largest_nbytes` bounds its size, bytes."""
+
+    path: str
+    layout: str
+    compress: str
+    largest_nbytes: int
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a run would do, and what it would cost.
+
+    Parameters
+    ----------
+    inputs : tuple of (ProductDescription, (int, int))
+        Products, the one on top first, and the column and row of the grid that each begins at.
+    grid : Grid
+        Of the output.
+    windows : int
+        How many there are.
+    window : tuple of int
+        ``(width, height)`` of one that no border cuts, pixels.
+    levels : int
+        How many overviews.
+    ranks, workers : int
+        Of the run: all ranks, and how many of them work.
+    windows_per_worker : tuple of int
+        Of the least share and of the largest.
+    worker_nbytes, writer_nbytes : int
+        The memory that a rank of either role needs at the most.
+    output : OutputDescription
+        The file to be written.
+    warnings : tuple of str
+        What the user should look at before the start.
+    advice : Advice, optional
+        If it was asked for.
+    """
+
+    inputs: tuple[tuple[ProductDescription, tuple[int, int]], ...]
+    grid: Grid
+    windows: int
+    window: tuple[int, int]
+    levels: int
+    ranks: int
+    workers: int
+    windows_per_worker: tuple[int, int]
+    worker_nbytes: int
+    writer_nbytes: int
+    output: OutputDescription
+    warnings: tuple[str, ...] = ()
+    advice: Advice | None = None
+
+
+def describe(
+    plan: Plan, ranks: int, *, warnings: Sequence[str] = (), advice: Advice | None = None
+) -> Description:
+    """Describe what a run with so many ranks would do, and what it would cost.
 
     Parameters
     ----------
     plan : Plan
         Of the job.
-    argv : sequence of str
-        The command line, without the program.
-    python : str
-        The interpreter to start.
-
-    Returns
-    -------
-    str
-        Lines; those that start the job can be pasted into a shell. Where URLs lose their query
-        strings, which may be secrets, a line says so.
+    ranks : int
+        All of the run.
+    warnings : sequence of str
+        What was said about the plan.
+    advice : Advice, optional
+        If it was asked for.
     """
-    workers = workers_for(plan)
-    here = min(workers, os.cpu_count() or 1)
-    given = [each for each in argv if each not in ("--dry-run", "--advise")]
-    arguments = list(map(shown, given))
-    program = shlex.join([python, "-m", "s2rgb_mpi", *arguments])
-    memory = rank_nbytes(plan, workers)
-    step = f"srun --mpi=pmix {program}"
-    longest = max(len(share) for share in plan.cut(workers))
+    workers = max(1, ranks - 2)
+    dealt = plan.deal(workers)
+    shares = [len(share) for share in dealt]
+    output, profile = plan.job.output, plan.job.profile
+    return Description(
+        inputs=tuple(
+            (describe_product(member.product), (member.col_off, member.row_off))
+            for member in plan.scene.members
+        ),
+        grid=plan.grid,
+        windows=len(plan.windows),
+        window=plan.edge,
+        levels=plan.levels,
+        ranks=ranks,
+        workers=workers,
+        windows_per_worker=(min(shares), max(shares)),
+        worker_nbytes=worker_nbytes(plan, dealt),
+        writer_nbytes=writer_nbytes(plan, workers),
+        output=OutputDescription(
+            shown(str(output)), profile.layout, profile.compress, plan.output_nbytes
+        ),
+        warnings=tuple(warnings),
+        advice=advice,
+    )
+
+
+def describe_product(product: Product) -> ProductDescription:
+    """Describe a product, its own grid apart."""
+    return ProductDescription(
+        name=product.name,
+        block=product.unwarped.block,
+        offset_source=product.offset_source,
+        resampled=None if product.warp is None else _resampled(product.warp),
+        bands=tuple(
+            BandDescription(
+                name=band.name,
+                path=shown(band.path),
+                offset=band.calibration.offset,
+                quantification=band.calibration.quantification,
+                nodata=band.stored.nodata,
+                masks=band.stored.masks,
+            )
+            for band in product.bands
+        ),
+    )
+
+
+def _resampled(warp: Warp) -> Resampled:
+    return Resampled(warp.resampling, warp.scale, warp.operation)
+
+
+def as_fields(description: Description) -> dict[str, Any]:
+    """Return a description as an object of JSON; `advice` is there if it was asked for."""
+    fields = {"schema_version": SCHEMA_VERSION, **asdict(description)}
+    fields["inputs"] = [
+        {"col_off": col_off, "row_off": row_off, **asdict(product)}
+        for product, (col_off, row_off) in description.inputs
+    ]
+    if description.advice is None:
+        del fields["advice"]
+    return fields
+
+
+def as_text(description: Description) -> str:
+    """Return a description in words, in lines that begin with what they are about."""
+    grid, output = description.grid, description.output
+    least, most = description.windows_per_worker
+    width, height = description.window
+    products = (f"\n{_product_text(product, place)}" for product, place in description.inputs)
     lines = {
-        "ranks": f"{workers + 2}: {workers} workers of at most {longest} windows each,"
-        " the coordinator and the writer",
-        "memory": f"{memory // 10**6} MB a rank, {memory * (workers + 2) / 1e9:.1f} GB in all",
-        "here": f"mpirun -n {here + 2} {program}",
-        "Slurm": f"sbatch --ntasks={workers + 2} --mem-per-cpu={memory // 10**6}M"
-        f" --wrap {shlex.quote(step)}",
+        "products": "".join(products),
+        "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
+        f" {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
+        "windows": f"{description.windows} of {width} x {height} pixels",
+        "shares": f"{description.workers} workers, {least} to {most} windows each",
+        "levels": f"{description.levels} overviews",
+        "memory": f"at most {description.worker_nbytes / 1e6:.0f} MB a worker,"
+        f" {description.writer_nbytes / 1e6:.0f} MB the writer",
+        "output": f"{output.path}, {output.layout}, {output.compress},"
+        f" at most {output.largest_nbytes / 1e6:.0f} MB, twice that while it is sealed",
     }
-    if arguments != given:
-        lines["URLs"] = "without what follows their ?, and passwords: put these back in the lines"
-    return "\n".join(f"{name:8} {text}" for name, text in lines.items())
+    text = "\n".join(f"{name:8} {words}" for name, words in lines.items())
+    return text if description.advice is None else f"{text}\n{description.advice}"
+
+
+def _product_text(product: ProductDescription, place: tuple[int, int]) -> str:
+    """Say in words what a product is and where it lies."""
+    width, height = product.block
+    col_off, row_off = place
+    lines = [
+        f"  {product.name} at column {col_off}, row {row_off}, blocks of {width} x {height}",
+        f"    offset stated by {product.offset_source}",
+    ]
+    lines += [
+        f"    {band.name} {band.path}, offset {band.offset},"
+        f" quantification {band.quantification:g}, no data"
+        f" {', '.join(map(str, (*band.nodata, *band.masks))) or 'what is not finite'}"
+        for band in product.bands
+    ]
+    if product.resampled is not None:
+        lines += _resampled_text(product.resampled)
+    return "\n".join(lines)
+
+
+def _resampled_text(resampled: Resampled) -> list[str]:
+    """Return lines that say how a product is resampled, as options of gdalwarp."""
+    x, y = resampled.scale
+    method = GDAL_RESAMPLINGS[resampled.resampling]
+    lines = [f"    resampled: -r {method} -wo XSCALE={x:.17g} -wo YSCALE={y:.17g}"]
+    if resampled.operation is not None:
+        lines += [f"    by {resampled.operation}:", f"    -ct '{resampled.operation.definition}'"]
+    return lines

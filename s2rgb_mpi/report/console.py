@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import OutputError, UsageError
-from s2rgb_mpi.redact import redact
+from s2rgb_mpi.redact import redact, without_secrets
 from s2rgb_mpi.report.outputs import Wanted
 from s2rgb_mpi.report.progress import Lines, make_bar, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tqdm import tqdm
 
@@ -150,15 +151,18 @@ class Report:
         OutputError
             It cannot be written.
         """
-        try:
-            sys.stdout.write(redact(text) + "\n")
-            sys.stdout.flush()
-        except (OSError, ValueError) as error:
-            # What is left in the buffer must not fail again when Python ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if isinstance(error, BrokenPipeError):  # whoever reads it has seen enough
-                return
-            raise OutputError(f"standard output: {error}") from error
+        _print(redact(text))
+
+    def fields(self, fields: Mapping[str, Any]) -> None:
+        """Put what a program asked for on standard output, as one object of JSON in ASCII.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written.
+        """
+        # Redacted before it is JSON, of which it would remove quotation marks.
+        _print(json.dumps(without_secrets(fields, redact), indent=1, allow_nan=False))
 
     def warning(self, text: str) -> None:
         """Say what the user should look at, and keep it for the files."""
@@ -201,6 +205,19 @@ class Report:
             with suppress(OSError, ValueError):
                 self.bar.close()
             self.bar = None
+
+
+def _print(text: str) -> None:
+    """Write a text to standard output, which whoever reads it may close."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        # What is left in the buffer must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever reads it has seen enough
+            return
+        raise OutputError(f"standard output: {error}") from error
 
 
 class _Terminal(logging.Handler):

@@ -15,6 +15,7 @@ from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import OutputError
 from s2rgb_mpi.image.radiometry import make_lut, statistics
 from s2rgb_mpi.output.geotiff.quicklook import quicklook
+from s2rgb_mpi.plan.describe import describe_product
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.report.files import write
 from s2rgb_mpi.report.html import page
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.inputs.product import Band, Product, Warp
+    from s2rgb_mpi.inputs.product import Band, Product
     from s2rgb_mpi.output.assembler import Written
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.plan import Plan
@@ -194,32 +195,10 @@ def _asked(job: Job) -> dict[str, Any]:
 def _input(product: Product, verdict: str) -> dict[str, Any]:
     """Return what a product says of itself, and what its pixels say of its offset."""
     return {
-        "name": product.name,
+        **asdict(describe_product(product)),
         "sensing_time": product.sensing_time,
         "baseline": product.baseline,
-        "block": product.unwarped.block,
-        "offset_source": product.offset_source,
         "offset_check": verdict,
-        "resampled": product.warp and _resampled(product.warp),
-        "bands": [
-            {
-                "name": band.name,
-                "path": band.path,
-                **asdict(band.calibration),
-                "nodata": band.stored.nodata,
-                "masks": band.stored.masks,
-            }
-            for band in product.bands
-        ],
-    }
-
-
-def _resampled(warp: Warp) -> dict[str, Any]:
-    """Return how a product was brought onto another grid."""
-    return {
-        "resampling": warp.resampling,
-        "scale": warp.scale,
-        "operation": warp.operation and asdict(warp.operation),
     }
 
 

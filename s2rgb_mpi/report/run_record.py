@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from s2rgb_mpi.redact import redact, shown
+from s2rgb_mpi.redact import redact, shown, without_secrets
 from s2rgb_mpi.report.bottleneck import Verdict, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from s2rgb_mpi.timing import Tally
 
@@ -100,7 +99,7 @@ class Account:
             (redact, ("warnings", "damaged")),
         ):
             for name in names:
-                object.__setattr__(self, name, _without_secrets(getattr(self, name), kind))
+                object.__setattr__(self, name, without_secrets(getattr(self, name), kind))
 
     @property
     def start_seconds(self) -> float:
@@ -130,14 +129,3 @@ class Account:
     def playing(self, role: str) -> list[Tally]:
         """Return the tallies of the ranks that played a role."""
         return [tally for tally in self.tallies if role in tally.role]
-
-
-def _without_secrets(value: Any, clean: Callable[[str], str]) -> Any:
-    """Clean all strings inside a value as JSON has them."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, Mapping):
-        return {key: _without_secrets(each, clean) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_without_secrets(each, clean) for each in value)
-    return value

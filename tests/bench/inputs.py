@@ -11,7 +11,7 @@ from osgeo import gdal
 
 import reference
 from s2rgb_mpi.inputs.safe import open_safe
-from safe import write_safe
+from s2rgb_mpi.testing.safe import write_safe
 
 if TYPE_CHECKING:
     from s2rgb_mpi.inputs.product import Product

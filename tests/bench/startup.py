@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.contestants import mpirun, program
 from bench.measure import run
-from safe import write_safe
+from s2rgb_mpi.testing.safe import write_safe
 
 RANKS = 16
 

@@ -75,6 +75,13 @@ def test_how_to_go_about_it_is_no_part_of_the_job():
     assert order.job == parse.parse(LEAST).job
 
 
+def test_a_plan_may_be_asked_for_with_advice_and_as_json():
+    order = parse.parse([*LEAST, "--dry-run"])
+    assert (order.advise, order.json) == (False, False)
+    order = parse.parse([*LEAST, "--dry-run", "--advise", "--json"])
+    assert (order.advise, order.json) == (True, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
@@ -98,6 +105,7 @@ def test_what_the_run_says_is_no_part_of_the_job(arguments, wanted):
     ("arguments", "words"),
     [
         ([*LEAST, "--advise"], "--advise goes with --dry-run"),
+        ([*LEAST, "--json"], "--json goes with --dry-run"),
         ([*LEAST, "-v", "-q"], "not allowed with argument -v"),
         ([*LEAST, "--progress", "dots"], "invalid choice: 'dots'"),
         ([], "required: -o/--output"),

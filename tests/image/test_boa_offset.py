@@ -10,7 +10,7 @@ from s2rgb_mpi.image.checks import boa_offset
 from s2rgb_mpi.image.checks.boa_offset import Counted, OffsetCheck, count, judge
 from s2rgb_mpi.image.checks.findings import Finding
 from s2rgb_mpi.image.radiometry import Calibration
-from safe import read_dn, write_safe
+from s2rgb_mpi.testing.safe import read_dn, write_safe
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 SHIFT = 1000

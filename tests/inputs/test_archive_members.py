@@ -15,7 +15,7 @@ import pytest
 
 from altered import images, pack_tar
 from opened import open_product, refusal, whole_dn
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 
 
 def rename(safe, archive, names, *, compression=zipfile.ZIP_STORED):

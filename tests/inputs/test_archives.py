@@ -20,7 +20,7 @@ from altered import EXPIRED, PAGE, pack, pack_tar
 from opened import open_product, refusal, whole_dn
 from s2rgb_mpi.inputs.files.remote import is_far
 from s2rgb_mpi.inputs.product import Choice
-from safe import read_dn, write_safe
+from s2rgb_mpi.testing.safe import read_dn, write_safe
 
 S3_ERROR = """<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"""

@@ -21,7 +21,7 @@ from s2rgb_mpi.inputs.opening import open_raster
 from s2rgb_mpi.inputs.product import Band, Product
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.prepare import prepare
-from safe import write_safe
+from s2rgb_mpi.testing.safe import write_safe
 
 SOT = b"\xff\x90\x00\x0a"
 

@@ -10,7 +10,7 @@ import pytest
 from altered import images, pack, pack_tar
 from opened import open_product, refusal, whole_dn
 from rasters import scene, write_raster
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 
 
 def assert_is(product, safe):

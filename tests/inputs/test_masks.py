@@ -14,7 +14,7 @@ from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.stac.items import open_stac
-from s2rgb_mpi.plan.describe import describe
+from s2rgb_mpi.plan.describe import as_text, describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.prepare import prepare
 
@@ -262,7 +262,7 @@ def test_a_dry_run_names_what_is_no_data(tmp_path, dn, valid):
     def said(path, **options):
         job = Job((), ((path,) * 3,), tmp_path / "rgb.tif", **options)
         (line, *rest) = [
-            line for line in describe(prepare(job), 3).split("\n") if "no data" in line
+            line for line in as_text(describe(prepare(job), 3)).split("\n") if "no data" in line
         ]
         assert len(rest) == 2
         return line.partition("no data ")[2]

@@ -13,7 +13,7 @@ from opened import open_product, refusal, whole_dn
 from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.inputs.files.remote import LARGEST_SMALL_FILE
 from s2rgb_mpi.inputs.product import Choice
-from safe import read_dn, write_safe
+from s2rgb_mpi.testing.safe import read_dn, write_safe
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 L1C = DATA / "safe_real" / "wagl_L1C_zips"

@@ -15,7 +15,7 @@ from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.rgb_files import open_bands
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 from web import Web
 
 NAN = float("nan")

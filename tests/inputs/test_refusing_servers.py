@@ -11,7 +11,7 @@ from altered import pack, pack_tar
 from opened import open_product, refusal, whole_dn
 from s2rgb_mpi.inputs.files import remote
 from s2rgb_mpi.inputs.rgb_files import open_bands
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 from web import Web
 
 

@@ -15,7 +15,7 @@ from rasters import scene, write_raster
 from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
-from safe import read_dn, write_safe
+from s2rgb_mpi.testing.safe import read_dn, write_safe
 from web import Web
 
 BANDS = ("B04", "B03", "B02")

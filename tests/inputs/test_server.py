@@ -13,7 +13,7 @@ from opened import open_product, refusal, whole_dn
 from s2rgb_mpi.inputs.files import remote
 from s2rgb_mpi.inputs.files.remote import forget
 from s2rgb_mpi.inputs.product import Choice
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 from web import Web
 
 

@@ -16,7 +16,7 @@ from s2rgb_mpi.grid import Window
 from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 
 
 @pytest.fixture

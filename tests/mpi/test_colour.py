@@ -9,7 +9,7 @@ from osgeo import gdal
 import reference
 from conftest import SMALL, read_rgb
 from geotiffs import make_grid
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 
 
 @pytest.mark.parametrize("ranks", [1, 3])

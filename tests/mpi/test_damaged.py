@@ -14,7 +14,7 @@ from osgeo import gdal
 import reference
 from conftest import SMALL, read_rgb
 from s2rgb_mpi import report
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 from web import Web
 
 FAILING = (str(Path(__file__).parent / "programs" / "failing.py"),)

@@ -11,7 +11,7 @@ from osgeo import gdal
 
 import reference
 from rasters import scene, write_raster
-from safe import read_dn, write_safe
+from s2rgb_mpi.testing.safe import read_dn, write_safe
 from web import Web
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

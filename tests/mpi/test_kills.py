@@ -21,7 +21,7 @@ import pytest
 from conftest import KILLED, MPI_ENVIRONMENT, MPIRUN
 from running import marked, processes
 from s2rgb_mpi.image.profile import Profile
-from safe import write_safe
+from s2rgb_mpi.testing.safe import write_safe
 from stopped import all_blocks, make_plan, resume, stop
 
 ROUNDS = int(os.environ.get("S2RGB_KILL_ROUNDS", "50"))

@@ -10,7 +10,7 @@ from osgeo import gdal, osr
 
 import reference
 from conftest import SMALL, read_rgb
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 
 COUNTING = (str(Path(__file__).parent / "programs" / "counting.py"),)
 

@@ -15,7 +15,7 @@ from osgeo_utils.samples import validate_cloud_optimized_geotiff
 import rasters
 import reference
 from conftest import SMALL, read_rgb
-from safe import read_dn, write_safe
+from s2rgb_mpi.testing.safe import read_dn, write_safe
 
 HELPING = (str(Path(__file__).parent / "programs" / "helping.py"),)
 RANKS = (1, 2, 3, 4, 6)

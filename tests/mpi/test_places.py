@@ -11,7 +11,7 @@ import reference
 from altered import add_side_files, edit, images, pack
 from conftest import SMALL, read_rgb
 from layouts import BANDS, GRANULES, granule_dn, tile_dn, write_granules, write_tile
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 from web import Web
 
 

@@ -20,8 +20,8 @@ from osgeo import gdal
 import reference
 from conftest import MPI_ENVIRONMENT, MPICH, MPIRUN, SMALL, read_rgb
 from s2rgb_mpi.report.json_report import schema
+from s2rgb_mpi.testing.safe import read_dn, write_safe
 from s2rgb_mpi.timing import STAGES
-from safe import read_dn, write_safe
 
 RANKS = (1, 3, 6)
 
@@ -202,12 +202,13 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_start(mpirun, safe,
 def test_a_report_that_fails_at_the_end_keeps_the_image(mpirun, safe, tmp_path, ranks):
     program = f"""
 import pathlib, shutil, sys
-from s2rgb_mpi import __main__, conclusion
-summary = conclusion.summary
+from s2rgb_mpi import __main__
+from s2rgb_mpi.report import finish
+summary = finish.summary
 def breaking(account):
     shutil.rmtree({str(tmp_path / "gone")!r})
     return summary(account)
-conclusion.summary = breaking
+finish.summary = breaking
 sys.exit(__main__.main(sys.argv[1:]))
 """
     (tmp_path / "gone").mkdir()
@@ -250,6 +251,34 @@ def _shown(leader, seconds):
             break
     os.close(leader)
     return shown.decode()
+
+
+@pytest.mark.parametrize("ranks", [None, 3])
+def test_a_plan_for_programs_is_json_and_warnings_stay_apart(mpirun, safe, tmp_path, ranks):
+    output = tmp_path / "rgb.tif"
+    # Its images lie outside the area of use: a warning.
+    asked = (safe, "-o", output, *SMALL, "--crs", "EPSG:2056", "--dry-run")
+    run = mpirun(ranks, *asked, "--json")
+    assert run.returncode == 0, run.stderr
+    plan = json.loads(run.stdout)
+    assert "advice" not in plan
+    assert plan["ranks"] == (ranks or 1)
+    assert [band["name"] for band in plan["inputs"][0]["bands"]] == ["B04", "B03", "B02"]
+    assert plan["output"]["path"] == str(output)
+    (warning,) = plan["warnings"]
+    assert f"s2rgb_mpi: warning: {warning}\n" in run.stderr
+    advised = json.loads(mpirun(ranks, *asked, "--json", "--advise").stdout)
+    assert advised.pop("advice")["ranks"] >= 3
+    assert advised == plan
+    words = mpirun(ranks, *asked).stdout
+    assert f"{plan['windows']} of {plan['window'][0]} x {plan['window'][1]} pixels\n" in words
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_that_cannot_be_is_no_json(mpirun, tmp_path):
+    run = mpirun(None, "nothing.SAFE", "-o", tmp_path / "rgb.tif", "--dry-run", "--json")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.count("\n") == 1
 
 
 def test_advice_is_lines_that_run(mpirun, safe, tmp_path):

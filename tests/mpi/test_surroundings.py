@@ -13,7 +13,7 @@ import pytest
 
 import reference
 from conftest import INTEL, MPI_ENVIRONMENT, MPICH, MPIRUN, SMALL, finish, read_rgb
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 
 FAILING = (str(Path(__file__).parent / "programs" / "failing.py"),)
 

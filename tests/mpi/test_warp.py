@@ -12,7 +12,7 @@ import reference
 from conftest import SMALL, read_rgb
 from rasters import scene, write_raster
 from s2rgb_mpi.report.json_report import schema
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 
 
 def bands_of(safe):

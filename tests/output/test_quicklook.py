@@ -9,7 +9,7 @@ from osgeo import gdal
 import reference
 from s2rgb_mpi.errors import OutputError
 from s2rgb_mpi.output.geotiff.quicklook import quicklook
-from safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
-"""Advice: ranks that a job is worth, memory with a reserve, and lines for a shell."""
+"""Before a run: the plan in words and as JSON; ranks that it is worth, and lines for a shell."""
 
+import json
 import os
 import re
 import shlex
@@ -8,9 +9,12 @@ from dataclasses import replace
 import pytest
 
 from geotiffs import make_grid
+from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.inputs.mosaic import lay_out
-from s2rgb_mpi.inputs.product import Product
-from s2rgb_mpi.plan import describe
+from s2rgb_mpi.inputs.product import Band, Operation, Product, Warp
+from s2rgb_mpi.inputs.stored import Stored
+from s2rgb_mpi.plan import advice
+from s2rgb_mpi.plan.describe import as_fields, as_text, describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.plan.plan import make_plan
@@ -30,14 +34,14 @@ def plan(tmp_path):
 
 @pytest.mark.parametrize(("size", "workers"), [(500, 1), (4096, 2), (10980, 15)])
 def test_workers_have_enough_to_do_in_even_shares(plan, size, workers):
-    assert describe.workers_for(plan(size)) == workers
+    assert advice.workers_for(plan(size)) == workers
 
 
 def test_memory_has_a_reserve_and_is_round(plan):
     made = plan(10980)
     shares = made.deal(15)
     most = max(worker_nbytes(made, shares), writer_nbytes(made, 15))
-    asked = describe.rank_nbytes(made, 15)
+    asked = advice.rank_nbytes(made, 15)
     assert 1.2 * most <= asked < 1.2 * most + 50e6
     assert asked % 50_000_000 == 0
 
@@ -49,7 +53,7 @@ def test_memory_is_enough_for_fewer_workers(tmp_path):
     aside = replace(grid, transform=(left + 35_000, dx, row_turn, top, col_turn, dy))
     products = [Product(name, (), at, (1024, 1024)) for name, at in (("A", grid), ("B", aside))]
     made = make_plan(Job(("A", "B"), (), tmp_path / "rgb.tif"), lay_out(products))
-    asked = describe.rank_nbytes(made, 9)
+    asked = advice.rank_nbytes(made, 9)
     needs = {worker_nbytes(made, made.deal(workers)) for workers in range(1, 10)}
     assert max(needs) > 1.02 * min(needs)  # or there is nothing to show
     assert max(needs) * 1.2 <= asked
@@ -57,8 +61,9 @@ def test_memory_is_enough_for_fewer_workers(tmp_path):
 
 def test_the_lines_are_for_a_shell(plan, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    argv = ["a product.SAFE", "-o", "it's.tif", "--dry-run", "--advise", "--html", "r.html"]
-    text = describe.advise(plan(10980), argv, python="/opt/py thon")
+    argv = ["a product.SAFE", "-o", "it's.tif", "--dry-run", "--advise", "--json"]
+    argv += ["--html", "r.html"]
+    text = str(advice.advise(plan(10980), argv, python="/opt/py thon"))
     lines = dict(re.split(" +", line, maxsplit=1) for line in text.splitlines())
     program = ["/opt/py thon", "-m", "s2rgb_mpi", "a product.SAFE", "-o", "it's.tif"]
     program += ["--html", "r.html"]
@@ -72,3 +77,106 @@ def test_the_lines_are_for_a_shell(plan, monkeypatch):
     assert shlex.split(wrapped) == ["srun", "--mpi=pmix", *program]
     (memory,) = (int(found) for found in re.findall(r"--mem-per-cpu=(\d+)M", lines["Slurm"]))
     assert lines["memory"] == f"{memory} MB a rank, {memory * 17 / 1000:.1f} GB in all"
+
+
+def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
+    grid = make_grid(3000, 2000)
+    signed = "/vsicurl/https://h/all.tif?sig=SECRET"
+    stored = Stored("int16", nodata=(-9999, 0.5), has_mask=True)
+    red = Band("B04", signed, Calibration(-1000, 5000.0), stored=stored, offset_source="the item")
+    bands = (red, replace(red, name="B03"), replace(red, name="B02"))
+    operation = Operation("from here to there", "+proj=noop", accuracy=1.0)
+    warp = Warp(Product("A", bands, grid, (512, 256)), "nearest", (0.5, 0.25), operation)
+    product = Product("A", bands, grid, (1024, 1024), warp=warp)
+    plan = make_plan(Job((signed,), (), tmp_path / "rgb.tif"), lay_out([product]))
+    told = describe(plan, 4, warnings=["look out"])
+    fields = json.loads(json.dumps(as_fields(told), allow_nan=False))
+    assert fields == {
+        "schema_version": 1,
+        "inputs": [
+            {
+                "col_off": 0,
+                "row_off": 0,
+                "name": "A",
+                "block": [512, 256],
+                "offset_source": "the item",
+                "resampled": {
+                    "resampling": "nearest",
+                    "scale": [0.5, 0.25],
+                    "operation": {
+                        "name": "from here to there",
+                        "definition": "+proj=noop",
+                        "accuracy": 1.0,
+                        "is_ballpark": False,
+                    },
+                },
+                "bands": [
+                    {
+                        "name": name,
+                        "path": "/vsicurl/https://h/all.tif",
+                        "offset": -1000,
+                        "quantification": 5000.0,
+                        "nodata": [-9999, 0.5],
+                        "masks": ["mask"],
+                    }
+                    for name in ("B04", "B03", "B02")
+                ],
+            }
+        ],
+        "grid": {
+            "crs": grid.crs,
+            "transform": list(grid.transform),
+            "width": 3000,
+            "height": 2000,
+        },
+        "windows": 6,
+        "window": [1024, 1024],
+        "levels": plan.levels,
+        "ranks": 4,
+        "workers": 2,
+        "windows_per_worker": [3, 3],
+        "worker_nbytes": worker_nbytes(plan, plan.deal(2)),
+        "writer_nbytes": writer_nbytes(plan, 2),
+        "output": {
+            "path": str(tmp_path / "rgb.tif"),
+            "layout": "cog",
+            "compress": "deflate",
+            "largest_nbytes": plan.output_nbytes,
+        },
+        "warnings": ["look out"],
+    }
+    # The same in words.
+    text = as_text(told)
+    assert "\n  A at column 0, row 0, blocks of 512 x 256\n    offset stated by the item\n" in text
+    assert "    -ct '+proj=noop'\n" in text
+    assert "-r near -wo XSCALE=0.5 -wo YSCALE=0.25\n    by from here to there, accurate" in text
+    assert "offset -1000, quantification 5000, no data -9999, 0.5, mask\n" in text
+    assert "\nwindows  6 of 1024 x 1024 pixels\nshares   2 workers, 3 to 3 windows each\n" in text
+
+
+def test_a_mosaic_as_json_says_where_its_products_lie(tmp_path):
+    grid = make_grid(600, 500)
+    left, dx, row_turn, top, col_turn, dy = grid.transform
+    aside = replace(grid, transform=(left + 300, dx, row_turn, top - 200, col_turn, dy))
+    products = [Product(name, (), at, (256, 256)) for name, at in (("A", grid), ("B", aside))]
+    plan = make_plan(Job(("A", "B"), (), tmp_path / "rgb.tif"), lay_out(products))
+    inputs = as_fields(describe(plan, 1))["inputs"]
+    places = [(each["name"], each["col_off"], each["row_off"]) for each in inputs]
+    assert places == [("A", 0, 0), ("B", 30, 20)]
+
+
+def test_advice_as_json_is_the_advice_in_words(plan):
+    made = plan(10980)
+    advised = advice.advise(made, ["a.SAFE", "-o", "rgb.tif"], python="python")
+    told = describe(made, 1, advice=advised)
+    fields = as_fields(told)["advice"]
+    assert fields == {
+        "ranks": 17,
+        "workers": 15,
+        "windows_per_worker": (7, 9),
+        "rank_nbytes": advice.rank_nbytes(made, 15),
+        "commands": {"mpirun": advised.commands.mpirun, "slurm": advised.commands.slurm},
+        "is_redacted": False,
+    }
+    assert as_text(told) == f"{as_text(describe(made, 1))}\n{advised}"
+    assert f"\nhere     {fields['commands']['mpirun']}\nSlurm    " in as_text(told)

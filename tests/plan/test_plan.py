@@ -21,7 +21,7 @@ from s2rgb_mpi.image.profile import LOSSY, Profile
 from s2rgb_mpi.image.radiometry import Calibration, Stretch
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Band, Operation, Product, Warp
-from s2rgb_mpi.plan.describe import describe
+from s2rgb_mpi.plan.describe import as_text, describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.plan.plan import make_plan
@@ -217,7 +217,7 @@ def test_planning_reads_no_pixel(safe, tmp_path, monkeypatch):
         monkeypatch.setattr(gdal.Band, name, read)
     monkeypatch.setattr(gdal.Dataset, "ReadAsArray", read)
     plan = prepare(Job((str(safe),), (), tmp_path / "rgb.tif"))
-    assert "611 x 389" in describe(plan, 4)
+    assert "611 x 389" in as_text(describe(plan, 4))
 
 
 def test_the_digest_tells_apart_how_products_are_resampled():

@@ -13,7 +13,7 @@ from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError, LaunchError, ProtocolError, RankError, UsageError
 from s2rgb_mpi.output.assembler import Written
 from s2rgb_mpi.output.lock import Lock
-from s2rgb_mpi.plan.describe import describe
+from s2rgb_mpi.plan.describe import as_text, describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import Plan
 from s2rgb_mpi.plan.prepare import prepare
@@ -137,9 +137,9 @@ def test_what_the_user_does_not_give_is_the_metadatas(safe, tmp_path):
 
 
 def test_a_dry_run_says_whose_word_on_the_offset_counts(safe, tmp_path):
-    said = describe(prepare(job(safe, tmp_path / "rgb.tif")), ranks=3)
+    said = as_text(describe(prepare(job(safe, tmp_path / "rgb.tif")), ranks=3))
     assert "stated by BOA_ADD_OFFSET of the product's metadata" in said
-    said = describe(prepare(job(safe, tmp_path / "rgb.tif", offset=-7)), ranks=3)
+    said = as_text(describe(prepare(job(safe, tmp_path / "rgb.tif", offset=-7)), ranks=3))
     assert "offset -7," in said
     assert "stated by --offset" in said
 

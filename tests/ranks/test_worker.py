@@ -25,8 +25,8 @@ from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks import worker
 from s2rgb_mpi.ranks.messages import Tag
 from s2rgb_mpi.ranks.render import Renderer
+from s2rgb_mpi.testing.safe import read_dn
 from s2rgb_mpi.timing import Tally
-from safe import read_dn
 
 PROFILE = Profile(tile=64)
 

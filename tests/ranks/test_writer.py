@@ -22,8 +22,8 @@ from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks import writer
 from s2rgb_mpi.ranks.messages import Tag
+from s2rgb_mpi.testing.safe import read_dn
 from s2rgb_mpi.timing import Tally
-from safe import read_dn
 
 
 @pytest.fixture(scope="module")

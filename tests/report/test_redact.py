@@ -1,5 +1,6 @@
 """Nothing that the program says or keeps has a signature or a password in it."""
 
+import json
 import os
 import pickle
 import re
@@ -20,6 +21,7 @@ from s2rgb_mpi.inputs.product import Band, Product
 from s2rgb_mpi.output import journal
 from s2rgb_mpi.output.workspace import claim, clear
 from s2rgb_mpi.plan import describe
+from s2rgb_mpi.plan.advice import advise
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.redact import file_name, redact, shown
@@ -212,11 +214,30 @@ def test_which_bands_a_virtual_file_has_is_no_signature():
 def test_the_plan_and_the_advice_have_no_secrets_and_say_so(tmp_path):
     argv = ["https://h/item.json?sig=SECRET", "-o", "rgb.tif", "--dry-run", "--advise"]
     plan = plan_of(tmp_path, "?sig=SECRET", argv)
-    text = describe.describe(plan, 4) + describe.advise(plan, argv, python="python")
-    assert "SECRET" not in text
+    advice = advise(plan, argv, python="python")
+    told = describe.describe(plan, 4, advice=advice)
+    text = describe.as_text(told)
+    assert "SECRET" not in text + str(describe.as_fields(told))
     assert "mpirun -n 3 python -m s2rgb_mpi https://h/item.json -o rgb.tif" in text
     assert "put these back" in text
-    assert "put these back" not in describe.advise(plan, ["x.SAFE"], python="python")
+    assert advice.is_redacted
+    unsigned = advise(plan, ["x.SAFE"], python="python")
+    assert "put these back" not in str(unsigned)
+    assert not unsigned.is_redacted
+
+
+@pytest.mark.parametrize(
+    "name", ['https://h/x"y.tif?sig=SECRET', "a bearer SECRET", 'sig=SECRET"', "sig=SECRET\\"]
+)
+def test_what_programs_read_is_json_without_secrets(capsys, name):
+    Report().fields({"list": [{"name": name}], "tuple": (name, 1.5, None), "last": "\udcff é"})
+    said = capsys.readouterr().out
+    assert "SECRET" not in said
+    assert said.isascii()
+    fields = json.loads(said)
+    assert list(fields) == ["list", "tuple", "last"]
+    assert fields["tuple"] == [fields["list"][0]["name"], 1.5, None]
+    assert fields["last"] == "\udcff é"
 
 
 def test_the_scripts_for_slurm_have_no_secrets():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SMALL
-from safe import write_safe
+from s2rgb_mpi.testing.safe import write_safe
 
 SLURM = Path(__file__).parents[2] / "slurm"
 PROGRAM = (sys.executable, "-m", "s2rgb_mpi")

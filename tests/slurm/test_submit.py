@@ -1,6 +1,6 @@
 """What can be known before is refused before the queue; what is asked of Slurm fits the plan."""
 
-import re
+import json
 import sys
 from pathlib import Path
 
@@ -65,6 +65,22 @@ def test_what_the_site_does_not_have_is_refused(jobs, safe, name, value, words):
     assert words in refused(jobs, safe, "-o", "rgb.tif", **{f"S2RGB_{name}": value})
 
 
+@pytest.mark.parametrize("advice", ["ranks 4", '{"advice": {"ranks": 4}}', '{"ranks": 4}'])
+def test_advice_that_cannot_be_read_is_refused(jobs, tmp_path, advice):
+    program = tmp_path / "python"
+    program.write_text(
+        f"""#!/bin/sh
+case " $* " in
+*" --json "*) echo '{advice}' ;;
+*) exec {sys.executable} "$@" ;;
+esac
+"""
+    )
+    program.chmod(0o755)
+    said = refused(jobs, "x.SAFE", "-o", "rgb.tif", S2RGB_PYTHON=str(program))
+    assert f"cannot read the program's advice: {advice}" in said
+
+
 def test_an_output_that_exists_is_refused(jobs, safe, tmp_path):
     (tmp_path / "rgb.tif").touch()
     assert "exists already" in refused(jobs, safe, "-o", "rgb.tif")
@@ -95,12 +111,9 @@ def asked(jobs, *command, **env):
 
 def test_a_machine_gets_memory_for_two_ranks_more_than_cpus(jobs, large):
     said = asked(jobs, large, "-o", "rgb.tif")
-    program = (sys.executable, "-m", "s2rgb_mpi", "--dry-run", "--advise")
-    advice = jobs.run(*program, large, "-o", "rgb.tif").stdout
-    (ranks,) = (int(found) for found in re.findall(r"^ranks +(\d+):", advice, re.MULTILINE))
-    (memory,) = (
-        int(found) for found in re.findall(r"^memory +(\d+) MB a rank", advice, re.MULTILINE)
-    )
+    program = (sys.executable, "-m", "s2rgb_mpi", "--dry-run", "--advise", "--json")
+    advice = json.loads(jobs.run(*program, large, "-o", "rgb.tif").stdout)["advice"]
+    ranks, memory = advice["ranks"], advice["rank_nbytes"] // 10**6
     assert int(said["NumTasks"]) == ranks - 2 == 2
     assert said["NumNodes"] == "1-1"
     asked_for = int(said["MinMemoryCPU"].removesuffix("M")) * (ranks - 2)

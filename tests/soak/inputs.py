@@ -11,7 +11,7 @@ from osgeo import gdal
 
 from geotiffs import TRANSFORM, make_grid
 from s2rgb_mpi.grid import Window
-from safe import write_safe
+from s2rgb_mpi.testing.safe import write_safe
 
 PRODUCTS: dict[str, tuple[dict[str, Any], ...]] = {
     "granule": ({"width": 611, "height": 389, "tile": 128},),

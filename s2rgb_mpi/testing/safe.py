@@ -1,33 +1,33 @@
-"""Write Sentinel-2 L2A products for tests, demo and benchmarks, laid out and encoded as by ESA.
+"""A product as ESA lays it out and encodes it: `write_safe` makes one, `read_dn` reads it back.
 
-As a library: `write_safe` makes a product, `read_dn` reads one back. As a command::
-
-    /usr/bin/python3 tests/safe.py OUT_DIR --granule 32TMT --size 4096
-
-A product holds what a reader of B04, B03 and B02 needs: ``MTD_MSIL2A.xml``, ``MTD_TL.xml`` and the
+It holds what a reader of B04, B03 and B02 needs: ``MTD_MSIL2A.xml``, ``MTD_TL.xml`` and the
 JPEG 2000 files. Other bands, masks, data strip and manifest are left out.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from osgeo import gdal, osr
 
-from safe_metadata import EPSG, ORIGINS, RESOLUTIONS, Product, granule_xml, product_xml
-from texture import BANDS, Scene
+from s2rgb_mpi.testing.safe_metadata import EPSG, ORIGINS, Product, granule_xml, product_xml
+from s2rgb_mpi.testing.texture import BANDS, Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
 gdal.UseExceptions()
 
 _DN_MAX = 2**15 - 1  # ESA's codestreams have 15 bit
 _CACHE_BYTES = 64 * 2**20
+_FINEST = 10  # resolution in metres
 
 # Edges of JP2 tiles, code-blocks and precincts. ESA's 60 m files really have code-blocks of 4;
 # for 20 m only the tile is known from a source, the rest is taken from 10 m.
@@ -93,6 +93,8 @@ def write_safe(
         An argument that no product can have.
     FileExistsError
         The product is there already.
+    RuntimeError
+        GDAL cannot write it, or has no JPEG 2000 to write it with.
     """
     product = Product(granule, width, height, baseline, offset, quantification, tuple(resolutions))
     scene = Scene(width, height, nodata_fraction=nodata_fraction, texture=texture, seed=seed)
@@ -100,7 +102,7 @@ def write_safe(
     archive = safe.with_name(safe.name + ".zip")
     for path in (safe, archive) if zipped else (safe,):
         if path.exists():
-            raise FileExistsError(path)
+            raise FileExistsError(f"{path}: exists already")
     safe.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=safe.parent, prefix=".safe-") as scratch:
         draft = Path(scratch) / safe.name
@@ -119,6 +121,13 @@ def write_safe(
 def read_dn(safe_path: str | Path, resolution: int = 10) -> NDArray[np.uint16]:
     """Read red, green and blue of a product folder with GDAL alone.
 
+    Parameters
+    ----------
+    safe_path : path
+        The ``.SAFE`` folder.
+    resolution : {10, 20, 60}
+        Of the images, metres.
+
     Returns
     -------
     ndarray of uint16, shape (height, width, 3)
@@ -132,13 +141,31 @@ def read_dn(safe_path: str | Path, resolution: int = 10) -> NDArray[np.uint16]:
 def to_dn(
     reflectance: NDArray[np.float32], *, offset: int | None, quantification: int
 ) -> NDArray[np.uint16]:
-    """Digital numbers of a reflectance of any shape: NaN gives 0, all else 1 to 32767."""
+    """Turn reflectance into digital numbers.
+
+    Parameters
+    ----------
+    reflectance : ndarray of float32
+        Of any shape; NaN where there is no data.
+    offset : int or None
+        BOA_ADD_OFFSET in DN.
+    quantification : int
+        DN per unit of reflectance.
+
+    Returns
+    -------
+    ndarray of uint16
+        Of the same shape: 0 where there is no data, 1 to 32767 elsewhere.
+    """
     dn = np.rint(reflectance * quantification) - (offset or 0)
     return np.where(np.isnan(dn), 0, np.clip(dn, 1, _DN_MAX)).astype(np.uint16)
 
 
 def _write_images(product: Product, scene: Scene, safe: Path, scratch: Path, tile: int) -> None:
     """Write all band files: strips to uncompressed files in `scratch`, these to JPEG 2000."""
+    driver = gdal.GetDriverByName("JP2OpenJPEG")
+    if driver is None:
+        raise RuntimeError("GDAL here cannot write JPEG 2000: it has no driver JP2OpenJPEG")
     with _small_cache():
         raw = {
             (band, resolution): _create_raw(
@@ -151,12 +178,12 @@ def _write_images(product: Product, scene: Scene, safe: Path, scratch: Path, til
             strip = to_dn(reflectance, offset=product.offset, quantification=product.quantification)
             for (band, resolution), dataset in raw.items():
                 # Decimated, not averaged: every DN stays one of 10 m, no data stays sharp.
-                step = resolution // 10
+                step = resolution // _FINEST
                 dataset.GetRasterBand(1).WriteArray(strip[band, ::step, ::step], 0, row // step)
         for (band, resolution), dataset in raw.items():
             file = safe / (product.image(BANDS[band], resolution) + ".jp2")
-            options = jp2_options(resolution, tile if resolution == 10 else None)
-            gdal.GetDriverByName("JP2OpenJPEG").CreateCopy(str(file), dataset, options=options)
+            options = jp2_options(resolution, tile if resolution == _FINEST else None)
+            driver.CreateCopy(str(file), dataset, options=options)
 
 
 def _create_raw(product: Product, resolution: int, file: Path) -> gdal.Dataset:
@@ -173,7 +200,7 @@ def _create_raw(product: Product, resolution: int, file: Path) -> gdal.Dataset:
 
 
 def jp2_options(resolution: int, tile: int | None = None) -> list[str]:
-    """Creation options of GDAL's JP2OpenJPEG driver that give ESA's codestream header.
+    """Return creation options of GDAL's JP2OpenJPEG driver that give ESA's codestream header.
 
     Parameters
     ----------
@@ -181,6 +208,11 @@ def jp2_options(resolution: int, tile: int | None = None) -> list[str]:
         In metres.
     tile : int, optional
         Tile edge in pixels in place of ESA's.
+
+    Returns
+    -------
+    list of str
+        ``NAME=VALUE``.
     """
     esa_tile, code_block, precinct = _CODING[resolution]
     tile = tile or esa_tile
@@ -223,30 +255,3 @@ def _zip(safe: Path, archive: Path) -> Path:
         for path in sorted(safe.rglob("*")):
             store.write(path, path.relative_to(safe.parent))
     return archive
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write one product and print its path."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("folder", type=Path, metavar="OUT_DIR")
-    parser.add_argument("--granule", choices=ORIGINS, default="32TMT")
-    parser.add_argument("--size", type=int, default=10980, help="edge in 10 m pixels (%(default)s)")
-    parser.add_argument("--baseline", default="05.09", help="processing baseline (%(default)s)")
-    parser.add_argument("--offset", type=int, default=-1000, help="in DN (%(default)s)")
-    parser.add_argument(
-        "--no-offset", dest="offset", action="store_const", help="no list of offsets"
-    )
-    parser.add_argument("--quantification", type=int, default=10000, help="(%(default)s)")
-    parser.add_argument("--resolutions", type=int, nargs="+", choices=RESOLUTIONS, default=[10])
-    parser.add_argument("--nodata-fraction", type=float, default=0.05, help="(%(default)s)")
-    parser.add_argument("--texture", choices=("auto", "real", "synthetic"), default="auto")
-    parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
-    parser.add_argument("--tile", type=int, default=1024, help="10 m JP2 tiles (%(default)s)")
-    parser.add_argument("--zip", dest="zipped", action="store_true", help="write a zip as well")
-    arguments = vars(parser.parse_args(argv))
-    size = arguments.pop("size")
-    print(write_safe(arguments.pop("folder"), width=size, height=size, **arguments))
-
-
-if __name__ == "__main__":
-    main()

