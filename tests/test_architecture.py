@@ -1,6 +1,7 @@
 """The house: import-linter holds its layers (pyproject.toml); here is what imports do not show."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,28 @@ def test_the_first_line_says_its_purpose(module):
     purpose = ast.get_docstring(ast.parse(module.read_text()))
     assert purpose
     assert purpose.splitlines()[0].endswith(".")
+
+
+@each_module
+def test_a_file_can_be_held(module):
+    assert len(module.read_text().splitlines()) <= 300
+
+
+@each_module
+def test_a_function_can_be_seen_at_once(module):
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            ends = [statement.end_lineno or 0 for statement in body]
+            assert not body or ends[-1] - body[0].lineno < 60, node.name
+
+
+def test_wings_list_their_modules():
+    for wing in HOUSE.glob("*/__init__.py"):
+        words = re.findall(r"[\w/]+", ast.get_docstring(ast.parse(wing.read_text())) or "")
+        inside = {path.stem for path in wing.parent.glob("[a-z]*.py")}
+        inside |= {f"{path.parent.name}/" for path in wing.parent.glob("*/__init__.py")}
+        assert inside <= set(words), wing
 
 
 def names(module):

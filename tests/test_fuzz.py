@@ -17,6 +17,7 @@ from s2rgb_mpi.errors import S2RGBError, UsageError
 from s2rgb_mpi.inputs.product import Product
 from s2rgb_mpi.inputs.stac.items import open_stac
 from s2rgb_mpi.output import journal
+from s2rgb_mpi.output.paths import journal_path, part_path
 from stac_items import BANDS, KEYS, make_item, write_bands
 from stopped import all_blocks, make_plan, stop
 
@@ -171,18 +172,18 @@ def begun(safe, tmp_path_factory):
     """A journal of three windows, and the part file beside it."""
     plan = make_plan(safe, tmp_path_factory.mktemp("begun") / "rgb.tif")
     stop(plan, all_blocks(plan)[:3])
-    return plan, plan.journal_path.read_bytes(), plan.part_path.read_bytes()
+    return plan, journal_path(plan).read_bytes(), part_path(plan).read_bytes()
 
 
 @bounded
 @given(data=st.data())
 def test_journals_with_other_bytes(begun, data):
     plan, records, pieces = begun
-    plan.journal_path.write_bytes(cut(data, records))
-    plan.part_path.write_bytes(cut(data, pieces))
+    journal_path(plan).write_bytes(cut(data, records))
+    part_path(plan).write_bytes(cut(data, pieces))
     try:
-        journal.fields_of(plan.journal_path)
-        kept = journal.mend(plan.journal_path, plan.part_path, len(plan.windows))
+        journal.fields_of(journal_path(plan))
+        kept = journal.mend(journal_path(plan), part_path(plan), len(plan.windows))
     except UsageError:
         return
     assert kept <= {0, 1, 2}
@@ -192,9 +193,9 @@ def test_journals_with_other_bytes(begun, data):
 @given(content=st.binary(max_size=200))
 def test_noise_is_no_journal(begun, content):
     plan, _, _ = begun
-    plan.journal_path.write_bytes(content)
-    assert list(journal.records(plan.journal_path)) == []
+    journal_path(plan).write_bytes(content)
+    assert list(journal.records(journal_path(plan))) == []
     try:
-        assert journal.fields_of(plan.journal_path) is None
+        assert journal.fields_of(journal_path(plan)) is None
     except UsageError:
         assert b"\n" in content

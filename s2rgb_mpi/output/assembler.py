@@ -20,6 +20,7 @@ from s2rgb_mpi.output.geotiff.copying import Copies
 from s2rgb_mpi.output.geotiff.log import Layer, TileLog
 from s2rgb_mpi.output.geotiff.sealing import seal
 from s2rgb_mpi.output.journal import Journal
+from s2rgb_mpi.output.paths import journal_path, part_path, sealed_path
 from s2rgb_mpi.output.tags import tags
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class Output:
     def __init__(self, plan: Plan, tally: Tally) -> None:
         self._plan = plan
         self._tally = tally
-        self._log = TileLog(plan.part_path, plan.grid, plan.job.profile, plan.levels)
-        self._journal = Journal(plan.journal_path, self._log.flush)
+        self._log = TileLog(part_path(plan), plan.grid, plan.job.profile, plan.levels)
+        self._journal = Journal(journal_path(plan), self._log.flush)
         self._encoder = Encoder(plan.job.profile)
         self._assembly = Assembly(plan.grid, plan.job.profile.tile)
         self._histogram = np.zeros((3, 256), dtype=np.int64)
@@ -84,7 +85,7 @@ class Output:
         self._missing = set(range(len(plan.windows)))
         self._empty: list[int] = []
         self._damaged: dict[int, str] = {}
-        for block, offset in journal.blocks(plan.journal_path, self._log.read):
+        for block, offset in journal.blocks(journal_path(plan), self._log.read):
             self._take(block, offset)
 
     @property
@@ -171,7 +172,7 @@ class Output:
         with self._tally.stage("seal"):
             nbytes = seal(
                 self._log,
-                plan.sealed_path,
+                sealed_path(plan),
                 grid=plan.grid,
                 profile=job.profile,
                 tags=tags(plan) | self._verdicts(),
@@ -181,10 +182,10 @@ class Output:
             with named(job.output):
                 if job.output.exists() and not job.output.is_file():
                     raise OutputError(f"{job.output}: is not a regular file any more")
-                plan.sealed_path.replace(job.output)
+                sealed_path(plan).replace(job.output)
                 _flush_folder(job.output.parent)
             # In this order: a journal without its image would have it all made again.
-            for file, path in ((self._journal, plan.journal_path), (self._log, plan.part_path)):
+            for file, path in ((self._journal, journal_path(plan)), (self._log, part_path(plan))):
                 file.close()
                 path.unlink(missing_ok=True)
         return self._written(nbytes)

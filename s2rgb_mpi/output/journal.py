@@ -114,7 +114,6 @@ class Journal:
             self._settle()
 
     def _bring(self, records: list[bytes]) -> None:
-        """Wait for the disk: first with the pieces, then with their records."""
         self._flush()
         with named(self._path):
             write_all(self._file, records)
@@ -230,7 +229,6 @@ def mend(
     ends: dict[int, int] = {}
 
     def whole(part: BinaryIO) -> Iterator[bytes]:
-        """Give the records that are true, and remember where their pieces end."""
         for offset, header, raw in records(path):
             attend()
             number = header.window
@@ -246,14 +244,13 @@ def mend(
 
 
 def _pack(block: Block, offset: int) -> bytes:
-    """Return the record of a block whose pieces lie at an offset."""
     header = pack_header(block, len(block.pieces)).tobytes()
     record = _BEGIN.pack(offset, len(header)) + header
     return record + _END.pack(zlib.crc32(record))
 
 
 def _record(file: BinaryIO) -> Record | None:
-    """Read the next record; None at the end, or where one is not whole."""
+    """Return the next record; None at the end, or where one is not whole."""
     begin = file.read(_BEGIN.size)
     if len(begin) < _BEGIN.size:
         return None

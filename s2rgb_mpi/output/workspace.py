@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from s2rgb_mpi.errors import S2RGBError, StrictError, TakenError, UsageError, named
 from s2rgb_mpi.output import journal
 from s2rgb_mpi.output.lock import Lock
+from s2rgb_mpi.output.paths import journal_path, lock_path, part_path, sealed_path
+from s2rgb_mpi.plan.identity import identity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +58,9 @@ def claim(plan: Plan, start: SlurmStart | None = None) -> Claim:
     OutputError
         The files cannot be read or written.
     """
-    lock = Lock(plan.lock_path, start)
+    lock = Lock(lock_path(plan), start)
     try:
-        begun = journal.fields_of(plan.journal_path) if plan.journal_path.exists() else None
+        begun = journal.fields_of(journal_path(plan)) if journal_path(plan).exists() else None
         if begun is not None and plan.job.resume:
             # Whether the output may be replaced was settled when that run began.
             plan = replace(plan, done=_go_on(plan, begun, lock))
@@ -66,7 +68,7 @@ def claim(plan: Plan, start: SlurmStart | None = None) -> Claim:
             if not plan.job.overwrite:
                 _refuse_what_is_there(plan, begun)
             _begin(plan)
-        _empty(plan.sealed_path)
+        _empty(sealed_path(plan))
     except BaseException:
         lock.release()
         raise
@@ -95,21 +97,21 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     """
     if isinstance(error, TakenError):
         return ""
-    _remove(plan.sealed_path, plan.lock_path)
+    _remove(sealed_path(plan), lock_path(plan))
     # What a strict run refuses at its end is not to be gone on from; by its code, as rank 0 has it
     # from another rank.
     was_refused = isinstance(error, S2RGBError) and error.exit_code == StrictError.exit_code
     kept = _kept(plan)
     if kept and not was_refused:
         count = f"{kept} of {len(plan.windows)} windows"
-        return f"{count} are kept in {plan.part_path}; the same command with --resume goes on"
-    _remove(plan.journal_path, plan.part_path)
+        return f"{count} are kept in {part_path(plan)}; the same command with --resume goes on"
+    _remove(journal_path(plan), part_path(plan))
     return ""
 
 
 def _refuse_what_is_there(plan: Plan, begun: dict[str, str] | None) -> None:
     """Refuse to replace an image, or what a stopped run has left."""
-    output, part = plan.job.output, plan.part_path
+    output, part = plan.job.output, part_path(plan)
     if begun is not None:
         raise UsageError(
             f"{part}: {_kept(plan)} of {len(plan.windows)} windows of a stopped run;"
@@ -127,26 +129,26 @@ def _refuse_what_is_there(plan: Plan, begun: dict[str, str] | None) -> None:
 def _begin(plan: Plan) -> None:
     """Make the files of a new run; none of them if that fails."""
     try:
-        journal.begin(plan.journal_path, plan.fields)
-        _empty(plan.part_path)
+        journal.begin(journal_path(plan), identity(plan))
+        _empty(part_path(plan))
     except BaseException:
-        _remove(plan.journal_path, plan.part_path)
+        _remove(journal_path(plan), part_path(plan))
         raise
 
 
 def _go_on(plan: Plan, begun: dict[str, str], lock: Lock) -> frozenset[int]:
     """Return the windows that a stopped run of this very job has left."""
-    fields = plan.fields
+    fields = identity(plan)
     for name in sorted(begun.keys() | fields.keys()):
         there, here = begun.get(name, "none"), fields.get(name, "none")
         if there != here:
             raise UsageError(
-                f"{plan.part_path}: begun by another job, {name}: {there} there, {here} here;"
+                f"{part_path(plan)}: begun by another job, {name}: {there} there, {here} here;"
                 " --overwrite without --resume starts anew"
             )
-    if not plan.part_path.exists():
-        _empty(plan.part_path)
-    return journal.mend(plan.journal_path, plan.part_path, len(plan.windows), lock.refresh)
+    if not part_path(plan).exists():
+        _empty(part_path(plan))
+    return journal.mend(journal_path(plan), part_path(plan), len(plan.windows), lock.refresh)
 
 
 def _empty(path: Path) -> None:
@@ -164,6 +166,6 @@ def _remove(*paths: Path) -> None:
 
 def _kept(plan: Plan) -> int:
     """Count the windows that the journal has."""
-    if not plan.journal_path.exists():
+    if not journal_path(plan).exists():
         return 0
-    return sum(1 for _ in journal.records(plan.journal_path))
+    return sum(1 for _ in journal.records(journal_path(plan)))

@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi.plan.deal import cut, deal
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.redact import shown
 
@@ -90,7 +91,7 @@ def _evenness(plan: Plan, workers: int) -> float:
     """Return the mean share of so many workers as a part of the longest, in pixels."""
     shares = [
         sum(plan.windows[number].width * plan.windows[number].height for number in share)
-        for share in plan.cut(workers)
+        for share in cut(plan, workers)
     ]
     return sum(shares) / (workers * max(shares))
 
@@ -101,7 +102,7 @@ def rank_nbytes(plan: Plan, workers: int) -> int:
     How much a worker keeps of a mosaic depends on where its share ends, so doublings are looked at.
     """
     counts = {workers} | {2**power for power in range(workers.bit_length())}
-    needs = [worker_nbytes(plan, plan.deal(count)) for count in counts]
+    needs = [worker_nbytes(plan, deal(plan, count)) for count in counts]
     most = max(*needs, writer_nbytes(plan, workers)) * MEMORY_RESERVE
     return -(-int(most) // MEMORY_STEP) * MEMORY_STEP
 
@@ -130,7 +131,7 @@ def advise(plan: Plan, argv: Sequence[str], *, python: str) -> Advice:
     arguments = list(map(shown, given))
     program = shlex.join([python, "-m", "s2rgb_mpi", *arguments])
     memory = rank_nbytes(plan, workers)
-    shares = [len(share) for share in plan.cut(workers)]
+    shares = [len(share) for share in cut(plan, workers)]
     step = f"srun --mpi=pmix {program}"
     return Advice(
         ranks=workers + 2,

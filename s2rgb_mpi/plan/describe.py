@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.inputs.product import GDAL_RESAMPLINGS
+from s2rgb_mpi.plan.deal import deal
+from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.redact import shown
 
@@ -165,7 +167,7 @@ def describe(
         If it was asked for.
     """
     workers = max(1, ranks - 2)
-    dealt = plan.deal(workers)
+    dealt = deal(plan, workers)
     shares = [len(share) for share in dealt]
     output, profile = plan.job.output, plan.job.profile
     return Description(
@@ -183,7 +185,7 @@ def describe(
         worker_nbytes=worker_nbytes(plan, dealt),
         writer_nbytes=writer_nbytes(plan, workers),
         output=OutputDescription(
-            shown(str(output)), profile.layout, profile.compress, plan.output_nbytes
+            shown(str(output)), profile.layout, profile.compress, output_nbytes(plan)
         ),
         warnings=tuple(warnings),
         advice=advice,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from s2rgb_mpi.image.block import header_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.warp.warper import WARP_CACHE_NBYTES, most_source_pixels
+from s2rgb_mpi.plan.deal import kept_nbytes
+from s2rgb_mpi.plan.levels import header_room, payload_nbytes
 from s2rgb_mpi.plan.partition import in_common
 from s2rgb_mpi.plan.window_size import LARGEST_SOURCE_BLOCK
 
@@ -65,10 +67,10 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
     read = max(_read_nbytes(member.product, pixels) for member in plan.scene.members)
     arrays = read + pixels * 4 * RGBA
     kept = max(
-        plan.kept_nbytes(share) + passed + _tile_nbytes(plan, _open_tiles(plan, share))
+        kept_nbytes(plan, share) + passed + _tile_nbytes(plan, _open_tiles(plan, share))
         for share, passed in zip(shares, passed_nbytes(plan, shares), strict=True)
     )
-    sent = BLOCKS_IN_FLIGHT * plan.payload_nbytes
+    sent = BLOCKS_IN_FLIGHT * payload_nbytes(plan)
     return LIBRARIES_NBYTES + arrays + kept + sent
 
 
@@ -99,8 +101,8 @@ def writer_nbytes(plan: Plan, workers: int) -> int:
     workers : int
         Each has a line with one header.
     """
-    received = max(RECEIVE_NBYTES, plan.payload_nbytes)
-    headers = workers * header_nbytes(plan.room)
+    received = max(RECEIVE_NBYTES, payload_nbytes(plan))
+    headers = workers * header_nbytes(header_room(plan))
     # A tile that spans shares is joined and encoded at a time.
     joined = 2 * _tile_nbytes(plan, 1)
     return LIBRARIES_NBYTES + received + headers + joined

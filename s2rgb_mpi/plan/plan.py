@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
-import math
-from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import PlanError
-from s2rgb_mpi.grid import Window, interleave, reduced
+from s2rgb_mpi.grid import Window, interleave
 from s2rgb_mpi.image.block import LARGEST_PAYLOAD
-from s2rgb_mpi.image.checks import boa_offset, overlap
-from s2rgb_mpi.image.encode import made_by
-from s2rgb_mpi.image.overviews import whole_tiles
-from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.mosaic import cells, check_size
-from s2rgb_mpi.plan.partition import arrange, crossings, cut, in_common
+from s2rgb_mpi.plan.levels import payload_nbytes
 from s2rgb_mpi.plan.window_size import window_edge
-from s2rgb_mpi.redact import file_name, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.mosaic import Cell, Scene
-    from s2rgb_mpi.inputs.product import Warp
     from s2rgb_mpi.plan.job import Job
-    from s2rgb_mpi.plan.partition import Crossing
 
 
 @dataclass(frozen=True)
@@ -68,71 +54,9 @@ class Plan:
     done: frozenset[int] = frozenset()
 
     @property
-    def part_path(self) -> Path:
-        """The file that holds the blocks while the run lasts."""
-        return self._beside("part")
-
-    @property
-    def journal_path(self) -> Path:
-        """The file that says which blocks are safely in the part file."""
-        return self._beside("journal")
-
-    @property
-    def sealed_path(self) -> Path:
-        """The file that becomes the output by its name alone."""
-        return self._beside("sealed")
-
-    @property
-    def lock_path(self) -> Path:
-        """The file that keeps other runs from this output."""
-        return self._beside("lock")
-
-    def _beside(self, suffix: str) -> Path:
-        return self.job.output.with_name(f"{self.job.output.name}.{suffix}")
-
-    @property
     def grid(self) -> Grid:
         """Where the output's pixels lie."""
         return self.scene.grid
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """All that decides the bytes of the file, by name: the same for any number of ranks.
-
-        Files count by their names, sizes and times, not by the folder they lie in: inputs may be
-        copied to another disk between two runs, if their times are kept. The query string of a
-        URL does not count, for signatures expire and are renewed; and no value has one.
-        """
-        job, grid = self.job, self.grid
-        fields = {
-            "program": f"s2rgb_mpi {__version__}",
-            "library": made_by(),
-            "crs": grid.crs,
-            "extent": f"{grid.transform}, {grid.width} x {grid.height}",
-            "window": f"{self.edge[0]} x {self.edge[1]}",
-            "preset": job.stretch.preset,
-            **asdict(job.stretch),
-            **asdict(job.profile),
-        }
-        for number, product in enumerate((member.product for member in self.scene.members), 1):
-            fields[f"product {number}"] = product.name
-            if product.warp is not None:
-                fields[f"resampling of product {number}"] = _describe(product.warp)
-            for band in product.bands:
-                name = f"{band.name} of product {number}"
-                fields[name] = f"{file_name(band.path)}, {band.number}, {band.stamp}"
-                stored = band.stored
-                fields[f"no data of {name}"] = f"{stored.nodata}, {stored.masks}"
-                fields[f"offset of {name}"] = (
-                    f"{band.calibration.offset}, quantification {band.calibration.quantification},"
-                    f" {stored.dtype}, {stored.gain} DN per unit, {stored.shift} when read"
-                )
-        return {name: redact(str(value)) for name, value in fields.items()}
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of :attr:`fields`."""
-        return hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode()).hexdigest()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -151,53 +75,6 @@ class Plan:
         """The levels whose tiles span windows: they are joined from the parts of each."""
         return range(self.whole_levels + 1, self.levels + 1)
 
-    def joined(self, share: Sequence[int]) -> set[tuple[int, int, int]]:
-        """Find the tiles that span windows of a share and no others: level, row, col."""
-        tile = self.job.profile.tile
-        return {
-            key
-            for level in self.joined_levels
-            for key in whole_tiles(
-                self.grid, tile, level, (self.windows[n].at_level(level) for n in share)
-            )
-        }
-
-    @property
-    def room(self) -> int:
-        """The largest number of pieces that a block can have."""
-        tile = self.job.profile.tile
-        tiles = sum(
-            -(-reduced(self.edge[0], level) // tile) * -(-reduced(self.edge[1], level) // tile)
-            for level in range(self.whole_levels + 1)
-        )
-        layers = 2 if self.job.profile.mask == "internal" else 1
-        parts = len(self.joined_levels) + 2 * len(self.scene.members)
-        return (tiles + self._joined_at_once) * layers + parts
-
-    @property
-    def payload_nbytes(self) -> int:
-        """The largest payload of a block, bytes."""
-        profile = self.job.profile
-        encoded = profile.bands * profile.worst_ratio + 1 / 8
-        window = self.edge[0] * self.edge[1]
-        # Reduced levels are encoded, or RGBA as they are.
-        pixels = window * encoded + window / 3 * max(encoded, RGBA)
-        joined = self._joined_at_once * profile.tile**2 * encoded
-        counts = len(self.scene.members) * (boa_offset.NBYTES + overlap.NBYTES)
-        return math.ceil(pixels + joined) + counts + 4096
-
-    @property
-    def _joined_at_once(self) -> int:
-        """The most tiles that one window can make whole: all that it can lie in."""
-        tile = self.job.profile.tile
-        return sum(
-            math.prod(
-                _most_across(min(reduced(length, level), size), tile)
-                for length, size in zip(self.edge, self.grid.at_level(level), strict=True)
-            )
-            for level in self.joined_levels
-        )
-
     def cells(self, window: Window) -> Iterator[tuple[int, Cell]]:
         """List the cells that show in a window, by the number of their product, top first."""
         for number, (member, edge) in enumerate(
@@ -206,110 +83,9 @@ class Plan:
             for cell in cells(member, self.grid, edge, window):
                 yield number, cell
 
-    def kept_nbytes(self, share: Sequence[int]) -> int:
-        """Return the most that parts of cells can take which later windows of the share show."""
-        shown: defaultdict[tuple[int, Window], dict[int, int]] = defaultdict(dict)
-        for number in share:
-            window = self.windows[number]
-            for member, cell in self.cells(window):
-                part = cell.target.overlap(window)
-                shown[member, cell.source][number] = part.width * part.height * RGBA if part else 0
-        # A cell is read for the first window that shows it; each later one then takes its part.
-        change: Counter[int] = Counter()
-        for parts in shown.values():
-            first, *later = parts
-            change[first] += sum(parts[number] for number in later)
-            change.subtract({number: parts[number] for number in later})
-        return max(itertools.accumulate(change[number] for number in share), default=0)
-
-    @property
-    def output_nbytes(self) -> int:
-        """The size that the file cannot exceed, bytes."""
-        profile = self.job.profile
-        tile = profile.tile
-        tiles = sum(
-            -(-width // tile) * -(-height // tile)
-            for width, height in map(self.grid.at_level, range(self.levels + 1))
-        )
-        raw = tile * tile * (profile.bands * profile.worst_ratio + 1 / 8)
-        return math.ceil(tiles * (raw + 64)) + 1_000_000
-
-    def cut(self, workers: int) -> list[list[int]]:
-        """Cut the windows to be done into one share per worker, runs of neighbours.
-
-        All shares are to cost about the same.
-
-        Parameters
-        ----------
-        workers : int
-            At least 1.
-
-        Returns
-        -------
-        list of list of int
-            Numbers of windows; every number once that is not in `done`. Some are empty if
-            there are more workers than windows.
-        """
-        costs = {
-            number: self._cost(window)
-            for number, window in enumerate(self.windows)
-            if number not in self.done
-        }
-        return cut(costs, workers)
-
-    def deal(self, workers: int) -> list[list[int]]:
-        """Return what :meth:`cut` does, each share in the order of work."""
-        shares = self.cut(workers)
-        common = in_common(shares, self.sources)
-
-        def walks(worker: int) -> Iterator[list[int]]:
-            share = shares[worker]
-            # Backwards where that keeps less: of a cell across two windows the later part is kept.
-            for walk in (share, share[::-1]):
-                yield arrange(worker, walk, common, self.sources) if common else walk
-
-        return [min(walks(worker), key=self.kept_nbytes) for worker in range(workers)]
-
-    def crossings(
-        self, shares: Sequence[Sequence[int]], ranks: Sequence[int]
-    ) -> list[dict[tuple[int, Window], Crossing]]:
-        """Say for the share of each rank which cells show in others too.
-
-        None do where workers may be lost: then no one may need another.
-        """
-        if self.job.survive:
-            return [{} for _ in shares]
-        return crossings(shares, ranks, self.sources)
-
     def sources(self, number: int) -> list[tuple[int, Window]]:
         """List what is read for a window: numbers of products, and places in them."""
         return [(member, cell.source) for member, cell in self.cells(self.windows[number])]
-
-    def _cost(self, window: Window) -> int:
-        """Predict the work of a window, ns: of what its products have there, until it is full."""
-        cost, left = 0.0, 1.0
-        for member in self.scene.members:
-            shown = member.visible(window)
-            if shown is None:
-                continue
-            cost += left * member.product.cost(shown.moved(-member.col_off, -member.row_off))
-            left -= shown.width * shown.height / (window.width * window.height)
-            if left <= 0:  # what lies below is hidden, but for "no data" that nobody knows yet
-                break
-        return 1 + round(cost)
-
-
-def _describe(warp: Warp) -> str:
-    """Return all that decides how a product is resampled."""
-    operation = None if warp.operation is None else warp.operation.definition
-    source = warp.source.grid
-    place = f"from {source.crs}, {source.transform}"
-    return f"{warp.resampling}, {warp.scale}, {operation}, {place}"
-
-
-def _most_across(length: int, tile: int) -> int:
-    """Return the most tiles that a stretch of an edge can lie in, beginning at its multiples."""
-    return -(-length // tile) + (length % tile > 0 and tile % length > 0)
 
 
 def make_plan(job: Job, scene: Scene) -> Plan:
@@ -374,6 +150,6 @@ def make_plan(job: Job, scene: Scene) -> Plan:
         levels=levels,
         whole_levels=max(whole),
     )
-    if plan.payload_nbytes > LARGEST_PAYLOAD:
+    if payload_nbytes(plan) > LARGEST_PAYLOAD:
         raise PlanError(f"windows of {edge[0]} x {edge[1]} pixels are too large for one message")
     return plan

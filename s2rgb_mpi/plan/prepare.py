@@ -17,6 +17,7 @@ from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.plan import make_plan
 
 if TYPE_CHECKING:
@@ -95,11 +96,11 @@ def warnings(plan: Plan) -> list[str]:
     """List what the user should look at before the start."""
     folder = plan.job.output.parent
     free = shutil.disk_usage(folder).free
-    if free >= plan.output_nbytes:
+    if free >= output_nbytes(plan):
         return list(plan.warnings)
     short = (
         f"{folder}: {free / 1e6:.0f} MB are free, the image may need up to"
-        f" {plan.output_nbytes / 1e6:.0f} MB; a run that finds the disk full can go on (--resume)"
+        f" {output_nbytes(plan) / 1e6:.0f} MB; a run that finds the disk full can go on (--resume)"
     )
     return [*plan.warnings, short]
 

@@ -10,7 +10,9 @@ from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.image.block import Block, Kind, Piece
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.overviews import Assembly, halve
-from s2rgb_mpi.image.radiometry import RGBA, histogram
+from s2rgb_mpi.image.radiometry import RGBA
+from s2rgb_mpi.image.statistics import histogram
+from s2rgb_mpi.plan.levels import joined_tiles
 from s2rgb_mpi.ranks.render import Renderer
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class BlockMaker:
             self._encoder = Encoder(plan.job.profile)
             # Tiles that span windows are encoded here if all of these are in this share; the
             # writer joins the others.
-            joined = plan.joined(windows)
+            joined = joined_tiles(plan, windows)
             self._assembly = Assembly(plan.grid, plan.job.profile.tile, joined)
 
     def make(self, number: int) -> Block:

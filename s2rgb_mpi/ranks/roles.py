@@ -8,6 +8,7 @@ from s2rgb_mpi import signals
 from s2rgb_mpi.errors import StopError
 from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.output.workspace import clear
+from s2rgb_mpi.plan.deal import crossings, deal
 from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.ranks import worker, writer
 from s2rgb_mpi.ranks.blocks import BlockMaker
@@ -93,9 +94,9 @@ def run(
 
 def _deal(plan: Plan, size: int, workers: range) -> list[Share]:
     """Return the share of each rank; those that do not work have empty ones."""
-    dealt = plan.deal(len(workers))
+    dealt = deal(plan, len(workers))
     shares = [Share()] * size
-    shares[workers.start : workers.stop] = map(Share, dealt, plan.crossings(dealt, workers))
+    shares[workers.start : workers.stop] = map(Share, dealt, crossings(plan, dealt, workers))
     return shares
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.image.block import EndOfShare, pack, pack_end
+from s2rgb_mpi.plan.levels import header_room
 from s2rgb_mpi.plan.memory import BLOCKS_IN_FLIGHT
 from s2rgb_mpi.ranks.blocks import BlockMaker
 from s2rgb_mpi.ranks.cell_exchange import CellExchange
@@ -49,7 +50,7 @@ def run(rank: Rank, plan: Plan, share: Share) -> None:
             with rank.tally.stage("idle"):
                 further = rank.team.further(rank.loop)
         with rank.tally.stage("send-wait"):
-            outbox.send(pack_end(EndOfShare(stopped=not whole), plan.room))
+            outbox.send(pack_end(EndOfShare(stopped=not whole), header_room(plan)))
             outbox.flush()
 
 
@@ -68,7 +69,7 @@ def _work(
             return False
         block = maker.make(number)
         with rank.tally.stage("encode", number):
-            header, payload = pack(block, plan.room)
+            header, payload = pack(block, header_room(plan))
         with rank.tally.stage("send-wait", number):
             outbox.send(header, payload)
     return True

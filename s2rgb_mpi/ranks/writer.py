@@ -19,6 +19,7 @@ from s2rgb_mpi.image.block import (
     unpack_header,
 )
 from s2rgb_mpi.output.assembler import Output
+from s2rgb_mpi.plan.levels import header_room
 from s2rgb_mpi.plan.memory import RECEIVE_NBYTES
 from s2rgb_mpi.ranks.loop import Patience
 from s2rgb_mpi.ranks.messages import Tag
@@ -136,7 +137,7 @@ def receive(rank: Rank, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:
         Checked by its CRC-32.
     """
     tally = rank.tally
-    listening = [_Line(rank.comm, worker, plan.room) for worker in workers]
+    listening = [_Line(rank.comm, worker, header_room(plan)) for worker in workers]
     announced: deque[tuple[_Line, Header]] = deque()
     fetching: dict[_Line, Header] = {}
     held = 0

@@ -1,16 +1,15 @@
-"""What the run says: times and events in; progress, summary, files and error lines out.
+"""All that a run reports: times and events in; progress, summary, files and errors out.
 
-Rank 0 alone speaks. Every rank keeps a tally of what it does (`timing`); at the end rank 0 brings
-all of them on one clock (`settle`), and with them, and plain values that say what was done
-(`account`), all that is said is made::
+Rank 0 alone speaks. Every rank fills a stopwatch (`timing`); at the end `finish` brings all of them
+on one clock, and with them and the plan makes the `run_record`, of which all is made::
 
-    voice      lines on the terminal and in the log; progress is the bar, or lines as well
-    verdict    the one sentence that names what limited the run
-    summary    the lines at the end
-    record     --report: JSON, as schema.json describes it
-    trace      --trace: Chrome's trace format, for https://ui.perfetto.dev
-    page       --html: one file with the pictures (charts) in it
-    files      how all of these are written: beside, then renamed
+    console      lines on the terminal and in the log; progress is the bar, or lines as well
+    bottleneck   the one sentence that names what limited the run
+    summary      the lines at the end
+    json_report  --report: JSON, as schema.json describes it
+    trace        --trace: Chrome's trace format, for https://ui.perfetto.dev
+    html         --html: one file with the pictures (charts) in it
+    files        how all of these are written: beside, then renamed
 
-`wanted` is what the command line asks of this room.
+`outputs` lists the files that the command line asks for.
 """

@@ -13,9 +13,12 @@ from osgeo import gdal
 
 from s2rgb_mpi import __version__
 from s2rgb_mpi.errors import OutputError
-from s2rgb_mpi.image.radiometry import make_lut, statistics
+from s2rgb_mpi.image.radiometry import make_lut
+from s2rgb_mpi.image.statistics import statistics
 from s2rgb_mpi.output.geotiff.quicklook import quicklook
 from s2rgb_mpi.plan.describe import describe_product
+from s2rgb_mpi.plan.identity import digest
+from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.report.files import write
 from s2rgb_mpi.report.html import page
@@ -139,13 +142,13 @@ def draw_up(
         ],
         grid=asdict(grid),
         plan={
-            "digest": plan.digest,
+            "digest": digest(plan),
             "edge": plan.edge,
             "levels": plan.levels,
             "workers": len(shares),
             "worker_nbytes": worker_nbytes(plan, shares),
             "writer_nbytes": writer_nbytes(plan, len(shares)),
-            "output_nbytes": plan.output_nbytes,
+            "output_nbytes": output_nbytes(plan),
         },
         output={
             "path": str(job.output),

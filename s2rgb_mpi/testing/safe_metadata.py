@@ -121,32 +121,23 @@ def _iso(time: str) -> str:
 
 def product_xml(product: Product) -> str:
     """Return the text of ``MTD_MSIL2A.xml``."""
+    xsd = "https://psd-14.sentinel2.eo.esa.int/PSD/User_Product_Level-2A.xsd"
+    return f"""<?xml version="1.0" encoding="UTF-8" standalone="no"?>
+<n1:Level-2A_User_Product xmlns:n1="{xsd}">
+  <n1:General_Info>{_info_xml(product)}{_characteristics_xml(product)}
+  </n1:General_Info>
+</n1:Level-2A_User_Product>
+"""
+
+
+def _info_xml(product: Product) -> str:
     baseline, orbit = product.baseline, _ORBIT[1:]
     images = "".join(
         f"\n          <IMAGE_FILE>{product.image(band, resolution)}</IMAGE_FILE>"
         for resolution in product.resolutions
         for band in sorted(BANDS)
     )
-    special = "".join(
-        f"""
-      <Special_Values>
-        <SPECIAL_VALUE_TEXT>{text}</SPECIAL_VALUE_TEXT>
-        <SPECIAL_VALUE_INDEX>{index}</SPECIAL_VALUE_INDEX>
-      </Special_Values>"""
-        for text, index in (("NODATA", 0), ("SATURATED", 65535))
-    )
-    spectral = "".join(
-        f"""
-        <Spectral_Information bandId="{band_id}" physicalBand="{band}">
-          <RESOLUTION>{resolution}</RESOLUTION>
-          <Wavelength><CENTRAL unit="nm">{wavelength}</CENTRAL></Wavelength>
-        </Spectral_Information>"""
-        for band_id, (band, resolution, wavelength) in enumerate(_SPECTRAL_BANDS)
-    )
-    xsd = "https://psd-14.sentinel2.eo.esa.int/PSD/User_Product_Level-2A.xsd"
-    return f"""<?xml version="1.0" encoding="UTF-8" standalone="no"?>
-<n1:Level-2A_User_Product xmlns:n1="{xsd}">
-  <n1:General_Info>
+    return f"""
     <Product_Info>
       <PRODUCT_START_TIME>{_iso(_SENSED)}</PRODUCT_START_TIME>
       <PRODUCT_STOP_TIME>{_iso(_SENSED)}</PRODUCT_STOP_TIME>
@@ -173,7 +164,27 @@ def product_xml(product: Product) -> str:
           </Granule>
         </Granule_List>
       </Product_Organisation>
-    </Product_Info>
+    </Product_Info>"""
+
+
+def _characteristics_xml(product: Product) -> str:
+    special = "".join(
+        f"""
+      <Special_Values>
+        <SPECIAL_VALUE_TEXT>{text}</SPECIAL_VALUE_TEXT>
+        <SPECIAL_VALUE_INDEX>{index}</SPECIAL_VALUE_INDEX>
+      </Special_Values>"""
+        for text, index in (("NODATA", 0), ("SATURATED", 65535))
+    )
+    spectral = "".join(
+        f"""
+        <Spectral_Information bandId="{band_id}" physicalBand="{band}">
+          <RESOLUTION>{resolution}</RESOLUTION>
+          <Wavelength><CENTRAL unit="nm">{wavelength}</CENTRAL></Wavelength>
+        </Spectral_Information>"""
+        for band_id, (band, resolution, wavelength) in enumerate(_SPECTRAL_BANDS)
+    )
+    return f"""
     <Product_Image_Characteristics>{special}
       <Image_Display_Order>
         <RED_CHANNEL>3</RED_CHANNEL>
@@ -186,10 +197,7 @@ def product_xml(product: Product) -> str:
       <Spectral_Information_List>{spectral}
       </Spectral_Information_List>
       <REFERENCE_BAND>3</REFERENCE_BAND>
-    </Product_Image_Characteristics>
-  </n1:General_Info>
-</n1:Level-2A_User_Product>
-"""
+    </Product_Image_Characteristics>"""
 
 
 def _identifier(product: Product, kind: str, what: str) -> str:

@@ -34,6 +34,7 @@ from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.safe import open_safe
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.levels import joined_tiles
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.ranks import worker
 from s2rgb_mpi.ranks.blocks import BlockMaker
@@ -265,7 +266,7 @@ class _Player:
         self, tape: _Tape, plan: Plan, windows: Sequence[int], tally: Tally, _: object = None
     ) -> None:
         self._tape, self._plan, self._tally = tape, plan, tally
-        self._assembly = Assembly(plan.grid, plan.job.profile.tile, plan.joined(windows))
+        self._assembly = Assembly(plan.grid, plan.job.profile.tile, joined_tiles(plan, windows))
 
     def make(self, number: int) -> Block:
         return self._tape.block(self._plan, number, self._tally, self._assembly)

@@ -13,11 +13,10 @@ from s2rgb_mpi.image.radiometry import (
     Stretch,
     Tci,
     colour,
-    histogram,
     make_lut,
-    statistics,
     valid,
 )
+from s2rgb_mpi.image.statistics import histogram, statistics
 
 EVERY_DN = np.arange(65536, dtype=np.uint16)
 

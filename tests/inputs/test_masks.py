@@ -15,6 +15,7 @@ from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.stac.items import open_stac
 from s2rgb_mpi.plan.describe import as_text, describe
+from s2rgb_mpi.plan.identity import digest
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.prepare import prepare
 
@@ -246,15 +247,15 @@ def test_masks_of_an_items_assets_are_heeded(tmp_path, dn, valid, add, name):
 def test_what_is_no_data_is_part_of_the_job(tmp_path, dn, valid):
     """A run must not go on from what was made of other masks or values."""
 
-    def digest(**options):
+    def digest_of(**options):
         job = Job((path,), (), tmp_path / "rgb.tif", **options)
-        return prepare(job).digest
+        return digest(prepare(job))
 
     path = write_raster(tmp_path / "p.tif", dn, descriptions=BANDS)
-    digests = {digest(), digest(nodata=(7,)), digest(nodata=(7, 8))}
-    assert digest(nodata=(8, 7)) in digests
+    digests = {digest_of(), digest_of(nodata=(7,)), digest_of(nodata=(7, 8))}
+    assert digest_of(nodata=(8, 7)) in digests
     add_mask(path, valid, inside=False)
-    digests.add(digest())
+    digests.add(digest_of())
     assert len(digests) == 4
 
 

@@ -19,6 +19,7 @@ from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.inputs.mosaic import cells, lay_out
 from s2rgb_mpi.inputs.product import Band, Product
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.plan.deal import deal, kept_nbytes
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.ranks import render
@@ -109,16 +110,16 @@ def test_what_is_kept_is_what_the_plan_says(where, workers):
     scene = lay_out([product(str(number), *place) for number, place in enumerate(where)])
     job = Job(("0",), (), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
     plan = make_plan(job, scene)
-    for share in plan.deal(workers):
+    for share in deal(plan, workers):
         renderer = render.Renderer(plan, share, Tally("worker"))
         most = 0
         for number in share:
             renderer.render(number)
             kept = renderer._kept.values()  # noqa: SLF001  nothing else tells its size
             most = max(most, sum(part.rgba.nbytes for part in kept))
-        assert most <= plan.kept_nbytes(share)
+        assert most <= kept_nbytes(plan, share)
         if len(where) == 1:  # nothing hides a cell, so that it would not be read
-            assert most == plan.kept_nbytes(share)
+            assert most == kept_nbytes(plan, share)
         assert not renderer._kept  # noqa: SLF001
         assert not renderer._sources  # noqa: SLF001  a product that is done is closed
 
@@ -128,9 +129,9 @@ def test_a_share_is_walked_from_the_end_that_keeps_less():
     scene = lay_out([product("0", 0, 0, 64, 64), product("1", 124, 0, 512, 64)])
     job = Job(("0",), (), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
     plan = make_plan(job, scene)
-    (share,) = plan.deal(1)
+    (share,) = deal(plan, 1)
     assert share == list(range(len(plan.windows)))[::-1]
-    assert plan.kept_nbytes(share) < plan.kept_nbytes(share[::-1])
+    assert kept_nbytes(plan, share) < kept_nbytes(plan, share[::-1])
 
 
 @settings(max_examples=30)

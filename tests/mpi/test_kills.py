@@ -21,6 +21,7 @@ import pytest
 from conftest import KILLED, MPI_ENVIRONMENT, MPIRUN
 from running import marked, processes
 from s2rgb_mpi.image.profile import Profile
+from s2rgb_mpi.output.paths import journal_path
 from s2rgb_mpi.testing.safe import write_safe
 from stopped import all_blocks, make_plan, resume, stop
 
@@ -57,7 +58,7 @@ def whole(tiny, tmp_path_factory):
     plan = make_plan(tiny, output, profile=Profile(tile=64), window=64)
     made = all_blocks(plan)
     stop(plan, made)
-    nbytes = plan.journal_path.stat().st_size
+    nbytes = journal_path(plan).stat().st_size
     return Whole(resume(plan, made), nbytes)
 
 

@@ -14,6 +14,7 @@ from s2rgb_mpi.errors import OutputError, ProtocolError, UsageError
 from s2rgb_mpi.image.block import Block, Kind, Piece
 from s2rgb_mpi.output import journal
 from s2rgb_mpi.output.journal import COMMIT_NBYTES, COMMIT_SECONDS, Journal
+from s2rgb_mpi.output.paths import journal_path, part_path
 from stopped import all_blocks, begin, largest_file, left, make_plan, resume, stop
 
 HISTOGRAM = np.arange(3 * 256, dtype=np.uint32).reshape(3, 256)
@@ -293,7 +294,7 @@ def stopped(safe, made, tmp_path_factory):
     # Not in the order of the plan, so that tiles that span windows are whole and not whole.
     order = random.Random(5).sample(made, 12)  # noqa: S311  no secret
     stop(plan, order)
-    return Stopped(plan.journal_path.read_bytes(), plan.part_path.read_bytes(), whole)
+    return Stopped(journal_path(plan).read_bytes(), part_path(plan).read_bytes(), whole)
 
 
 @pytest.fixture
@@ -302,8 +303,8 @@ def goes_on(safe, made, stopped, tmp_path):
     plan = make_plan(safe, tmp_path / "rgb.tif")
 
     def go_on(journal_bytes, part_bytes):
-        plan.journal_path.write_bytes(journal_bytes)
-        plan.part_path.write_bytes(part_bytes)
+        journal_path(plan).write_bytes(journal_bytes)
+        part_path(plan).write_bytes(part_bytes)
         assert resume(plan, made) == stopped.whole
         assert left(plan) == {""}
         plan.job.output.unlink()
@@ -360,11 +361,11 @@ def test_blocks_that_came_twice_count_once(goes_on, stopped):
 def test_a_file_that_changes_after_it_was_mended_is_no_image(safe, made, stopped, tmp_path):
     """What the writer reads back is held against its CRC-32 once more."""
     plan = make_plan(safe, tmp_path / "rgb.tif", resume=True)
-    plan.journal_path.write_bytes(stopped.journal)
-    plan.part_path.write_bytes(stopped.part)
+    journal_path(plan).write_bytes(stopped.journal)
+    part_path(plan).write_bytes(stopped.part)
     output = begin(plan, made)
-    with plan.part_path.open("r+b") as file:
-        place = next(journal.records(plan.journal_path)).offset  # its first piece is a tile
+    with part_path(plan).open("r+b") as file:
+        place = next(journal.records(journal_path(plan))).offset  # its first piece is a tile
         os.pwrite(file.fileno(), bytes([stopped.part[place] ^ 1]), place)
     with pytest.raises(OutputError, match="are damaged: CRC-32 differs"):
         output.finish()

@@ -11,7 +11,9 @@ import pytest
 from s2rgb_mpi.errors import OutputError, StrictError, TakenError, UsageError
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Stretch, Tci
+from s2rgb_mpi.output.paths import journal_path, lock_path, part_path
 from s2rgb_mpi.output.workspace import claim, clear
+from s2rgb_mpi.plan.deal import deal
 from stopped import all_blocks, begin, largest_file, left, make_plan, resume, stop
 
 BEGUN = {".journal", ".lock", ".part", ".sealed"}
@@ -47,7 +49,7 @@ def test_a_run_begins_with_its_files_beside_the_output(plan):
     taken = claim(plan)
     assert left(plan) == BEGUN
     assert taken.plan.done == frozenset()
-    assert taken.lock.path == plan.lock_path
+    assert taken.lock.path == lock_path(plan)
 
 
 def test_where_nothing_is_left_resume_begins(plan):
@@ -65,17 +67,17 @@ def test_an_output_that_is_there_is_refused(plan, resume):
 def test_what_a_stopped_run_has_left_is_not_overwritten(plan, made):
     stop(plan, made[:7])
     words = "7 of 20 windows of a stopped run; --resume goes on, --overwrite starts anew"
-    assert_refused(plan, f"{plan.part_path}: {words}")
+    assert_refused(plan, f"{part_path(plan)}: {words}")
 
 
 @pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.parametrize("journal", [None, b"", b'{"journal": 2, "fie'])
 def test_a_part_file_without_a_journal_is_not_overwritten(plan, resume, journal):
-    plan.part_path.write_bytes(b"precious")
+    part_path(plan).write_bytes(b"precious")
     if journal is not None:
-        plan.journal_path.write_bytes(journal)
+        journal_path(plan).write_bytes(journal)
     words = (
-        f"{plan.part_path}: left by a stopped run, but without its journal nothing of it can be"
+        f"{part_path(plan)}: left by a stopped run, but without its journal nothing of it can be"
         " used; --overwrite starts anew"
     )
     assert_refused(asked(plan, resume=resume), words)
@@ -84,9 +86,9 @@ def test_a_part_file_without_a_journal_is_not_overwritten(plan, resume, journal)
 @pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.parametrize("journal", [None, b"", b'{"journal": 2, "fie'])
 def test_files_without_a_byte_of_use_do_not_keep_a_run_from_beginning(plan, resume, journal):
-    plan.part_path.write_bytes(b"")
+    part_path(plan).write_bytes(b"")
     if journal is not None:
-        plan.journal_path.write_bytes(journal)
+        journal_path(plan).write_bytes(journal)
     assert claim(asked(plan, resume=resume)).plan.done == frozenset()
     assert left(plan) == BEGUN
 
@@ -95,7 +97,7 @@ def test_overwrite_starts_anew(plan, made):
     stop(plan, made[:7])
     taken = claim(asked(plan, overwrite=True))
     assert taken.plan.done == frozenset()
-    assert plan.part_path.read_bytes() == b""
+    assert part_path(plan).read_bytes() == b""
     clear(taken.plan, None)
     assert left(plan) == set()
 
@@ -111,12 +113,12 @@ def test_overwrite_leaves_the_old_image_until_the_new_one_is_whole(plan, made):
 def test_resume_goes_on_with_what_is_missing(plan, made):
     said = stop(plan, made[:7])
     assert said == (
-        f"7 of 20 windows are kept in {plan.part_path}; the same command with --resume goes on"
+        f"7 of 20 windows are kept in {part_path(plan)}; the same command with --resume goes on"
     )
     assert left(plan) == {".journal", ".part"}
     taken = claim(asked(plan, resume=True)).plan
     assert taken.done == {block.window for block in made[:7]}
-    shares = taken.deal(3)
+    shares = deal(taken, 3)
     dealt = {number for share in shares for number in share}
     assert dealt == {block.window for block in made[7:]}
 
@@ -131,7 +133,7 @@ def test_an_old_image_may_be_replaced_by_a_run_that_goes_on(plan, made):
 
 def test_a_part_file_that_is_gone_is_begun_anew(plan, made):
     stop(plan, made[:7])
-    plan.part_path.unlink()
+    part_path(plan).unlink()
     assert claim(asked(plan, resume=True)).plan.done == frozenset()
 
 
@@ -160,7 +162,7 @@ def test_another_job_is_refused_by_the_field_that_differs(plan, made, safe, opti
     with pytest.raises(UsageError) as caught:
         claim(other)
     words = str(caught.value)
-    assert words.startswith(f"{plan.part_path}: begun by another job, {field}")
+    assert words.startswith(f"{part_path(plan)}: begun by another job, {field}")
     assert words.endswith(" here; --overwrite without --resume starts anew")
     assert contents(plan.job.output.parent) == before
 
@@ -184,7 +186,7 @@ def test_another_input_is_refused(plan, made, copied, change):
     if change == "size":
         green.write_bytes(green.read_bytes() + b"\0")
     os.utime(green, ns=times)
-    words = f"{plan.part_path}: begun by another job, B03 of product 1: {green.name}, 1, "
+    words = f"{part_path(plan)}: begun by another job, B03 of product 1: {green.name}, 1, "
     with pytest.raises(UsageError, match=re.escape(words)):
         claim(make_plan(copied, plan.job.output, resume=True))
 
@@ -228,7 +230,7 @@ def test_what_another_run_has_taken_is_left_to_it(plan, made):
 
 def test_what_cannot_be_cleared_away_is_an_output_error(plan):
     begin(plan, [])
-    plan.lock_path.unlink()
-    plan.lock_path.mkdir()
-    with pytest.raises(OutputError, match=f"{plan.lock_path}: Is a directory"):
+    lock_path(plan).unlink()
+    lock_path(plan).mkdir()
+    with pytest.raises(OutputError, match=f"{lock_path(plan)}: Is a directory"):
         clear(plan, None)

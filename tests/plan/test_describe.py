@@ -14,8 +14,10 @@ from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Band, Operation, Product, Warp
 from s2rgb_mpi.inputs.stored import Stored
 from s2rgb_mpi.plan import advice
+from s2rgb_mpi.plan.deal import deal
 from s2rgb_mpi.plan.describe import as_fields, as_text, describe
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.plan.plan import make_plan
 
@@ -54,7 +56,7 @@ def test_memory_is_enough_for_fewer_workers(tmp_path):
     products = [Product(name, (), at, (1024, 1024)) for name, at in (("A", grid), ("B", aside))]
     made = make_plan(Job(("A", "B"), (), tmp_path / "rgb.tif"), lay_out(products))
     asked = advice.rank_nbytes(made, 9)
-    needs = {worker_nbytes(made, made.deal(workers)) for workers in range(1, 10)}
+    needs = {worker_nbytes(made, deal(made, workers)) for workers in range(1, 10)}
     assert max(needs) > 1.02 * min(needs)  # or there is nothing to show
     assert max(needs) * 1.2 <= asked
 
@@ -135,13 +137,13 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
         "ranks": 4,
         "workers": 2,
         "windows_per_worker": [3, 3],
-        "worker_nbytes": worker_nbytes(plan, plan.deal(2)),
+        "worker_nbytes": worker_nbytes(plan, deal(plan, 2)),
         "writer_nbytes": writer_nbytes(plan, 2),
         "output": {
             "path": str(tmp_path / "rgb.tif"),
             "layout": "cog",
             "compress": "deflate",
-            "largest_nbytes": plan.output_nbytes,
+            "largest_nbytes": output_nbytes(plan),
         },
         "warnings": ["look out"],
     }

@@ -21,8 +21,11 @@ from s2rgb_mpi.image.profile import LOSSY, Profile
 from s2rgb_mpi.image.radiometry import Calibration, Stretch
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Band, Operation, Product, Warp
+from s2rgb_mpi.plan.deal import deal
 from s2rgb_mpi.plan.describe import as_text, describe
+from s2rgb_mpi.plan.identity import digest
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.levels import header_room, joined_tiles, output_nbytes, payload_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.plan.prepare import prepare
@@ -50,7 +53,7 @@ plans = st.builds(
 
 @given(plans, st.integers(1, 64))
 def test_shares_hold_every_window_once_in_runs(plan, workers):
-    shares = plan.deal(workers)
+    shares = deal(plan, workers)
     assert len(shares) == workers
     assert list(itertools.chain(*shares)) == list(range(len(plan.windows)))
 
@@ -59,7 +62,7 @@ def test_shares_hold_every_window_once_in_runs(plan, workers):
 def test_shares_differ_from_the_even_cost_by_one_window_at_most(plan, workers):
     costs = [window.width * window.height for window in plan.windows]
     even = sum(costs) / workers
-    for share in plan.deal(workers):
+    for share in deal(plan, workers):
         assert abs(sum(costs[number] for number in share) - even) <= max(costs)
 
 
@@ -126,7 +129,7 @@ def test_a_block_has_room_for_all_tiles_that_its_window_makes_whole(
     except PlanError:  # such windows do not halve evenly
         reject()
     share = range(len(plan.windows))[:: -1 if backwards else 1]
-    assembly = Assembly(plan.grid, tile, plan.joined(share))
+    assembly = Assembly(plan.grid, tile, joined_tiles(plan, share))
     made = Counter(
         number
         for number in share
@@ -142,7 +145,7 @@ def test_a_block_has_room_for_all_tiles_that_its_window_makes_whole(
         own = (window.at_level(level) for level in range(plan.whole_levels + 1))
         tiles = sum(-(-place.width // tile) * -(-place.height // tile) for place in own)
         others = len(plan.joined_levels) + 2  # parts, and what is counted of the one product
-        assert made[number] + tiles + others <= plan.room
+        assert made[number] + tiles + others <= header_room(plan)
 
 
 def test_an_image_in_one_tile_has_no_overviews():
@@ -176,10 +179,10 @@ def test_windows_too_large_for_one_message_are_refused(monkeypatch):
 @pytest.mark.parametrize("size", [(10_980, 10_980), (1, 1), (300, 40_000)])
 def test_a_plan_says_what_it_costs(size):
     plan = plan_of(*size)
-    shares = plan.deal(14)
-    assert 0 < plan.payload_nbytes < worker_nbytes(plan, shares) < 200_000_000
+    shares = deal(plan, 14)
+    assert 0 < payload_nbytes(plan) < worker_nbytes(plan, shares) < 200_000_000
     assert 0 < writer_nbytes(plan, 14) < 300_000_000
-    assert plan.output_nbytes > 3 * size[0] * size[1]
+    assert output_nbytes(plan) > 3 * size[0] * size[1]
 
 
 @pytest.fixture(scope="module")
@@ -202,11 +205,11 @@ def test_blocks_of_noise_keep_within_the_bounds(noise, tmp_path, profile):
     plan = prepare(Job((), ((noise,) * 3,), tmp_path / "rgb.tif", profile=profile, window=128))
     total = 0
     for block in make_blocks(plan, range(len(plan.windows))):
-        header, payload = wire.pack(block, plan.room)
-        assert header.size == wire.header_nbytes(plan.room)
-        assert payload.size <= plan.payload_nbytes
+        header, payload = wire.pack(block, header_room(plan))
+        assert header.size == wire.header_nbytes(header_room(plan))
+        assert payload.size <= payload_nbytes(plan)
         total += payload.size
-    assert 0 < total <= plan.output_nbytes
+    assert 0 < total <= output_nbytes(plan)
 
 
 def test_planning_reads_no_pixel(safe, tmp_path, monkeypatch):
@@ -231,7 +234,7 @@ def test_the_digest_tells_apart_how_products_are_resampled():
         Warp(product, "cubic", (0.5, 0.5)),
         *(Warp(product, "cubic", operation=operation) for operation in operations),
     ]
-    digests = {plan.digest}
+    digests = {digest(plan)}
     for warp in warps:
         member = replace(member, product=replace(product, warp=warp))
         digests.add(replace(plan, scene=replace(plan.scene, members=(member,))).digest)
@@ -244,14 +247,14 @@ def test_a_worker_that_resamples_needs_room_for_its_source_and_a_larger_cache():
     warp = Warp(replace(member.product, grid=make_grid(20_000, 20_000)), "cubic", (0.1, 0.1))
     member = replace(member, product=replace(member.product, warp=warp))
     resampled = replace(plan, scene=replace(plan.scene, members=(member,)))
-    shares = plan.deal(1)
+    shares = deal(plan, 1)
     more = worker_nbytes(resampled, shares) - worker_nbytes(plan, shares)
     assert more >= (96 - 16) * 10**6 + 4 * 2**20 * (2 + 2)
 
 
 def test_the_digest_tells_jobs_apart_that_give_other_bytes():
     plan = plan_of(700, 500)
-    assert plan.digest == plan_of(700, 500).digest
+    assert digest(plan) == plan_of(700, 500).digest
     others = [plan_of(700, 501), plan_of(700, 500, compress="lzw"), plan_of(700, 500, tile=256)]
     others.append(replace(plan, job=replace(plan.job, stretch=Stretch(gamma=1.8))))
-    assert len({plan.digest, *(other.digest for other in others)}) == 5
+    assert len({digest(plan), *(other.digest for other in others)}) == 5

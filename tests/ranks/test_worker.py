@@ -19,6 +19,7 @@ from s2rgb_mpi.image.block import EndOfShare, Header, Kind
 from s2rgb_mpi.image.checks.boa_offset import count
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.profile import Profile
+from s2rgb_mpi.plan.deal import deal
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.plan.prepare import prepare
@@ -142,12 +143,12 @@ def test_tiles_that_span_windows_are_encoded_by_the_worker_that_has_all_of_these
     every = range(len(plan.windows))
     assert joined_tiles(plan, every) == expected
     # Two workers: each the tiles of its own windows, none of both, none twice.
-    shares = plan.deal(2)
+    shares = deal(plan, 2)
     first, second = (joined_tiles(plan, share) for share in shares)
     assert first
     assert not first.keys() & second.keys()
     assert first.items() | second.items() < expected.items()
-    assert first.keys() == plan.joined(shares[0])
+    assert first.keys() == joined_tiles(plan, shares[0])
     assert (plan.levels, 0, 0) not in first.keys() | second.keys()
 
 

@@ -17,8 +17,10 @@ from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.image.block import EndOfShare
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.output.assembler import Output
+from s2rgb_mpi.output.paths import part_path
 from s2rgb_mpi.output.workspace import claim
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.levels import header_room
 from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks import writer
 from s2rgb_mpi.ranks.messages import Tag
@@ -133,7 +135,7 @@ def test_the_output_tells_how_far_it_is(make):
     output = Output(plan, Tally("writer"))
     output.place(made[0])
     assert output.windows == 1
-    assert output.nbytes == plan.part_path.stat().st_size > 0
+    assert output.nbytes == part_path(plan).stat().st_size > 0
 
 
 def test_the_file_says_that_the_pixels_agree_with_the_offset(make):
@@ -216,9 +218,9 @@ def messages(plan, made):
     """What a worker sends for these blocks."""
     sent = []
     for block in made:
-        header, payload = wire.pack(block, plan.room)
+        header, payload = wire.pack(block, header_room(plan))
         sent += [(Tag.HEADER, header)] + [(Tag.BLOCK, payload)] * bool(payload.size)
-    return [*sent, (Tag.HEADER, wire.pack_end(EndOfShare(stopped=False), plan.room))]
+    return [*sent, (Tag.HEADER, wire.pack_end(EndOfShare(stopped=False), header_room(plan)))]
 
 
 def test_the_blocks_of_all_workers_are_received(make):
@@ -230,7 +232,7 @@ def test_the_blocks_of_all_workers_are_received(make):
 
 def test_payloads_under_way_keep_within_their_budget(make, monkeypatch):
     plan, made = make("rgb.tif")
-    largest = max(wire.pack(block, plan.room)[1].size for block in made)
+    largest = max(wire.pack(block, header_room(plan))[1].size for block in made)
     monkeypatch.setattr(writer, "RECEIVE_NBYTES", largest)
     comm = Workers(*(messages(plan, made[worker::5]) for worker in range(5)))
     assert len(list(writer.receive(make_rank(comm), plan, range(1, 6)))) == len(made)

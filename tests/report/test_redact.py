@@ -19,9 +19,11 @@ from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Band, Product
 from s2rgb_mpi.output import journal
+from s2rgb_mpi.output.paths import journal_path
 from s2rgb_mpi.output.workspace import claim, clear
 from s2rgb_mpi.plan import describe
 from s2rgb_mpi.plan.advice import advise
+from s2rgb_mpi.plan.identity import digest, identity
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.redact import file_name, redact, shown
@@ -204,7 +206,7 @@ def test_a_renewed_signature_goes_on_with_the_same_job(tmp_path):
         assert b"SECRET" not in old.journal_path.read_bytes()
     finally:
         clear(old, None)
-    assert taken.plan.digest == new.digest
+    assert digest(taken.plan) == new.digest
 
 
 def test_which_bands_a_virtual_file_has_is_no_signature():
@@ -257,8 +259,8 @@ def test_the_scripts_for_slurm_have_no_secrets():
 
 def test_the_journal_of_an_earlier_release_is_not_repeated(tmp_path):
     plan = plan_of(tmp_path, "?sig=NEW")
-    fields = plan.fields | {"B04 of product 1": "B04.tif?sig=SECRET, 1, 9 bytes"}
-    journal.begin(plan.journal_path, fields)
+    fields = identity(plan) | {"B04 of product 1": "B04.tif?sig=SECRET, 1, 9 bytes"}
+    journal.begin(journal_path(plan), fields)
     with pytest.raises(S2RGBError) as caught:
         claim(replace(plan, job=replace(plan.job, resume=True)))
     assert re.search("begun by another job, B04 of product 1: B04.tif", str(caught.value))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from s2rgb_mpi.errors import named
-from s2rgb_mpi.image.radiometry import statistics
+from s2rgb_mpi.image.statistics import statistics
 from s2rgb_mpi.output.geotiff.copying import Copies
 from s2rgb_mpi.output.geotiff.log import Layer, TileLog
 from s2rgb_mpi.output.geotiff.skeleton import fill, ghost_area, make_skeleton

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import LostError, RankError
+from s2rgb_mpi.plan.deal import deal
 from s2rgb_mpi.ranks.messages import NoShare, Share, send
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Survivors:
             lost = LostError(rank, self._comm.size)
             raise RankError(f"{lost}, and no other worker is left", lost.exit_code)
         others = frozenset(range(len(self._plan.windows))).difference(left)
-        dealt = replace(self._plan, done=others).deal(len(self._workers))
+        dealt = deal(replace(self._plan, done=others), len(self._workers))
         shares = {
             worker: share
             for worker, share in zip(sorted(self._workers), dealt, strict=True)

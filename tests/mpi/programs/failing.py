@@ -18,6 +18,7 @@ from running import processes
 from s2rgb_mpi import __main__, errors
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.output import assembler, workspace
+from s2rgb_mpi.output.paths import part_path
 from s2rgb_mpi.ranks import blocks, render, roles, worker
 from s2rgb_mpi.report.console import Report
 
@@ -73,12 +74,12 @@ DEEDS = {
     "flip": flip_a_bit,
     "empty-files": empty_bands,
     "missing-part": Path.unlink,
-    "cut-part": lambda out: os.truncate(out._plan.part_path, out.nbytes // 2),  # noqa: SLF001
-    "remove-folder": lambda out: shutil.rmtree(out._plan.part_path.parent),  # noqa: SLF001
+    "cut-part": lambda out: os.truncate(part_path(out._plan), out.nbytes // 2),  # noqa: SLF001
+    "remove-folder": lambda out: shutil.rmtree(part_path(out._plan).parent),  # noqa: SLF001
     "disk-full": lambda out: limit_files(out.nbytes + 100),
     "no-room": lambda _: limit_files(1000),
     "suspend": suspend,
-    "read-only": lambda out: refuse(out._plan.part_path),  # noqa: SLF001
+    "read-only": lambda out: refuse(part_path(out._plan)),  # noqa: SLF001
     "nap": lambda _: time.sleep(2),
     "hang": lambda _: time.sleep(3600),
     "rank 0 hangs": lambda comm: time.sleep(0 if comm.rank else 3600),

@@ -1,0 +1,34 @@
+"""The files of a run, beside its output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from s2rgb_mpi.plan.plan import Plan
+
+
+def part_path(plan: Plan) -> Path:
+    """Return the file that holds the blocks while the run lasts."""
+    return _beside(plan, "part")
+
+
+def journal_path(plan: Plan) -> Path:
+    """Return the file that lists the blocks which are safely in the partial file."""
+    return _beside(plan, "journal")
+
+
+def sealed_path(plan: Plan) -> Path:
+    """Return the file that becomes the output by its name alone."""
+    return _beside(plan, "sealed")
+
+
+def lock_path(plan: Plan) -> Path:
+    """Return the file that keeps other runs from this output."""
+    return _beside(plan, "lock")
+
+
+def _beside(plan: Plan, suffix: str) -> Path:
+    return plan.job.output.with_name(f"{plan.job.output.name}.{suffix}")

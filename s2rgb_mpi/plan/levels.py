@@ -1,0 +1,81 @@
+"""Bounds of a block and of the file: how many tiles, and how many bytes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi.grid import reduced
+from s2rgb_mpi.image.checks import boa_offset, overlap
+from s2rgb_mpi.image.overviews import whole_tiles
+from s2rgb_mpi.image.radiometry import RGBA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from s2rgb_mpi.plan.plan import Plan
+
+
+def joined_tiles(plan: Plan, share: Sequence[int]) -> set[tuple[int, int, int]]:
+    """Find the tiles that span windows of a share and no others: level, row, col."""
+    tile = plan.job.profile.tile
+    return {
+        key
+        for level in plan.joined_levels
+        for key in whole_tiles(
+            plan.grid, tile, level, (plan.windows[n].at_level(level) for n in share)
+        )
+    }
+
+
+def header_room(plan: Plan) -> int:
+    """Return the largest number of pieces that a block can have."""
+    tile = plan.job.profile.tile
+    tiles = sum(
+        -(-reduced(plan.edge[0], level) // tile) * -(-reduced(plan.edge[1], level) // tile)
+        for level in range(plan.whole_levels + 1)
+    )
+    layers = 2 if plan.job.profile.mask == "internal" else 1
+    parts = len(plan.joined_levels) + 2 * len(plan.scene.members)
+    return (tiles + _joined_at_once(plan)) * layers + parts
+
+
+def payload_nbytes(plan: Plan) -> int:
+    """Return the largest payload of a block, bytes."""
+    profile = plan.job.profile
+    encoded = profile.bands * profile.worst_ratio + 1 / 8
+    window = plan.edge[0] * plan.edge[1]
+    # Reduced levels are encoded, or RGBA as they are.
+    pixels = window * encoded + window / 3 * max(encoded, RGBA)
+    joined = _joined_at_once(plan) * profile.tile**2 * encoded
+    counts = len(plan.scene.members) * (boa_offset.NBYTES + overlap.NBYTES)
+    return math.ceil(pixels + joined) + counts + 4096
+
+
+def _joined_at_once(plan: Plan) -> int:
+    """Return the most tiles that one window can complete: all that it can lie in."""
+    tile = plan.job.profile.tile
+    return sum(
+        math.prod(
+            _most_across(min(reduced(length, level), size), tile)
+            for length, size in zip(plan.edge, plan.grid.at_level(level), strict=True)
+        )
+        for level in plan.joined_levels
+    )
+
+
+def output_nbytes(plan: Plan) -> int:
+    """Return the size that the file cannot exceed, bytes."""
+    profile = plan.job.profile
+    tile = profile.tile
+    tiles = sum(
+        -(-width // tile) * -(-height // tile)
+        for width, height in map(plan.grid.at_level, range(plan.levels + 1))
+    )
+    raw = tile * tile * (profile.bands * profile.worst_ratio + 1 / 8)
+    return math.ceil(tiles * (raw + 64)) + 1_000_000
+
+
+def _most_across(length: int, tile: int) -> int:
+    """Return the most tiles that a stretch of an edge can lie in, beginning at its multiples."""
+    return -(-length // tile) + (length % tile > 0 and tile % length > 0)
