@@ -8,12 +8,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-# Before numpy and GDAL are imported, which read these once. One thread a rank: the ranks are
-# the parallelism, and sixteen of them with sixteen threads each would fight over the cores. With
-# threads GDAL 3.6 also keeps silent about JPEG 2000 tiles that it cannot decode.
-os.environ.update(
-    GDAL_NUM_THREADS="1", OPJ_NUM_THREADS="1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"
-)
+# Before libraries are loaded that read these once. One thread a rank: the ranks are the
+# parallelism, and sixteen of them with sixteen threads each would fight over the cores.
+os.environ.update(OPJ_NUM_THREADS="1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 # Where one of these was closed, a file of ours would take its number, and all that libraries say.
 for _number in range(3):
     try:
@@ -22,10 +19,6 @@ for _number in range(3):
         os.open(os.devnull, os.O_RDWR)
 sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115  for as long as we run
 sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
-
-# Every source block is read once, so a cache gains nothing; it only has to hold a few blocks.
-os.environ.setdefault("GDAL_CACHEMAX", "16")
-os.environ.setdefault("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
 
 from s2rgb_mpi import signals
 
@@ -41,6 +34,7 @@ try:
     import mpi4py
     from mpi4py import MPI
 
+    from s2rgb_mpi import gdalenv
     from s2rgb_mpi.cli import program
     from s2rgb_mpi.report.finish import About
 except (ImportError, MemoryError) as _error:
@@ -62,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         The command line without the program's name; this process's own by default.
     """
+    gdalenv.configure()
     arguments = sys.argv[1:] if argv is None else argv
     library, job_id = MPI.Get_library_version(), os.environ.get("SLURM_JOB_ID")
     about = About(arguments, library, mpi4py.__version__, job_id)

@@ -27,7 +27,10 @@ from numpy.typing import NDArray
 from osgeo import gdal
 
 from running import marked, processes
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.testing.safe import write_safe
+
+gdalenv.configure()
 
 # A shell has its background jobs ignore it, and what they start too.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -66,3 +66,19 @@ def names(module):
 )
 def test_one_wing_alone_does_it(name, owner):
     assert {wing_of(module) for module in MODULES if name in names(module)} == owner
+
+
+def test_importing_configures_nothing():
+    for module in MODULES:
+        for node in ast.parse(module.read_text()).body:
+            is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            acts = isinstance(node, ast.Expr | ast.For | ast.While | ast.With) and not is_text
+            assert not acts or module.name == "__main__.py", ast.unparse(node)
+
+
+def test_gdal_is_configured_in_one_room():
+    settings = {"UseExceptions", "SetConfigOption", "SetErrorHandler", "SetCacheMax", "Deregister"}
+    for module in MODULES:
+        used = {name.rpartition(".")[2] for name in names(module)}
+        allowed = {"gdalenv.py": settings, "vsi.py": {"SetConfigOption"}}  # what a server allows
+        assert used & settings <= allowed.get(module.name, set()), module

@@ -12,6 +12,7 @@ import numpy as np
 from osgeo import gdal
 
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.gdalenv import memory_file
 from s2rgb_mpi.image.block import Kind, Piece
 from s2rgb_mpi.image.radiometry import valid
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.image.profile import Profile
-
-gdal.UseExceptions()
 
 
 def made_by() -> str:
@@ -77,7 +76,6 @@ class Encoder:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._path = f"/vsimem/s2rgb_mpi-{os.getpid()}-{id(self):x}.tif"
 
     def encode(self, rgba: NDArray[np.uint8]) -> Iterator[EncodedTile]:
         """Encode an image, and its mask where the profile has one.
@@ -125,39 +123,40 @@ class Encoder:
     ) -> Iterator[EncodedTile]:
         """Write the first bands to a GeoTIFF in memory, and take its tiles' bytes out of it."""
         height, width, depth = pixels.shape
-        dataset = gdal.GetDriverByName("GTiff").Create(
-            self._path,
-            width,
-            height,
-            bands,
-            gdal.GDT_Byte,
-            [f"{name}={value}" for name, value in options.items()],
-        )
-        dataset.WriteRaster(
-            0,
-            0,
-            width,
-            height,
-            np.ascontiguousarray(pixels).data,
-            buf_pixel_space=depth,
-            buf_line_space=depth * width,
-            buf_band_space=1,
-        )
-        dataset.FlushCache()
-        file = gdal.VSIFOpenL(self._path, "rb")
-        try:
-            edge = self._profile.tile
-            band = dataset.GetRasterBand(1)
-            for row, col in itertools.product(range(-(-height // edge)), range(-(-width // edge))):
-                offset = band.GetMetadataItem(f"BLOCK_OFFSET_{col}_{row}", "TIFF")
-                if offset is None and self._profile.compress == "none":
-                    # Zeros alone, which GDAL writes only when it closes the file.
-                    yield EncodedTile(mask, row, col, bytes(edge * edge * bands))
-                    continue
-                size = int(band.GetMetadataItem(f"BLOCK_SIZE_{col}_{row}", "TIFF"))
-                gdal.VSIFSeekL(file, int(offset), os.SEEK_SET)
-                yield EncodedTile(mask, row, col, gdal.VSIFReadL(1, size, file))
-        finally:
-            gdal.VSIFCloseL(file)
-            dataset = None
-            gdal.Unlink(self._path)
+        edge = self._profile.tile
+        with memory_file(".tif") as path:
+            dataset = gdal.GetDriverByName("GTiff").Create(
+                path,
+                width,
+                height,
+                bands,
+                gdal.GDT_Byte,
+                [f"{name}={value}" for name, value in options.items()],
+            )
+            dataset.WriteRaster(
+                0,
+                0,
+                width,
+                height,
+                np.ascontiguousarray(pixels).data,
+                buf_pixel_space=depth,
+                buf_line_space=depth * width,
+                buf_band_space=1,
+            )
+            dataset.FlushCache()
+            file = gdal.VSIFOpenL(path, "rb")
+            try:
+                band = dataset.GetRasterBand(1)
+                tiles = itertools.product(range(-(-height // edge)), range(-(-width // edge)))
+                for row, col in tiles:
+                    offset = band.GetMetadataItem(f"BLOCK_OFFSET_{col}_{row}", "TIFF")
+                    if offset is None and self._profile.compress == "none":
+                        # Zeros alone, which GDAL writes only when it closes the file.
+                        yield EncodedTile(mask, row, col, bytes(edge * edge * bands))
+                        continue
+                    size = int(band.GetMetadataItem(f"BLOCK_SIZE_{col}_{row}", "TIFF"))
+                    gdal.VSIFSeekL(file, int(offset), os.SEEK_SET)
+                    yield EncodedTile(mask, row, col, gdal.VSIFReadL(1, size, file))
+            finally:
+                gdal.VSIFCloseL(file)
+                dataset = band = None  # closed, before its file is removed

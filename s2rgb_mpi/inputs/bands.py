@@ -25,7 +25,6 @@ from s2rgb_mpi.inputs.stored import Stored
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-gdal.UseExceptions()
 
 LEAST_BITS = 16
 """Pixels of fewer bits are a coloured image, not reflectance."""

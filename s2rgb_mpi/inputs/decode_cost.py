@@ -20,7 +20,6 @@ from s2rgb_mpi.inputs.files.remote import is_far
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-gdal.UseExceptions()
 
 NS_PER_PIXEL_AND_BYTE = {"JP2OpenJPEG": (29.0, 234.0), "GTiff": (24.0, 16.0)}
 """CPU time per pixel of a band and per byte that it has in the file, by GDAL's driver.

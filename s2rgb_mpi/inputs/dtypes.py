@@ -6,8 +6,6 @@ import math
 
 from osgeo import gdal
 
-gdal.UseExceptions()
-
 _NUMPY = {"byte": "uint8", "float16": "float32"}
 """What has another name, or is read as another type: products of DN need more digits than half
 precision has. GDAL has it since 3.11; older releases read such files as Float32 by themselves."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.product import Product
 
-osr.UseExceptions()
 
 OFF_GRID = 1e-3
 """Pixels that a product may lie beside the grid of the first: what geotransforms are rounded by."""

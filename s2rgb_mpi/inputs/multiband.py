@@ -18,7 +18,6 @@ from s2rgb_mpi.redact import file_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-gdal.UseExceptions()
 
 _COLOURS = {"B04": gdal.GCI_RedBand, "B03": gdal.GCI_GreenBand, "B02": gdal.GCI_BlueBand}
 

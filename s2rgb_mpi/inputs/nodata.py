@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.inputs.product import Product
 
-gdal.UseExceptions()
 
 _MASKS = {0, gdal.GMF_PER_DATASET, gdal.GMF_PER_DATASET | gdal.GMF_NODATA}
 """Flags of masks that say more than the other bands and tags of a file: a band's own, a dataset's,

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 from osgeo import gdal
 
 from s2rgb_mpi.errors import InputError
+from s2rgb_mpi.gdalenv import settings
 from s2rgb_mpi.inputs.files.downloads import first_bytes, refuse_answer
 from s2rgb_mpi.inputs.files.remote import is_far, problem_of, refused
 from s2rgb_mpi.inputs.files.vsi import network_part, status_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-gdal.UseExceptions()
-# Errors are exceptions; warnings (a server is asked again) would come from many ranks at once.
-gdal.SetErrorHandler("CPLQuietErrorHandler")
 
 _LOOK_BESIDE = "GDAL_DISABLE_READDIR_ON_OPEN"
 """GDAL's option for files beside a raster: TRUE, each is asked for; EMPTY_DIR, as the program has
@@ -51,15 +42,11 @@ def open_raster(path: str, *, internal: bool = False, with_mask_file: bool = Fal
     InputError
         With GDAL's own words.
     """
-    # GDAL 3.13's JP2Grok gives wrong pixels in windowed reads (OSGeo/gdal#14780).
-    grok = gdal.GetDriverByName("JP2Grok")
-    if grok is not None:
-        grok.Deregister()
     if is_far(path):
         status_of(network_part(path))  # so that GDAL may ask as this server allows
-    settings = _ALONE if internal else {_LOOK_BESIDE: "TRUE"} if with_mask_file else {}
+    how = _ALONE if internal else {_LOOK_BESIDE: "TRUE"} if with_mask_file else {}
     try:
-        with _settings(settings):
+        with settings(how):
             return gdal.OpenEx(
                 path, gdal.OF_RASTER, open_options=_ALONE_OPTIONS if internal else []
             )
@@ -84,16 +71,3 @@ def cause(error: Exception, path: str) -> str:
     """Return GDAL's words on one line, without the path that they begin with; and what to do."""
     words = " ".join(str(error).split())
     return refused(words.removeprefix(path).lstrip(":, "))
-
-
-@contextmanager
-def _settings(settings: Mapping[str, str]) -> Iterator[None]:
-    """Set options of GDAL for this thread while the body runs."""
-    before = {name: gdal.GetThreadLocalConfigOption(name) for name in settings}
-    try:
-        for name, value in settings.items():
-            gdal.SetThreadLocalConfigOption(name, value)
-        yield
-    finally:
-        for name, earlier in before.items():
-            gdal.SetThreadLocalConfigOption(name, earlier)

@@ -14,7 +14,6 @@ from s2rgb_mpi.inputs.safe_xml import number, whole_number
 if TYPE_CHECKING:
     from s2rgb_mpi.inputs.safe_xml import Tree
 
-osr.UseExceptions()
 
 ROUNDING = 1e-6
 """How far two geotransforms may differ and still be the same, pixels."""

@@ -6,9 +6,10 @@ import ctypes
 import math
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi.gdalenv import CACHE_NBYTES, WARP_CACHE_NBYTES
 from s2rgb_mpi.image.block import header_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
-from s2rgb_mpi.inputs.warp.warper import WARP_CACHE_NBYTES, most_source_pixels
+from s2rgb_mpi.inputs.warp.warper import most_source_pixels
 from s2rgb_mpi.plan.deal import kept_nbytes
 from s2rgb_mpi.plan.levels import header_room, payload_nbytes
 from s2rgb_mpi.plan.partition import in_common
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 LIBRARIES_NBYTES = 90_000_000
 """Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""
-
-CACHE_NBYTES = 16_000_000
-"""GDAL's block cache per rank, bytes; its own default is 5 % of the machine per process."""
 
 DECODER_NBYTES_PER_PIXEL = 12
 """What OpenJPEG holds besides the pixels while it decodes a tile, bytes (measured)."""
@@ -60,7 +58,7 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
     plan : Plan
         What is to be done.
     shares : sequence of sequence of int
-        Numbers of windows, of each worker in its order of work, as :meth:`Plan.deal` gives them:
+        Numbers of windows, of each worker in its order of work (`deal`):
         how many cells and open tiles it has to keep depends on them.
     """
     pixels = plan.edge[0] * plan.edge[1]

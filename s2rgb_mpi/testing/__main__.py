@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.testing.safe import write_safe
 from s2rgb_mpi.testing.safe_metadata import ORIGINS, RESOLUTIONS
 from s2rgb_mpi.testing.texture import TEXTURES
@@ -86,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     SystemExit
         The product cannot be made: with exit code 2, after one line that says why.
     """
+    gdalenv.configure()
     parser = make_parser()
     arguments = vars(parser.parse_args(argv))
     size = arguments.pop("size")

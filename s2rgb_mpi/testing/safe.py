@@ -6,7 +6,6 @@ JPEG 2000 files. Other bands, masks, data strip and manifest are left out.
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import zipfile
 from pathlib import Path
@@ -15,18 +14,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from osgeo import gdal, osr
 
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.testing.safe_metadata import EPSG, ORIGINS, Product, granule_xml, product_xml
 from s2rgb_mpi.testing.texture import BANDS, Scene
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-gdal.UseExceptions()
 
 _DN_MAX = 2**15 - 1  # ESA's codestreams have 15 bit
-_CACHE_BYTES = 64 * 2**20
+_CACHE_NBYTES = 64 * 2**20
 _FINEST = 10  # resolution in metres
 
 # Edges of JP2 tiles, code-blocks and precincts. ESA's 60 m files really have code-blocks of 4;
@@ -166,7 +165,7 @@ def _write_images(product: Product, scene: Scene, safe: Path, scratch: Path, til
     driver = gdal.GetDriverByName("JP2OpenJPEG")
     if driver is None:
         raise RuntimeError("GDAL here cannot write JPEG 2000: it has no driver JP2OpenJPEG")
-    with _small_cache():
+    with gdalenv.cache(_CACHE_NBYTES):
         raw = {
             (band, resolution): _create_raw(
                 product, resolution, scratch / f"{band}{resolution}.tif"
@@ -235,17 +234,6 @@ def jp2_options(resolution: int, tile: int | None = None) -> list[str]:
         "GMLJP2=YES",
         "GEOJP2=NO",
     ]
-
-
-@contextlib.contextmanager
-def _small_cache() -> Iterator[None]:
-    """Keep GDAL's block cache, by default 5 % of the machine, out of the memory bound."""
-    before = gdal.GetCacheMax()
-    gdal.SetCacheMax(_CACHE_BYTES)
-    try:
-        yield
-    finally:
-        gdal.SetCacheMax(before)
 
 
 def _zip(safe: Path, archive: Path) -> Path:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-gdal.UseExceptions()
 
 BANDS = ("B04", "B03", "B02")
 """Red, green, blue: the order of the band axis everywhere in the test products."""

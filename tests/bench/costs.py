@@ -18,6 +18,7 @@ os.environ.update(GDAL_NUM_THREADS="1", OPJ_NUM_THREADS="1", GDAL_CACHEMAX="16")
 import numpy as np
 from numpy.typing import NDArray
 
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.inputs import decode_cost
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.prepare import prepare
@@ -26,6 +27,7 @@ from s2rgb_mpi.timing import Tally
 
 
 def main() -> None:
+    gdalenv.configure()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("products", nargs="+", metavar="PRODUCT", help="or RED,GREEN,BLUE")
     parser.add_argument("--step", type=int, default=1, help="take every so-manieth window only")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Stretch, colour, make_lut
@@ -31,6 +32,7 @@ PROFILES = [
 
 
 def main() -> None:
+    gdalenv.configure()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("product")
     parser.add_argument("--windows", type=int, default=12)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from osgeo import gdal
 
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.profile import Profile
@@ -112,6 +113,7 @@ def encode(truth: str, first: int, step: int, level: int) -> float:
 
 
 if __name__ == "__main__":
+    gdalenv.configure()
     source, what, first, step, level = sys.argv[1:]
     if what == "decode":
         print(decode(source, int(first), int(step)))

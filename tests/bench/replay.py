@@ -27,6 +27,7 @@ os.environ.update(GDAL_NUM_THREADS="1", OPJ_NUM_THREADS="1", GDAL_CACHEMAX="16")
 import numpy as np
 from osgeo import gdal, osr
 
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.image.block import Block, Kind, Piece
 from s2rgb_mpi.image.overviews import Assembly
 from s2rgb_mpi.image.profile import Profile
@@ -294,6 +295,7 @@ def play(record_path: Path, scene: Path, output: Path, report: Path, layout: str
 
 
 if __name__ == "__main__":
+    gdalenv.configure()
     if sys.argv[1] == "play":
         *paths, layout = sys.argv[2:]
         record_path, scene, output, report = map(Path, paths)

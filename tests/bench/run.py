@@ -24,6 +24,7 @@ from typing import Any
 from bench import check, growth, imbalance, inputs, limit, replay, startup, table
 from bench.contestants import DEFAULT_RANKS, Contestant, contestants
 from bench.measure import Run, run
+from s2rgb_mpi import gdalenv
 
 PARTS = ("contestants", "limit", "imbalance", "startup", "replay", "growth")
 """The first are those that most depend on the machine being quiet."""
@@ -36,6 +37,7 @@ QUICK_SIZE, FULL_SIZE = 2048, 10_980
 
 
 def main() -> None:
+    gdalenv.configure()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small products: does it all work?")
     parser.add_argument("--rounds", type=int, default=3)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.contestants import mpirun, program
 from bench.measure import run
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.testing.safe import write_safe
 
 RANKS = 16
@@ -37,4 +38,5 @@ def measure(folder: Path, rounds: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    gdalenv.configure()
     print(measure(Path(sys.argv[1]), int(sys.argv[2])))

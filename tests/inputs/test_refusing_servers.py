@@ -9,7 +9,7 @@ from osgeo import gdal
 
 from altered import pack, pack_tar
 from opened import open_product, refusal, whole_dn
-from s2rgb_mpi.inputs.files import remote
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.testing.safe import read_dn
 from web import Web
@@ -18,8 +18,8 @@ from web import Web
 @pytest.fixture
 def web(safe, tmp_path, monkeypatch):
     """A server with the product, its zip and its tar."""
-    before = remote.RETRY_SECONDS
-    monkeypatch.setattr(remote, "RETRY_SECONDS", 0.01)
+    before = gdalenv.RETRY_SECONDS
+    monkeypatch.setattr(gdalenv, "RETRY_SECONDS", 0.01)
     shutil.copytree(safe, tmp_path / safe.name)
     pack(safe, tmp_path / f"{safe.name}.zip")
     pack_tar(safe, tmp_path / f"{safe.name}.tar")

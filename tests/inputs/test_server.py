@@ -10,7 +10,7 @@ from osgeo import gdal
 
 from altered import EXPIRED, PAGE, edit, pack, pack_tar
 from opened import open_product, refusal, whole_dn
-from s2rgb_mpi.inputs.files import remote
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.inputs.files.remote import forget
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.testing.safe import read_dn
@@ -20,7 +20,7 @@ from web import Web
 @pytest.fixture
 def web(safe, tmp_path, monkeypatch):
     """A server with the product, its zip and its tar."""
-    monkeypatch.setattr(remote, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(gdalenv, "RETRY_SECONDS", 0.01)
     shutil.copytree(safe, tmp_path / safe.name)
     pack(safe, tmp_path / f"{safe.name}.zip")
     gdal.VSICurlClearCache()

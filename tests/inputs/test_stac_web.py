@@ -7,8 +7,8 @@ from urllib.parse import quote
 import pytest
 
 from rasters import scene, write_raster
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.errors import InputError
-from s2rgb_mpi.inputs.files import remote
 from s2rgb_mpi.inputs.files.remote import REFUSED, stamp
 from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.rgb_files import open_bands
@@ -32,8 +32,8 @@ def refusal(href):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(remote, "READ_SECONDS", 0.2)
-    monkeypatch.setattr(remote, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(gdalenv, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(gdalenv, "RETRY_SECONDS", 0.01)
 
 
 def served(web):

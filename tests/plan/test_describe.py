@@ -41,7 +41,7 @@ def test_workers_have_enough_to_do_in_even_shares(plan, size, workers):
 
 def test_memory_has_a_reserve_and_is_round(plan):
     made = plan(10980)
-    shares = made.deal(15)
+    shares = deal(made, 15)
     most = max(worker_nbytes(made, shares), writer_nbytes(made, 15))
     asked = advice.rank_nbytes(made, 15)
     assert 1.2 * most <= asked < 1.2 * most + 50e6

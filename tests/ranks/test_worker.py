@@ -21,6 +21,7 @@ from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.plan.deal import deal
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.levels import joined_tiles
 from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks import worker
@@ -122,7 +123,7 @@ def test_a_window_without_valid_pixels_has_tiles_and_no_parts(tmp_path):
     assert (Kind.TILE, 2) not in {(piece.kind, piece.level) for piece in filled.pieces}
 
 
-def joined_tiles(plan, share):
+def spanning(plan, share):
     """Return the tiles that span windows, of a share's blocks: level, row, col to bytes."""
     return {
         (piece.level, piece.row, piece.col): bytes(piece.data)
@@ -141,10 +142,10 @@ def test_tiles_that_span_windows_are_encoded_by_the_worker_that_has_all_of_these
             for tile in Encoder(PROFILE).encode(rgba(image)):
                 expected[level, tile.row, tile.col] = tile.data
     every = range(len(plan.windows))
-    assert joined_tiles(plan, every) == expected
+    assert spanning(plan, every) == expected
     # Two workers: each the tiles of its own windows, none of both, none twice.
     shares = deal(plan, 2)
-    first, second = (joined_tiles(plan, share) for share in shares)
+    first, second = (spanning(plan, share) for share in shares)
     assert first
     assert not first.keys() & second.keys()
     assert first.items() | second.items() < expected.items()
@@ -156,7 +157,7 @@ def test_a_window_left_empty_is_in_no_tile_that_spans_windows(plan, monkeypatch)
     """For whoever goes on from this run may be able to read it."""
     plan = replace(plan, job=replace(plan.job, on_error="nodata"))
     every = range(len(plan.windows))
-    whole = joined_tiles(plan, every)
+    whole = spanning(plan, every)
     render = Renderer.render
 
     def fail_at_two(renderer, number):
@@ -166,7 +167,7 @@ def test_a_window_left_empty_is_in_no_tile_that_spans_windows(plan, monkeypatch)
 
     monkeypatch.setattr(Renderer, "render", fail_at_two)
     assert plan.windows[2] == (0, 128, 128, 128)
-    left = joined_tiles(plan, every)
+    left = spanning(plan, every)
     with_it = {(level, 0, 0) for level in plan.joined_levels}
     assert left == {key: data for key, data in whole.items() if key not in with_it}
 

@@ -17,11 +17,13 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from s2rgb_mpi import gdalenv
 from soak.lab import Lab, Outcome
 from soak.rounds import draw
 
 
 def main() -> int:
+    gdalenv.configure()
     parser = argparse.ArgumentParser(prog="ci/soak", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=500, help="(%(default)s)")

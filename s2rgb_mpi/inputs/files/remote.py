@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from osgeo import gdal
 
+from s2rgb_mpi import gdalenv
 from s2rgb_mpi.errors import AbsentError, InputError
 from s2rgb_mpi.inputs.files.vsi import VsiFile, network_part, status_of
 from s2rgb_mpi.redact import shown
@@ -19,13 +20,6 @@ from s2rgb_mpi.redact import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-gdal.UseExceptions()
-
-CONNECT_SECONDS = 10
-READ_SECONDS = 60
-RETRIES = 3
-RETRY_SECONDS = 0.5
-"""Patience with servers, for small files and for pixels alike; each pause is twice the last."""
 
 REFUSED = (
     "access is refused: a signature in the URL has expired or is wrong, or credentials are missing;"
@@ -47,19 +41,6 @@ _SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vs
 }
 """What GDAL calls the places that URLs name."""
 
-_SETTINGS = {
-    "GDAL_HTTP_CONNECTTIMEOUT": str(CONNECT_SECONDS),
-    # No bound on a whole transfer, which may be long: a line that has gone silent is the failure.
-    "GDAL_HTTP_LOW_SPEED_LIMIT": "1000",
-    "GDAL_HTTP_LOW_SPEED_TIME": str(READ_SECONDS),
-    "GDAL_HTTP_MAX_RETRY": str(RETRIES),
-    "GDAL_HTTP_RETRY_DELAY": str(RETRY_SECONDS),
-    # Ranges that touch are asked for in one request: a window is a run of tiles.
-    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    # Enough for the directory of a full Sentinel-2 COG in the first request.
-    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
-}
-
 _AGAIN = {
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -75,10 +56,6 @@ _ABSENT = {
     HTTPStatus.NOT_FOUND,
     HTTPStatus.GONE,
 }
-
-for _name, _value in _SETTINGS.items():
-    if gdal.GetConfigOption(_name) is None:  # what the user set in the environment stays
-        gdal.SetConfigOption(_name, _value)
 
 
 def scheme(name: str) -> str:
@@ -232,10 +209,10 @@ def _download(url: str, beginning: int | None = None) -> bytes:
     import urllib.request  # noqa: PLC0415
 
     kind = InputError
-    for attempt in range(RETRIES + 1):
+    for attempt in range(gdalenv.RETRIES + 1):
         try:
             request = _request(url)
-            with urllib.request.urlopen(request, timeout=READ_SECONDS) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=gdalenv.READ_SECONDS) as answer:  # noqa: S310
                 text: bytes = answer.read(beginning or LARGEST_SMALL_FILE + 1)
         except urllib.error.HTTPError as error:
             problem = refused(f"HTTP {error.code} {error.reason}")
@@ -250,8 +227,8 @@ def _download(url: str, beginning: int | None = None) -> bytes:
                 problem = f"more than {LARGEST_SMALL_FILE} bytes are too many for metadata"
                 break
             return text
-        if attempt < RETRIES:
-            time.sleep(RETRY_SECONDS * 2**attempt)
+        if attempt < gdalenv.RETRIES:
+            time.sleep(gdalenv.RETRY_SECONDS * 2**attempt)
     raise kind(f"{url}: {' '.join(problem.split())}")
 
 

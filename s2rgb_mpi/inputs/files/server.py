@@ -13,8 +13,6 @@ from s2rgb_mpi.inputs.files.remote import fetch, gdal_name, problem_of, split_qu
 from s2rgb_mpi.inputs.files.vsi import SIZELESS, status_of
 from s2rgb_mpi.inputs.safe_files import leaves
 
-gdal.UseExceptions()
-
 _OLD_PRODUCT = re.compile(r"(S2._[A-Z]+)_PRD_MSI(L1C|L2A)_(\w+?)(?:\.SAFE)?")
 """Products before 2017, whose metadata file is named after them."""
 

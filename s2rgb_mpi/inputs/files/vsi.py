@@ -9,8 +9,6 @@ from typing import Any
 
 from osgeo import gdal
 
-gdal.UseExceptions()
-
 SIZELESS = "empty, or its server does not say how large it is"
 """What is wrong with a file without a size."""
 

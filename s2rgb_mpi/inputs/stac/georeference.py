@@ -10,9 +10,6 @@ from osgeo import gdal, osr
 
 from s2rgb_mpi.errors import UsageError
 
-gdal.UseExceptions()
-osr.UseExceptions()
-
 Transform = tuple[float, float, float, float, float, float]
 
 LONGEST = 60

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.inputs.product import Operation
 
-osr.UseExceptions()
 
 ROUNDING = 1e-3
 """Pixels by which what is meant as the edge of one may lie beside it."""

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.warp.globe import Area
 
-osr.UseExceptions()
 
 PACIFIC = "EPSG:3832"
 """A Mercator projection that breaks at 30 degrees west."""

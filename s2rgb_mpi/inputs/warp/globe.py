@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-osr.UseExceptions()
 
 TURN = 360.0
 """Degrees."""

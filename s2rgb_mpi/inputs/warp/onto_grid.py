@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.warp.globe import Area
     from s2rgb_mpi.inputs.warp.place import Placed
 
-osr.UseExceptions()
-
 
 def warp_out(
     products: Sequence[Product],

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Grid
 
-osr.UseExceptions()
-
 
 def choose_operation(sources: Sequence[Grid], target: Grid, area: Area) -> Operation | None:
     """Choose the operation that serves a whole image.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from osgeo import osr
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid, Window
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from osgeo import osr
 
     from s2rgb_mpi.inputs.product import Operation, Product
 
-osr.UseExceptions()
 
 SAME_SIZE, HALF_SIZE = 0.95, 0.5
 """Between these ratios of pixel sizes GDAL's releases differ in how far they widen a kernel."""

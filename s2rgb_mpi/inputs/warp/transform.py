@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     Point = tuple[float, float]
 
-gdal.UseExceptions()
 
 STEPS = 32
 """Into how many parts :func:`lattice` divides an edge. A straight edge of 110 km that another CRS

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from osgeo import gdal, gdal_array
 
+from s2rgb_mpi.gdalenv import WARP_CACHE_NBYTES, enlarge_cache
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.inputs.warp.transform import Transform, lattice
 
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.product import Warp
 
-gdal.UseExceptions()
-
-WARP_CACHE_NBYTES = 96_000_000
-"""GDAL's block cache of a rank that warps, bytes: a turned window shows in up to nine source tiles
-of each band, and its neighbours in some of the same."""
 
 MOST_SOURCE_PIXELS = 4 * 2**20
 """Pixels of a band that are warped at once, unless a single pixel of the output needs more."""
@@ -58,7 +54,7 @@ class Warper:
     """
 
     def __init__(self, warp: Warp, grid: Grid) -> None:
-        gdal.SetCacheMax(max(gdal.GetCacheMax(), WARP_CACHE_NBYTES))
+        enlarge_cache(WARP_CACHE_NBYTES)
         self._warp = warp
         self._grid = grid
         self._transform = Transform(warp.source.grid, grid, warp.operation)

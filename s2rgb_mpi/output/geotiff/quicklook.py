@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from osgeo import gdal
 
 from s2rgb_mpi.errors import OutputError
-
-gdal.UseExceptions()
+from s2rgb_mpi.gdalenv import contents, memory_file
 
 EDGE = 1024
 """Pixels that neither edge of the picture exceeds."""
@@ -71,16 +68,6 @@ def _reduced(path: str, edge: int) -> gdal.Dataset:
 
 def _png(dataset: gdal.Dataset) -> bytes:
     """Return a dataset as a PNG file."""
-    name = f"/vsimem/s2rgb_mpi-quicklook-{os.getpid()}.png"
-    try:
+    with memory_file(".png") as name:
         gdal.GetDriverByName("PNG").CreateCopy(name, dataset)
-        size = gdal.VSIStatL(name).size
-        file = gdal.VSIFOpenL(name, "rb")
-        try:
-            return bytes(gdal.VSIFReadL(1, size, file))
-        finally:
-            gdal.VSIFCloseL(file)
-    finally:
-        for each in (name, f"{name}.aux.xml"):  # the second only with some versions of GDAL
-            if gdal.VSIStatL(each) is not None:
-                gdal.Unlink(each)
+        return contents(name)

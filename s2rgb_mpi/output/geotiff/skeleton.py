@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from osgeo import gdal, osr
 
+from s2rgb_mpi.gdalenv import contents, memory_file, settings
 from s2rgb_mpi.output.geotiff.log import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.image.profile import Profile
 
-gdal.UseExceptions()
-osr.UseExceptions()
 
 _DTYPES = {3: "<u2", 4: "<u4", 16: "<u8"}
 """TIFF's SHORT, LONG and LONG8. Sizes are SHORT where libtiff knows that no tile can be large."""
@@ -50,13 +47,12 @@ def make_skeleton(
     bytes
         Header and directories of the image, its mask and all levels; every tile offset is 0.
     """
-    name = f"/vsimem/s2rgb_mpi-{os.getpid()}-skeleton.tif"
     options = profile.image_options() | {
         "BIGTIFF": "YES" if bigtiff else "NO",
         "SPARSE_OK": "TRUE",
     }
-    settings = profile.overview_options() | {"GDAL_TIFF_INTERNAL_MASK": "YES"}
-    with _settings(settings):
+    how = profile.overview_options() | {"GDAL_TIFF_INTERNAL_MASK": "YES"}
+    with settings(how), memory_file(".tif") as name:
         dataset = gdal.GetDriverByName("GTiff").Create(
             name,
             grid.width,
@@ -82,18 +78,7 @@ def make_skeleton(
         if levels:
             dataset.BuildOverviews("NONE", [2**level for level in range(1, levels + 1)])
         dataset = band = None  # GDAL writes the directories when the last reference goes
-        skeleton = _slurp(name)
-    gdal.Unlink(name)
-    return skeleton
-
-
-def _slurp(name: str) -> bytes:
-    """Read a whole file of GDAL's memory."""
-    file = gdal.VSIFOpenL(name, "rb")
-    try:
-        return bytes(gdal.VSIFReadL(1, gdal.VSIStatL(name).size, file))
-    finally:
-        gdal.VSIFCloseL(file)
+        return contents(name)
 
 
 def ghost_area(profile: Profile) -> bytes:
@@ -162,16 +147,3 @@ def fill(skeleton: bytes, ghost: bytes, places: Mapping[Layer, NDArray[np.uint64
 def _move(head: bytearray, place: int, pointer: str, by: int) -> None:
     """Add ``by`` to the offset that stands at ``place``."""
     struct.pack_into(pointer, head, place, struct.unpack_from(pointer, head, place)[0] + by)
-
-
-@contextmanager
-def _settings(settings: Mapping[str, str]) -> Iterator[None]:
-    """Set GDAL's configuration options for a while."""
-    before = {name: gdal.GetThreadLocalConfigOption(name) for name in settings}
-    for name, value in settings.items():
-        gdal.SetThreadLocalConfigOption(name, value)
-    try:
-        yield
-    finally:
-        for name, old in before.items():
-            gdal.SetThreadLocalConfigOption(name, old)
