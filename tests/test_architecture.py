@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import house
+
 HOUSE = Path(__file__).parents[1] / "s2rgb_mpi"
 MODULES = sorted(HOUSE.rglob("*.py"))
 
@@ -82,3 +84,8 @@ def test_gdal_is_configured_in_one_room():
         used = {name.rpartition(".")[2] for name in names(module)}
         allowed = {"gdalenv.py": settings, "vsi.py": {"SetConfigOption"}}  # what a server allows
         assert used & settings <= allowed.get(module.name, set()), module
+
+
+def test_the_picture_of_the_house_is_that_of_its_contract():
+    page = house.PAGE.read_text()
+    assert page == house.drawn(page), "run tests/house.py"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from s2rgb_mpi import __version__
 from s2rgb_mpi.cli.input_options import add_colour, add_grid, add_input
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.image.profile import CODECS, LAYOUTS, MASKS, OVERVIEWS, Profile
+from s2rgb_mpi.image.profile import CODECS, LAYOUTS, LEVELS, MASKS, OVERVIEWS, QUALITIES, Profile
 from s2rgb_mpi.plan.job import ON_ERROR, Job
 from s2rgb_mpi.report.outputs import PROGRESS, Wanted
 
@@ -86,19 +86,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         default=default.layout,
         help="Cloud Optimized GeoTIFF with overviews, or tiled without (default: %(default)s)",
     )
-    group.add_argument(
-        "--compress", choices=CODECS, default=default.compress, help="codec (default: %(default)s)"
-    )
-    group.add_argument(
-        "--level", type=int, metavar="N", help="effort: deflate 1..12 (1), zstd 1..22 (1)"
-    )
-    group.add_argument("--quality", type=int, metavar="N", help="jpeg, webp: 1..100 (90)")
-    group.add_argument(
-        "--mask",
-        choices=MASKS,
-        help='how "no data" is marked; nodata is the value 0 (default: nodata; for jpeg and webp,'
-        " which do not keep the value 0, internal)",
-    )
+    _add_codec(group)
     group.add_argument(
         "--sparse",
         action="store_true",
@@ -135,6 +123,31 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--resume",
         action="store_true",
         help="go on from what a stopped run of the same job has left; begin if it left nothing",
+    )
+
+
+def _add_codec(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--compress", choices=CODECS, default=Profile.compress, help="codec (default: %(default)s)"
+    )
+    efforts = ", ".join(f"{name} {low}..{high} ({n})" for name, (low, high, n) in LEVELS.items())
+    group.add_argument(
+        "--level",
+        type=int,
+        metavar="N",
+        help=f"effort: {efforts}",
+    )
+    group.add_argument(
+        "--quality",
+        type=int,
+        metavar="N",
+        help=", ".join(f"{name} 1..100 ({usual})" for name, usual in QUALITIES.items()),
+    )
+    group.add_argument(
+        "--mask",
+        choices=MASKS,
+        help='how "no data" is marked; nodata is the value 0 (default: nodata; for jpeg and webp,'
+        " which do not keep the value 0, internal)",
     )
 
 

@@ -12,13 +12,13 @@ MASKS = ("nodata", "internal", "alpha", "none")
 LAYOUTS = ("cog", "tiled")
 OVERVIEWS = ("auto", "none")
 
-_LEVELS = {"deflate": (1, 12, 1), "zstd": (1, 22, 1)}
+LEVELS = {"deflate": (1, 12, 1), "zstd": (1, 22, 1)}
 """Lowest, highest and default level of the codecs that have one."""
 
 _LOSSLESS = 100
 """The quality at which WEBP keeps every pixel."""
 
-_QUALITIES = {"jpeg": 90, "webp": 90}
+QUALITIES = {"jpeg": 90, "webp": 90}
 """Default quality (1..100) of the codecs that have one."""
 
 _LEVEL_OPTION = {"deflate": "ZLEVEL", "zstd": "ZSTD_LEVEL"}
@@ -77,7 +77,7 @@ class Profile:
             raise UsageError(f"--tile {self.tile} must be a positive multiple of 16")
         if self.layout == "cog" and self.tile not in (64, 128, 256, 512, 1024, 2048, 4096):
             raise UsageError(f"--tile {self.tile} with --layout cog must be a power of 2, 64..4096")
-        self._check("--level", self.level, _LEVELS.get(self.compress))
+        self._check("--level", self.level, LEVELS.get(self.compress))
         self._check("--quality", self.quality, (1, 100) if self.compress in LOSSY else None)
         if self.mask == "nodata" and not _keeps_zero(self.compress, self.quality):
             raise UsageError(
@@ -147,10 +147,10 @@ class Profile:
     def _effort(self) -> dict[str, str]:
         """Return the level or quality, under its name in GDAL."""
         if self.compress in _LEVEL_OPTION:
-            return {_LEVEL_OPTION[self.compress]: str(self.level or _LEVELS[self.compress][2])}
+            return {_LEVEL_OPTION[self.compress]: str(self.level or LEVELS[self.compress][2])}
         if self.compress not in _QUALITY_OPTION:
             return {}
-        quality = self.quality or _QUALITIES[self.compress]
+        quality = self.quality or QUALITIES[self.compress]
         if self.compress == "webp" and quality == _LOSSLESS:
             return {"WEBP_LOSSLESS": "YES"}
         return {_QUALITY_OPTION[self.compress]: str(quality)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import LaunchError, UsageError
@@ -76,10 +77,11 @@ def join(world: Any, arguments: Sequence[str], environ: Mapping[str, str]) -> Te
         The process's environment.
     """
     if SURVIVE in arguments:
-        from s2rgb_mpi.ranks.ulfm import comm, team  # noqa: PLC0415  nothing else needs it
+        with suppress(ImportError):  # without that folder nothing is lacking but this
+            from s2rgb_mpi.ranks.ulfm import comm, team  # noqa: PLC0415
 
-        if comm.is_possible(environ):
-            return team.SurvivingTeam(world)
+            if comm.is_possible(environ):
+                return team.SurvivingTeam(world)
     return Team(world)
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import reference
+import s2rgb_mpi
 from conftest import INTEL, MPI_ENVIRONMENT, MPICH, MPIRUN, SMALL, finish, read_rgb
 from s2rgb_mpi.testing.safe import read_dn
 
@@ -244,3 +246,27 @@ def test_a_missing_library_is_named_before_the_first_pixel(safe, tmp_path):
     words = "tifffile is not installed, and no GeoTIFF can be written without it"
     assert run.said == [f"s2rgb_mpi: error: {words}"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_without_its_folder_only_survive_is_lacking(mpirun, safe, tmp_path, ranks):
+    """A program that does not need a feature does without its folder."""
+    copy = tmp_path / "s2rgb_mpi"
+    whole = Path(s2rgb_mpi.__file__).parent
+    shutil.copytree(whole, copy, ignore=shutil.ignore_patterns("ulfm"))
+    env, program = {"PYTHONPATH": str(tmp_path)}, ("-P", "-m", "s2rgb_mpi")
+    found = mpirun(
+        None, program=("-P", "-c", "import s2rgb_mpi; print(s2rgb_mpi.__file__)"), env=env
+    )
+    assert found.stdout.strip() == str(copy / "__init__.py")
+    outputs = []
+    for number, each in enumerate(({}, env)):
+        outputs.append(tmp_path / f"{number}.tif")
+        run = mpirun(ranks, safe, "-o", outputs[-1], *SMALL, env=each, program=program)
+        assert run.returncode == 0, run.stderr
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    output = tmp_path / "x.tif"
+    refused = mpirun(ranks, safe, "-o", output, "--survive", env=env, program=program)
+    assert refused.returncode == 2
+    (line,) = refused.said
+    assert "--survive needs an MPI with ULFM" in line
