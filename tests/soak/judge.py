@@ -112,7 +112,7 @@ def strays(places: list[Path], run: Finished, step: Step) -> tuple[list[str], in
     """List what a run has left in folders for temporary files; count what is of the MPI library.
 
     That is no fault of ours where ranks have been killed, which Open MPI does too when one of them
-    ends the run; and Open MPI 5.0 leaves a segment of every process without a launcher.
+    ends the run; nor where a process is without a launcher (open-mpi/ompi#13261).
     """
     found, by_mpi = [], 0
     for place in places:
