@@ -335,7 +335,7 @@ def say_why(
         report.stopped(f"{words}: {kept or 'nothing is kept'}")
     else:
         report.error(words)
-        if kept:
+        if kept and kept not in words:  # of a report that cannot be written, the words say so
             report.told(kept)
     return False
 

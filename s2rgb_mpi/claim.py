@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan import Plan
 
 
+WHOLE = "the image is whole"
+"""What is said of a run that failed only after the image had its name."""
+
+
 class Claim(NamedTuple):
     """An output that this run alone may write."""
 
@@ -86,7 +90,7 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     Returns
     -------
     str
-        What is kept and how to go on, for the user; empty if nothing is.
+        What is kept and how to go on, for the user, or that the image is there; else empty.
 
     Raises
     ------
@@ -95,6 +99,9 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     """
     if isinstance(error, TakenError):
         return ""
+    if error is not None and _is_whole(plan):
+        _remove(plan.part_path, plan.lock_path)
+        return WHOLE
     _remove(plan.sealed_path, plan.lock_path)
     # What a strict run refuses at its end is not to be gone on from; by its code, as rank 0 has it
     # from another rank.
@@ -147,6 +154,12 @@ def _go_on(plan: Plan, begun: dict[str, str], lock: Lock) -> frozenset[int]:
     if not plan.part_path.exists():
         _empty(plan.part_path)
     return journal.mend(plan.journal_path, plan.part_path, len(plan.windows), lock.refresh)
+
+
+def _is_whole(plan: Plan) -> bool:
+    """Tell whether the image has its name: then nothing is left of what it was made from."""
+    gone = not plan.journal_path.exists() and not plan.sealed_path.exists()
+    return gone and plan.job.output.exists()
 
 
 def _empty(path: Path) -> None:

@@ -227,6 +227,16 @@ def test_a_coordinator_that_never_meets_the_others_ends_the_run(failing, tmp_pat
     assert run.left == []
 
 
+def test_a_rank_that_hangs_when_the_image_is_whole(failing, tmp_path, whole):
+    run = failing(4, "all when the image is whole", "rank 1 hangs", "--timeout", "2")
+    words = r"rank 0: rank 1 has said nothing for 2 s \(--timeout\)\ns2rgb_mpi: the image is whole"
+    assert run.returncode == 5, run.stderr
+    assert re.search(words, run.stderr), run.stderr
+    assert (tmp_path / "rgb.tif").read_bytes() == whole
+    assert [path.name for path in tmp_path.glob("rgb.tif*")] == ["rgb.tif"]
+    assert run.left == []
+
+
 def test_a_coordinator_that_hangs_is_named(failing, assert_resumes):
     """Whoever finds out speaks for itself, as rank 0 does not: that may be more than one."""
     run = failing(3, "coordinator", "hang", "--timeout", "2")

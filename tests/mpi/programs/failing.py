@@ -95,6 +95,7 @@ PLACES = {
     "writer at its start": (output, "TileLog", 1),
     "all before the plan is dealt": (waiting, "scatter", 1),
     "all before they meet": (waiting, "everyone", 1),
+    "all when the image is whole": (__main__, "hand_in", 1),
     "writer at its end": (output.Output, "finish", 1),
 }
 """The function that breaks, and at which call."""
