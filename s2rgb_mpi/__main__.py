@@ -70,6 +70,9 @@ if TYPE_CHECKING:
 SECONDS_TO_TELL = 2.0
 """How long a failed rank waits for rank 0 to hear it before it speaks itself."""
 
+SECONDS_TO_MEET = 60.0
+"""The least that ranks have to meet in, whatever --timeout: some load Python from a slow disk."""
+
 SECONDS_FOR_RANK_0 = 3.0
 """How much sooner rank 0 loses patience with ranks that do not come: it speaks, and once."""
 
@@ -108,7 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             except S2RGBError as error:
                 refusal = error
             plan = orders and orders[0]  # known to the guard from here on
-        orders, refusal = waiting.broadcast(comm, (orders, refusal))
+        # The others cannot know how long rank 0 may take.
+        patience = None if plan is None else _patience(comm, plan)
+        orders, refusal = waiting.broadcast(comm, (orders, refusal), patience)
         if refusal is not None:  # known to every rank
             if comm.rank == 0 and str(refusal):
                 report.error(refusal)
@@ -194,8 +199,7 @@ def run(
         owners = {number: rank for rank, share in enumerate(shares) for number in share}
         ranks = [owners.get(number, 0) for number in range(len(plan.windows))]
         report.start(plan.windows, ranks, plan.done)
-    timeout = plan.job.timeout
-    patience = timeout + (SECONDS_FOR_RANK_0 if comm.rank else 0)
+    timeout, patience = plan.job.timeout, _patience(comm, plan)
     share, common = waiting.scatter(comm, tasks, patience)
     # The one moment that the clocks of all machines have in common.
     waiting.everyone(comm, patience)
@@ -235,6 +239,11 @@ def run(
     if isinstance(comm, survival.Comm):
         return survival.part(comm, code)
     return int(waiting.broadcast(comm, code))
+
+
+def _patience(comm: Any, plan: Plan) -> float:
+    """Return how long this rank waits for all to meet, seconds."""
+    return max(plan.job.timeout, SECONDS_TO_MEET) + (SECONDS_FOR_RANK_0 if comm.rank else 0)
 
 
 def run_alone(

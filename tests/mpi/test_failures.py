@@ -208,7 +208,9 @@ def test_a_rank_that_hangs_is_named(failing, tmp_path, assert_resumes, role, wor
     assert_resumes()
 
 
-@pytest.mark.parametrize("when", ["before the plan is dealt", "before they meet"])
+@pytest.mark.parametrize(
+    "when", ["before the plan is known", "before the plan is dealt", "before they meet"]
+)
 def test_a_rank_that_never_meets_the_others_ends_the_run(failing, tmp_path, when):
     run = failing(4, f"all {when}", "rank 1 hangs", "--timeout", "2")
     words = r"rank 0: not all of the 4 ranks have met in time \(--timeout\)"
