@@ -58,7 +58,9 @@ def run(world: Any, about: About, environ: Mapping[str, str]) -> int:
             except S2RGBError as error:
                 refusal = error
             plan = orders and orders.plan  # known to the guard from here on
-        orders, refusal = broadcast(team.comm, (orders, refusal))
+        # The others cannot know how long rank 0 may take.
+        patience = None if plan is None else team.patience(plan.job.timeout)
+        orders, refusal = broadcast(team.comm, (orders, refusal), patience)
         if refusal is not None:  # known to every rank
             if team.comm.rank == 0 and str(refusal):
                 report.error(refusal)

@@ -7,6 +7,8 @@ import os
 import secrets
 import socket
 import time
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +56,7 @@ class Lock:
         with named(path):
             while not self._create():
                 self._take_away()
+            self._sweep()
         self._refreshed = time.monotonic()
 
     def refresh(self) -> None:
@@ -116,10 +119,19 @@ class Lock:
         except FileNotFoundError:
             return
         # Two runs may have seen the same dead one. Whoever took the other's new lock away
-        # instead puts it back.
-        if aside.read_bytes() != seen:
-            os.link(aside, self.path)
-        aside.unlink()
+        # instead puts it back. One that is gone was that of the dead: see `_sweep`.
+        with suppress(FileNotFoundError):
+            if aside.read_bytes() != seen:
+                os.link(aside, self.path)
+            aside.unlink()
+
+    def _sweep(self) -> None:
+        """Remove what runs have left that were killed while they took the lock, or took it away."""
+        for stray in self.path.parent.glob(f"{escape(self.path.name)}-{8 * '[0-9a-f]'}"):
+            with suppress(OSError):  # gone, or another user's: not worth a failure
+                owner = _read(stray.read_bytes())
+                if "host" in owner and self._is_dead(owner):
+                    stray.unlink()
 
     def _is_dead(self, owner: dict[str, Any]) -> bool:
         """Return whether the owner of a lock is known to be gone."""

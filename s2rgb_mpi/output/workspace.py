@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.plan import Plan
 
 
+WHOLE = "the image is whole"
+"""What is said of a run that failed only after the image had its name."""
+
+
 class Claim(NamedTuple):
     """An output that this run alone may write."""
 
@@ -88,7 +92,7 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     Returns
     -------
     str
-        What is kept and how to go on, for the user; empty if nothing is.
+        What is kept and how to go on, for the user, or that the image is there; else empty.
 
     Raises
     ------
@@ -97,6 +101,9 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     """
     if isinstance(error, TakenError):
         return ""
+    if error is not None and _is_whole(plan):
+        _remove(part_path(plan), lock_path(plan))
+        return WHOLE
     _remove(sealed_path(plan), lock_path(plan))
     # What a strict run refuses at its end is not to be gone on from; by its code, as rank 0 has it
     # from another rank.
@@ -149,6 +156,12 @@ def _go_on(plan: Plan, begun: dict[str, str], lock: Lock) -> frozenset[int]:
     if not part_path(plan).exists():
         _empty(part_path(plan))
     return journal.mend(journal_path(plan), part_path(plan), len(plan.windows), lock.refresh)
+
+
+def _is_whole(plan: Plan) -> bool:
+    """Return whether the image has its name: then nothing is left of what it was made from."""
+    gone = not journal_path(plan).exists() and not sealed_path(plan).exists()
+    return gone and plan.job.output.exists()
 
 
 def _empty(path: Path) -> None:

@@ -66,7 +66,7 @@ def _speak(
         report.stopped(f"{text}: {kept or 'nothing is kept'}")
         return
     report.error(text)
-    if kept:
+    if kept and kept not in text:  # of a report that cannot be written, the text says so
         report.told(kept)
 
 

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 ROLES = {1: ["coordinator, worker and writer"], 2: ["coordinator and worker", "writer"]}
 """Of few ranks; of more, the first coordinates, the last writes, and all others work."""
 
-SECONDS_FOR_RANK_0 = 3.0
-"""How much sooner rank 0 loses patience with ranks that do not come: it speaks, and once."""
-
 LEFT_EMPTY = 3
 """The exit code of a run that is done, with windows that could not be read."""
 
@@ -69,7 +66,7 @@ def run(
     size, number = team.comm.size, team.comm.rank
     workers = range(1, size - 1) or range(1)
     shares = _deal(plan, size, workers) if lock is not None else None
-    patience = plan.job.timeout + (SECONDS_FOR_RANK_0 if number else 0)
+    patience = team.patience(plan.job.timeout)
     share = scatter(team.comm, shares, patience)
     if shares is not None:
         owners = {window: rank for rank, each in enumerate(shares) for window in each.windows}

@@ -208,7 +208,9 @@ def test_a_rank_that_hangs_is_named(failing, tmp_path, assert_resumes, role, wor
     assert_resumes()
 
 
-@pytest.mark.parametrize("when", ["before the plan is dealt", "before they meet"])
+@pytest.mark.parametrize(
+    "when", ["before the plan is known", "before the plan is dealt", "before they meet"]
+)
 def test_a_rank_that_never_meets_the_others_ends_the_run(failing, tmp_path, when):
     run = failing(4, f"all {when}", "rank 1 hangs", "--timeout", "2")
     words = r"rank 0: not all of the 4 ranks have met in time \(--timeout\)"
@@ -224,6 +226,16 @@ def test_a_coordinator_that_never_meets_the_others_ends_the_run(failing, tmp_pat
     assert all(re.search(r"rank [12]: not all of the 3 ranks", line) for line in errors), run.stderr
     assert "Traceback" not in run.stderr
     assert not list(tmp_path.glob("rgb.tif*"))
+    assert run.left == []
+
+
+def test_a_rank_that_hangs_when_the_image_is_whole(failing, tmp_path, whole):
+    run = failing(4, "all when the image is whole", "rank 1 hangs", "--timeout", "2")
+    words = r"rank 0: rank 1 has said nothing for 2 s \(--timeout\)\ns2rgb_mpi: the image is whole"
+    assert run.returncode == 5, run.stderr
+    assert re.search(words, run.stderr), run.stderr
+    assert (tmp_path / "rgb.tif").read_bytes() == whole
+    assert [path.name for path in tmp_path.glob("rgb.tif*")] == ["rgb.tif"]
     assert run.left == []
 
 

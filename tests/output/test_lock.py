@@ -71,6 +71,23 @@ def test_a_process_that_is_gone_has_no_lock(path, owner):
     assert_taken_over(path)
 
 
+def test_what_was_left_while_a_lock_was_taken_is_removed(path, owner):
+    with subprocess.Popen(["true"]) as process:
+        pass
+    contents = {
+        "0123abcd": json.dumps(owner | {"pid": process.pid}),  # of a process that is gone
+        "4567abcd": json.dumps(owner),  # of one that is taking the lock just now
+        "89ababcd": "",  # likewise
+        "notes": json.dumps(owner | {"pid": process.pid}),  # no name of ours
+    }
+    strays = {end: path.with_name(f"{path.name}-{end}") for end in contents}
+    for end, content in contents.items():
+        strays[end].write_text(content)
+    Lock(path).release()
+    del strays["0123abcd"]
+    assert set(path.parent.iterdir()) == set(strays.values())
+
+
 def test_a_process_that_only_waits_to_be_reaped_has_no_lock(path, owner):
     with subprocess.Popen(["true"]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)

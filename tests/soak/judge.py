@@ -25,21 +25,21 @@ _BY_MPI = re.compile(
 
 
 def codes(step: Step) -> set[int]:
-    """Return the exit codes that a run may have to which this was done in time."""
+    """Return the exit codes that a run may have to which this was done, beside that it is done."""
     if step.deed in ("SIGTERM", "SIGINT"):
-        # A launcher has codes of its own. Done, if the image was being given its name.
+        # A launcher has codes of its own.
         own = {-signal.Signals[step.deed]} if step.ranks is None else set(range(6, 256)) | {1}
-        return {STOPPED, DONE, *own}
+        return {STOPPED, *own}
     return {
         "kill a rank": KILLED,
         "kill the launcher": {-signal.SIGKILL},
         "kill all": {-signal.SIGKILL},
-        "SIGUSR1": {STOPPED, DONE},  # done, if all windows were there already
-        "SIGUSR1 to a rank": {STOPPED, DONE},
+        "SIGUSR1": {STOPPED},
+        "SIGUSR1 to a rank": {STOPPED},
         "stop a rank": {RANK},
-        "small disk": {DISK, DONE},
-        "fill the disk": {DISK, DONE},
-    }.get(step.deed, {DONE})
+        "small disk": {DISK},
+        "fill the disk": {DISK},
+    }.get(step.deed, set())
 
 
 def complaints(
@@ -51,7 +51,7 @@ def complaints(
         found.append(f"hung:\n{run.hung}")
     if run.orphans:
         found.append(f"left processes behind:\n{run.orphans}")
-    allowed = codes(step) | ({DONE} if not run.in_time else set())
+    allowed = codes(step) | {DONE}  # it may have come too late, and bytes tell the rest
     if is_damaged and _REFUSED.search(run.stderr):
         allowed = allowed | {USAGE}
     if not run.hung and run.code not in allowed:
@@ -102,17 +102,16 @@ def _kept(run: Finished, step: Step) -> set[str]:
     if run.code == DONE and not run.hung:
         return {""}
     by_itself = run.code in (USAGE, DISK, RANK, STOPPED)
-    if by_itself and step.deed not in FORCEFUL:
-        # The image too, where only what is told of it could not be written.
-        return {".part", ".journal", *({""} if run.code == DISK else ())}
-    return {"", ".part", ".journal", ".sealed", ".lock"}
+    if by_itself and (step.deed not in FORCEFUL or step.ranks is None):
+        return {""} if "the image is whole" in run.stderr else {".part", ".journal"}
+    return {"", ".part", ".journal", ".journal-new", ".sealed", ".lock"}
 
 
 def strays(places: list[Path], run: Finished, step: Step) -> tuple[list[str], int]:
     """List what a run has left in folders for temporary files; count what is of the MPI library.
 
     That is no fault of ours where ranks have been killed, which Open MPI does too when one of them
-    ends the run; and Open MPI 5.0 leaves a segment of every process without a launcher.
+    ends the run; nor where a process is without a launcher (open-mpi/ompi#13261).
     """
     found, by_mpi = [], 0
     for place in places:

@@ -1,6 +1,7 @@
 """The program, but one role breaks: ROLE HOW, then the arguments. Says when it breaks.
 
-The journal is committed after every block: what is left does not depend on the clock.
+The journal is committed after every block: what is left does not depend on the clock. Ranks meet
+within --timeout where they are to break before.
 """
 
 import errno
@@ -16,10 +17,11 @@ sys.path.append(str(Path(__file__).parents[2]))
 
 from running import processes
 from s2rgb_mpi import __main__, errors
+from s2rgb_mpi.cli import program
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.output import assembler, workspace
 from s2rgb_mpi.output.paths import part_path
-from s2rgb_mpi.ranks import blocks, render, roles, worker
+from s2rgb_mpi.ranks import blocks, render, roles, team, worker
 from s2rgb_mpi.report.console import Report
 
 role, how, *arguments = sys.argv[1:]
@@ -97,8 +99,10 @@ PLACES = {
     "worker": (render.Renderer, "render", 6),
     "writer": (assembler.Output, "place", 4),
     "writer at its start": (assembler, "TileLog", 1),
+    "all before the plan is known": (program, "broadcast", 1),
     "all before the plan is dealt": (roles, "scatter", 1),
     "all before they meet": (roles, "everyone", 1),
+    "all when the image is whole": (roles, "hand_in", 1),
     "writer at its end": (assembler.Output, "finish", 1),
 }
 """The function that breaks, and at which call."""
@@ -115,6 +119,8 @@ def broken(first, *rest, **named):
     return function(first, *rest, **named)
 
 
+if role.startswith("all before"):
+    team.SECONDS_TO_MEET = 0
 setattr(assembler.Output, "look", assembler.Output.keep)  # noqa: B010  mypy takes no assignment to it
 if how == "read-only":
     setattr(workspace, "_remove", refuse)  # noqa: B010  mypy takes no assignment to a function
