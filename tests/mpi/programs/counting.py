@@ -3,10 +3,10 @@
 import os
 import sys
 
-from mpi4py import MPI
+from s2rgb_mpi import __main__  # isort: skip  before MPI, which it sets up
+from s2rgb_mpi.inputs import reader  # isort: skip
 
-from s2rgb_mpi import __main__
-from s2rgb_mpi.inputs import reader
+from mpi4py import MPI  # isort: skip
 
 read = reader.Source.read
 

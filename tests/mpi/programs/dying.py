@@ -11,16 +11,18 @@ from collections import Counter
 
 from s2rgb_mpi import __main__  # isort: skip  before MPI, which it sets up
 from s2rgb_mpi.output import assembler  # isort: skip
-from s2rgb_mpi.ranks import render  # isort: skip
+from s2rgb_mpi.ranks import progress, render  # isort: skip
 from s2rgb_mpi.ranks.ulfm import comm  # isort: skip
 from s2rgb_mpi.report import console  # isort: skip
 
 from mpi4py import MPI  # isort: skip
 
+
 deaths, *arguments = sys.argv[1:]
 PLACES = [(render.Renderer, "render"), (assembler.Output, "place"), (console.Report, "advance")]
 calls: Counter[str] = Counter()
 comm.PART_NBYTES = 10_000  # so that every block of these small products comes in parts
+progress.WINDOWS_AT_ONCE = 1  # so that there are as many news as windows, however fast they come
 
 
 def dying(function, call, seconds):

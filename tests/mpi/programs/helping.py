@@ -3,11 +3,11 @@
 import os
 import sys
 
-from mpi4py import MPI
+from s2rgb_mpi import __main__  # isort: skip  before MPI, which it sets up
+from s2rgb_mpi.output.geotiff.copying import Copies  # isort: skip
+from s2rgb_mpi.ranks import seal_helpers  # isort: skip
 
-from s2rgb_mpi import __main__
-from s2rgb_mpi.output.geotiff.copying import Copies
-from s2rgb_mpi.ranks import seal_helpers
+from mpi4py import MPI  # isort: skip
 
 run = Copies.run
 

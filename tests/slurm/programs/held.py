@@ -7,10 +7,10 @@ import os
 import sys
 import time
 
-from mpi4py import MPI
+from s2rgb_mpi import __main__, signals  # isort: skip  before MPI, which it sets up
+from s2rgb_mpi.ranks.blocks import BlockMaker  # isort: skip
 
-from s2rgb_mpi import __main__, signals
-from s2rgb_mpi.ranks.blocks import BlockMaker
+from mpi4py import MPI  # isort: skip
 
 WINDOWS = 2
 make = BlockMaker.make
