@@ -16,4 +16,26 @@ and the ground floor: ``errors``, ``grid``, ``gdalenv`` (GDAL's settings), ``sig
 follows a block through them.
 """
 
+from importlib import import_module
+
 __version__ = "0.1.0"
+
+__all__ = ["Job", "Profile", "Result", "Wanted", "__version__", "convert", "errors"]
+
+_HOMES = {
+    "Job": "plan.job",
+    "Profile": "image.profile",
+    "Result": "ranks.convert",
+    "Wanted": "report.outputs",
+    "convert": "ranks.convert",
+}
+"""The public names, and where they live: looked up when first used, for importing the package
+loads neither GDAL nor MPI."""
+
+
+def __getattr__(name: str) -> object:
+    if name == "errors":
+        return import_module("s2rgb_mpi.errors")
+    if name in _HOMES:
+        return getattr(import_module(f"s2rgb_mpi.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 's2rgb_mpi' has no attribute {name!r}")

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.cli.parse import parse
-from s2rgb_mpi.errors import S2RGBError
 from s2rgb_mpi.output.lock import SlurmStart
-from s2rgb_mpi.output.workspace import claim
 from s2rgb_mpi.plan import describe, prepare
 from s2rgb_mpi.plan.advice import advise
 from s2rgb_mpi.ranks import roles
+from s2rgb_mpi.ranks.convert import Orders, agree, take
 from s2rgb_mpi.ranks.guard import stop_all
 from s2rgb_mpi.ranks.launch import check_launch, check_survive, join
-from s2rgb_mpi.ranks.loop import broadcast
 from s2rgb_mpi.report.console import Report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from s2rgb_mpi.output.lock import Lock
-    from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.ranks.team import Team
     from s2rgb_mpi.report.finish import About
-    from s2rgb_mpi.report.outputs import Wanted
-
-
-class Orders(NamedTuple):
-    """What rank 0 tells all ranks to do."""
-
-    plan: Plan
-    wanted: Wanted
 
 
 def run(world: Any, about: About, environ: Mapping[str, str]) -> int:
@@ -51,16 +40,8 @@ def run(world: Any, about: About, environ: Mapping[str, str]) -> int:
     report = Report()
     plan = None
     try:
-        lock, orders, refusal = None, None, None
-        if team.comm.rank == 0:
-            try:
-                lock, orders = _begin(team, about, environ, report)
-            except S2RGBError as error:
-                refusal = error
-            plan = orders and orders.plan  # known to the guard from here on
-        # The others cannot know how long rank 0 may take.
-        patience = None if plan is None else team.patience(plan.job.timeout)
-        orders, refusal = broadcast(team.comm, (orders, refusal), patience)
+        lock, orders, refusal = agree(team, lambda: _begin(team, about, environ, report))
+        plan = orders and orders.plan  # known to the guard from here on
         if refusal is not None:  # known to every rank
             if team.comm.rank == 0 and str(refusal):
                 report.error(refusal)
@@ -68,7 +49,7 @@ def run(world: Any, about: About, environ: Mapping[str, str]) -> int:
         if orders is None:
             return 0
         plan, wanted = orders
-        return roles.run(team, plan, wanted, report, about=about, lock=lock)
+        return roles.run(team, plan, wanted, report, about=about, lock=lock).code
     except BaseException as error:  # noqa: BLE001  whatever it is, the others must not wait
         return stop_all(team, plan, error, report)
     finally:
@@ -101,12 +82,7 @@ def _begin(
         else:
             report.text(describe.as_text(told))
         return None, None
-    order.wanted.check(order.job.output)
-    report.listen(order.wanted)
     start = None
     if about.slurm_job_id is not None:
         start = SlurmStart(about.slurm_job_id, int(environ.get("SLURM_RESTART_COUNT", "0")))
-    plan, lock = claim(plan, start)
-    if plan.done:
-        report.told(f"{len(plan.done)} of {len(plan.windows)} windows are there already")
-    return lock, Orders(plan, order.wanted)
+    return take(plan, order.wanted, report, start)

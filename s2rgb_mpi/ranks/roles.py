@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import StopError
@@ -38,9 +38,18 @@ LEFT_EMPTY = 3
 """The exit code of a run that is done, with windows that could not be read."""
 
 
+class Ended(NamedTuple):
+    """How a run ended."""
+
+    code: int
+    """The exit code, the same on every rank."""
+    written: Written | None = None
+    """The finished file, on rank 0; None if a stop was asked for before it was whole."""
+
+
 def run(
     team: Team, plan: Plan, wanted: Wanted, report: Report, *, about: About, lock: Lock | None
-) -> int:
+) -> Ended:
     """Play this rank's role: coordinator, worker or writer; one or two ranks share them.
 
     Parameters
@@ -60,8 +69,7 @@ def run(
 
     Returns
     -------
-    int
-        The exit code, the same on every rank.
+    Ended
     """
     size, number = team.comm.size, team.comm.rank
     workers = range(1, size - 1) or range(1)
@@ -79,14 +87,14 @@ def run(
     rank = Rank(team, tally, Loop())
     if lock is None or shares is None:
         serve(rank, plan, share, workers)
-        return team.agree(0)
+        return Ended(team.agree(0))
     if size == 1:
         written, tallies = run_alone(rank, plan, share, report, lock), [tally]
     else:
         written, tallies = lead(rank, plan, shares, report, workers=workers, lock=lock)
     dealt = [each.windows for each in shares[workers.start : workers.stop]]
     code = end(plan, wanted, report, about, shares=dealt, tallies=tallies, written=written)
-    return team.agree(code)
+    return Ended(team.agree(code), written)
 
 
 def _deal(plan: Plan, size: int, workers: range) -> list[Share]:
@@ -147,7 +155,7 @@ def run_alone(rank: Rank, plan: Plan, share: Share, report: Report, lock: Lock) 
                 output.place(block)
                 report.advance(output.windows, output.nbytes, [(number, block.nbytes)])
             written = output.finish(lambda copies: copies.run(rank.loop.attend))
-        except StopError:
+        except (StopError, KeyboardInterrupt):
             output.keep()
             raise
     rank.tally.close()

@@ -1,0 +1,8 @@
+from s2rgb_mpi import errors as errors
+from s2rgb_mpi.image.profile import Profile as Profile
+from s2rgb_mpi.plan.job import Job as Job
+from s2rgb_mpi.ranks.convert import Result as Result
+from s2rgb_mpi.ranks.convert import convert as convert
+from s2rgb_mpi.report.outputs import Wanted as Wanted
+
+__version__: str

@@ -1,0 +1,45 @@
+"""A team of one, without MPI: a program that calls the package needs no launcher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from s2rgb_mpi.ranks.team import Team
+
+
+class AloneTeam(Team):
+    """One process that plays all roles; what fails is raised, and ends nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def _communicator(self, world: None) -> Any:
+        del world
+        return _Alone()
+
+    def end_all(self, code: int, *, reported: bool) -> None:
+        """Leave the end to whoever has called."""
+
+
+class _Done:
+    """A request that is complete."""
+
+    def Test(self) -> bool:  # noqa: N802  mpi4py's names
+        return True
+
+
+class _Alone:
+    """A communicator with one rank: the calls of mpi4py that it makes."""
+
+    rank = 0
+    size = 1
+
+    def Ibcast(self, buffer: Any, root: int) -> _Done:  # noqa: ARG002, N802
+        return _Done()
+
+    def Iscatterv(self, send: Any, receive: Any, root: int) -> _Done:  # noqa: ARG002, N802
+        receive[:] = send[0]
+        return _Done()
+
+    def Ibarrier(self) -> _Done:  # noqa: N802
+        return _Done()

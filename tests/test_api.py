@@ -1,0 +1,120 @@
+"""The package as a library: the same image as the program's, and errors as exceptions."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import reference
+from conftest import SMALL, read_rgb
+from s2rgb_mpi import Job, Profile, Result, Wanted, convert, errors
+from s2rgb_mpi.testing.safe import read_dn
+
+PROGRAM = (str(Path(__file__).parent / "mpi" / "programs" / "library.py"),)
+
+
+def job(safe, output, **options):
+    return Job((str(safe),), (), output, profile=Profile(tile=64), window=128, **options)
+
+
+@pytest.fixture
+def broken(safe, tmp_path_factory):
+    """A product whose green band ends early."""
+    product = Path(shutil.copytree(safe, tmp_path_factory.mktemp("broken") / safe.name))
+    (green,) = product.rglob("*_B03_10m.jp2")
+    os.truncate(green, green.stat().st_size // 2)
+    return product
+
+
+def test_one_call_makes_the_image(safe, tmp_path):
+    result = convert(job(safe, tmp_path / "rgb.tif"))
+    assert isinstance(result, Result)
+    assert result.path == tmp_path / "rgb.tif"
+    assert result.nbytes == result.path.stat().st_size
+    assert (result.windows, result.empty, dict(result.damaged)) == (20, (), {})
+    expected = reference.rgb(read_dn(safe), offset=-1000)
+    np.testing.assert_array_equal(read_rgb(result.path), expected)
+    assert result.histogram.sum() == 3 * np.count_nonzero(expected.any(axis=2))
+    assert list(tmp_path.iterdir()) == [result.path]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_many_ranks_make_the_same_file(mpirun, safe, tmp_path, ranks):
+    alone = convert(job(safe, tmp_path / "alone.tif"))
+    run = mpirun(ranks, safe, tmp_path / "many.tif", program=PROGRAM)
+    assert run.returncode == 0, run.stderr
+    assert sorted(run.stdout.split()) == [f"{rank}:{alone.nbytes}" for rank in range(ranks)]
+    assert (tmp_path / "many.tif").read_bytes() == alone.path.read_bytes()
+
+
+def test_it_is_the_file_of_the_program(mpirun, safe, tmp_path):
+    alone = convert(job(safe, tmp_path / "alone.tif"))
+    run = mpirun(None, safe, "-o", tmp_path / "program.tif", *SMALL)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "program.tif").read_bytes() == alone.path.read_bytes()
+
+
+def test_what_cannot_be_is_an_exception(safe, tmp_path):
+    output = tmp_path / "rgb.tif"
+    output.touch()
+    with pytest.raises(errors.UsageError, match="exists already"):
+        convert(job(safe, output))
+    with pytest.raises(errors.InputError, match="no such file"):
+        convert(job(tmp_path / "absent.SAFE", tmp_path / "other.tif"))
+    assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_before_the_start_every_rank_raises_it(mpirun, safe, tmp_path, ranks):
+    run = mpirun(ranks, safe, tmp_path / "absent" / "rgb.tif", program=PROGRAM)
+    assert run.returncode == 0, run.stderr
+    assert sorted(run.stdout.split()) == [f"{rank}:UsageError" for rank in range(ranks)]
+
+
+def test_a_window_that_cannot_be_read_is_an_exception_and_the_rest_is_kept(broken, tmp_path):
+    output = tmp_path / "rgb.tif"
+    with pytest.raises(errors.ReadError, match="window"):
+        convert(job(broken, output))
+    assert not output.exists()
+    assert not (tmp_path / "rgb.tif.lock").exists()
+    result = convert(job(broken, output, resume=True, on_error="nodata"))
+    assert result.damaged
+    assert result.warnings
+
+
+def test_on_many_ranks_a_failure_ends_the_job(mpirun, broken, tmp_path):
+    run = mpirun(3, broken, tmp_path / "rgb.tif", program=PROGRAM)
+    assert run.returncode == 5
+    (line,) = (line for line in run.said if "error: " in line)
+    assert re.search(r"rank 1: window \d+ .*_B03_10m\.jp2", line)
+    assert run.left == []
+
+
+def test_reports_are_written_where_asked(safe, tmp_path):
+    convert(job(safe, tmp_path / "rgb.tif"), outputs=Wanted(report=tmp_path / "rgb.json"))
+    assert (tmp_path / "rgb.json").stat().st_size
+
+
+def test_one_process_needs_no_mpi(safe, tmp_path):
+    code = (
+        "import sys; sys.modules['mpi4py'] = None\n"
+        "from pathlib import Path\n"
+        "from s2rgb_mpi import Job, convert\n"
+        "if __name__ == '__main__':\n"
+        "    print(convert(Job((sys.argv[1],), (), Path(sys.argv[2]))).nbytes)\n"
+    )
+    command = [sys.executable, "-c", code, str(safe), str(tmp_path / "rgb.tif")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) == (tmp_path / "rgb.tif").stat().st_size
+
+
+def test_importing_the_package_loads_neither_gdal_nor_mpi():
+    code = "import sys, s2rgb_mpi; print({'osgeo', 'mpi4py', 'numpy'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
