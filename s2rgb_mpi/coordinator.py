@@ -20,6 +20,7 @@ from s2rgb_mpi.errors import (
     UsageError,
 )
 from s2rgb_mpi.geotiff import check_codec
+from s2rgb_mpi.memory import resident_nbytes
 from s2rgb_mpi.plan import make_plan
 from s2rgb_mpi.product import Choice, impossible, open_bands, open_products
 from s2rgb_mpi.protocol import Tag
@@ -98,10 +99,11 @@ def prepare(job: Job) -> Plan:
     S2RGBError
         Whatever can be known before the start.
     """
+    libraries_nbytes = resident_nbytes()  # before anything else is in it
     check_codec(job.profile)
     job = replace(job, output=followed(job.output))
     _check_output(job)
-    plan = make_plan(job, _scene(job))
+    plan = replace(make_plan(job, _scene(job)), libraries_nbytes=libraries_nbytes)
     problems = plan.problems
     if job.strict and problems:
         raise StrictError(f"{'; '.join(problems)} (--strict)")

@@ -55,6 +55,8 @@ class Plan:
         Up to this level the tiles lie wholly inside a window, and workers encode them.
     done : frozenset of int
         Windows that an earlier run has left in the part file; they are not dealt again.
+    libraries_nbytes : int
+        Resident memory of a rank that has done nothing yet, bytes; 0 where it was not measured.
     """
 
     job: Job
@@ -65,6 +67,7 @@ class Plan:
     levels: int
     whole_levels: int
     done: frozenset[int] = frozenset()
+    libraries_nbytes: int = 0
 
     @property
     def part_path(self) -> Path:
@@ -225,13 +228,17 @@ class Plan:
     def output_nbytes(self) -> int:
         """The size that the file cannot exceed, bytes."""
         profile = self.job.profile
-        tile = profile.tile
-        tiles = sum(
+        raw = profile.tile**2 * (profile.bands * profile.worst_ratio + 1 / 8)
+        return math.ceil(self.tiles * (raw + 64)) + 1_000_000
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles the image and its reduced levels have; a mask has as many again."""
+        tile = self.job.profile.tile
+        return sum(
             -(-width // tile) * -(-height // tile)
             for width, height in map(self.grid.at_level, range(self.levels + 1))
         )
-        raw = tile * tile * (profile.bands * profile.worst_ratio + 1 / 8)
-        return math.ceil(tiles * (raw + 64)) + 1_000_000
 
     def cut(self, workers: int) -> list[list[int]]:
         """Cut the windows to be done into one share per worker, runs of neighbours.

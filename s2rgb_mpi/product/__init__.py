@@ -9,8 +9,8 @@ stated of them; `georeference`: of their place), `raster` finds three bands in o
 three files. All of them list bands, by what their names mean (`naming`), with what is stated of
 their values; `bands` looks at the files (`opening`, `dtypes`, `nodata`) and joins them to a product
 (`model`), where `calibrate` settles which statement counts, and `baseline` speaks where nothing
-else does. `remote` and `vsi` are the way to files elsewhere. `transform` moves points between
-grids, `warped` the pixels that `source` has read.
+else does. `held` says what GDAL takes in memory to read them. `remote` and `vsi` are the way to
+files elsewhere. `transform` moves points between grids, `warped` the pixels that `source` has read.
 """
 
 from __future__ import annotations

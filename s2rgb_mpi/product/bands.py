@@ -15,6 +15,7 @@ from s2rgb_mpi.product.costs import block_costs
 from s2rgb_mpi.product.dtypes import largest_shift, numpy_name
 from s2rgb_mpi.product.geocoding import reconcile, same_crs, same_place
 from s2rgb_mpi.product.georeference import complete
+from s2rgb_mpi.product.held import held
 from s2rgb_mpi.product.model import Band, Choice, Listed, Product
 from s2rgb_mpi.product.naming import described_band
 from s2rgb_mpi.product.nodata import alpha_of, find_alpha, has_mask, stored_values
@@ -111,9 +112,10 @@ def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raste
             " in the STAC item; open the file itself, with --bidx R,G,B"
         )
     grid, warning = _place(listed, dataset)
+    band = _settled(replace(listed, number=number), raster, choice, stored)
     block_width, block_height = raster.GetBlockSize()
     return _Raster(
-        band=_settled(replace(listed, number=number), raster, choice, stored),
+        band=replace(band, held=held(dataset, number, stored.dtype)),
         grid=grid,
         block=(min(block_width, grid.width), min(block_height, grid.height)),
         warning=warning,

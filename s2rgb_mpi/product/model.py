@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.product.calibrate import Stated
 from s2rgb_mpi.product.georeference import Georeference
+from s2rgb_mpi.product.held import Held
 from s2rgb_mpi.product.stored import Stored
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Band:
         What would be another for another file of that name: its size, and when it was changed.
     internal : bool
         Whether only the file itself is read, not what lies beside it (``.aux.xml``, world files).
+    held : Held
+        Memory that GDAL takes to read it.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Band:
     offset_source: str = ""
     stamp: str = ""
     internal: bool = False
+    held: Held = field(default=Held(), repr=False)  # no part of what decides the pixels
 
 
 @dataclass(frozen=True)
