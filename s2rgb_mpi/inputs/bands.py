@@ -12,6 +12,7 @@ from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.inputs.calibration import Stated, from_scale, settle
 from s2rgb_mpi.inputs.decode_cost import block_costs
+from s2rgb_mpi.inputs.decode_memory import held
 from s2rgb_mpi.inputs.dtypes import largest_shift, numpy_name
 from s2rgb_mpi.inputs.files.remote import stamp
 from s2rgb_mpi.inputs.naming import described_band
@@ -110,9 +111,10 @@ def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raste
             " in the STAC item; open the file itself, with --bidx R,G,B"
         )
     grid, warning = _place(listed, dataset)
+    band = _settled(replace(listed, number=number), raster, choice, stored)
     block_width, block_height = raster.GetBlockSize()
     return _Raster(
-        band=_settled(replace(listed, number=number), raster, choice, stored),
+        band=replace(band, held=held(dataset, number, stored.dtype)),
         grid=grid,
         block=(min(block_width, grid.width), min(block_height, grid.height)),
         warning=warning,

@@ -68,7 +68,7 @@ def block_costs(dataset: gdal.Dataset, number: int) -> tuple[int, ...]:
     if cols * rows > _MOST_PARTS:
         return ()
     if driver == "GTiff":
-        nbytes = _tiff_nbytes(raster, cols, rows)
+        nbytes = tiff_nbytes(raster, cols, rows)
     else:
         nbytes = _jp2_nbytes(dataset.GetDescription(), (width, height), cols * rows)
     if not nbytes:
@@ -86,13 +86,27 @@ def block_costs(dataset: gdal.Dataset, number: int) -> tuple[int, ...]:
     )
 
 
-def _tiff_nbytes(raster: gdal.Band, cols: int, rows: int) -> list[int]:
-    """Return the bytes of every block of a TIFF; sparse ones have none."""
+def tiff_nbytes(raster: gdal.Band, cols: int, rows: int) -> list[int]:
+    """Return the bytes of every block of a TIFF, row by row; sparse ones have none."""
     return [
         int(raster.GetMetadataItem(f"BLOCK_SIZE_{col}_{row}", "TIFF") or 0)
         for row in range(rows)
         for col in range(cols)
     ]
+
+
+def codestream_tile(name: str) -> tuple[int, int] | None:
+    """Return width and height of the tiles of a JPEG 2000 file, pixels; None if it is another."""
+    file = gdal.VSIFOpenL(name, "rb")
+    if file is None:
+        return None
+    try:
+        head = _Head.read(file)
+    except (IndexError, struct.error):  # cut off
+        return None
+    finally:
+        gdal.VSIFCloseL(file)
+    return None if head is None else head.tile
 
 
 def _jp2_nbytes(name: str, tile: tuple[int, int], count: int) -> list[int]:

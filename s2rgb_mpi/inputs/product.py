@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.inputs.calibration import Stated
+from s2rgb_mpi.inputs.decode_memory import Held
 from s2rgb_mpi.inputs.stac.georeference import Georeference
 from s2rgb_mpi.inputs.stored import Stored
 
@@ -85,6 +86,8 @@ class Band:
         What would be another for another file of that name: its size, and when it was changed.
     internal : bool
         Whether only the file itself is read, not what lies beside it (``.aux.xml``, world files).
+    held : Held
+        Memory that GDAL takes to read it.
     """
 
     name: str
@@ -95,6 +98,7 @@ class Band:
     offset_source: str = ""
     stamp: str = ""
     internal: bool = False
+    held: Held = field(default=Held(), repr=False)  # no part of what decides the pixels
 
 
 @dataclass(frozen=True)

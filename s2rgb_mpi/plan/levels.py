@@ -31,13 +31,13 @@ def joined_tiles(plan: Plan, share: Sequence[int]) -> set[tuple[int, int, int]]:
 def header_room(plan: Plan) -> int:
     """Return the largest number of pieces that a block can have."""
     tile = plan.job.profile.tile
-    tiles = sum(
+    count = sum(
         -(-reduced(plan.edge[0], level) // tile) * -(-reduced(plan.edge[1], level) // tile)
         for level in range(plan.whole_levels + 1)
     )
     layers = 2 if plan.job.profile.mask == "internal" else 1
     parts = len(plan.joined_levels) + 2 * len(plan.scene.members)
-    return (tiles + _joined_at_once(plan)) * layers + parts
+    return (count + _joined_at_once(plan)) * layers + parts
 
 
 def payload_nbytes(plan: Plan) -> int:
@@ -67,13 +67,17 @@ def _joined_at_once(plan: Plan) -> int:
 def output_nbytes(plan: Plan) -> int:
     """Return the size that the file cannot exceed, bytes."""
     profile = plan.job.profile
-    tile = profile.tile
-    tiles = sum(
+    raw = profile.tile**2 * (profile.bands * profile.worst_ratio + 1 / 8)
+    return math.ceil(tiles(plan) * (raw + 64)) + 1_000_000
+
+
+def tiles(plan: Plan) -> int:
+    """Count the tiles of the image and its reduced levels; a mask has as many again."""
+    tile = plan.job.profile.tile
+    return sum(
         -(-width // tile) * -(-height // tile)
         for width, height in map(plan.grid.at_level, range(plan.levels + 1))
     )
-    raw = tile * tile * (profile.bands * profile.worst_ratio + 1 / 8)
-    return math.ceil(tiles * (raw + 64)) + 1_000_000
 
 
 def _most_across(length: int, tile: int) -> int:

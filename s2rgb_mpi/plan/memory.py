@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.gdalenv import CACHE_NBYTES, WARP_CACHE_NBYTES
@@ -11,32 +15,50 @@ from s2rgb_mpi.image.block import header_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.warp.warper import most_source_pixels
 from s2rgb_mpi.plan.deal import kept_nbytes
-from s2rgb_mpi.plan.levels import header_room, payload_nbytes
+from s2rgb_mpi.plan.levels import header_room, payload_nbytes, tiles
 from s2rgb_mpi.plan.partition import in_common
-from s2rgb_mpi.plan.window_size import LARGEST_SOURCE_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.product import Product
     from s2rgb_mpi.plan.plan import Plan
 
-LIBRARIES_NBYTES = 90_000_000
-"""Resident memory of a rank that has imported everything and done nothing, bytes (measured)."""
+LIBRARIES_NBYTES = 92_000_000
+"""Resident memory of a rank that has imported everything and done nothing, bytes, where the plan
+does not say it (measured with Debian 12's packages; with wheels it is 80 MB)."""
 
-DECODER_NBYTES_PER_PIXEL = 12
-"""What OpenJPEG holds besides the pixels while it decodes a tile, bytes (measured)."""
+WORKING_NBYTES = 12_000_000
+"""What libraries take once they work, bytes: code of codecs, tifffile, PROJ's database; the largest
+growth of a worker or writer of an image of 600 x 600 pixels (measured)."""
 
 DN_NBYTES = 2
-WARPER_NBYTES_PER_PIXEL = 3
-"""What the warper holds of each pixel of the source that it works on: its DN, and whether it is
-valid, bytes."""
+WARPER_NBYTES = 3
+"""What the warper holds of each pixel that it works on: its DN, and whether it is valid, bytes."""
 
 RECEIVE_NBYTES = 64_000_000
 """Payloads that the writer lets be under way at once, bytes; always at least one."""
 
 BLOCKS_IN_FLIGHT = 2
 """Blocks that a worker may have sent and not yet delivered."""
+
+TILE_NBYTES = 480
+"""What the writer holds of each tile of the image while it puts them in order, bytes (measured with
+200,000 of them)."""
+
+
+def resident_nbytes() -> int:
+    """Return the most memory that this process has had, bytes; 0 where the system does not say it.
+
+    Not :func:`resource.getrusage`, which counts from when this process still was a copy of its
+    parent (getrusage(2), ru_maxrss).
+    """
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def give_back() -> None:
@@ -61,32 +83,81 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
         Numbers of windows, of each worker in its order of work (`deal`):
         how many cells and open tiles it has to keep depends on them.
     """
-    pixels = plan.edge[0] * plan.edge[1]
-    read = max(_read_nbytes(member.product, pixels) for member in plan.scene.members)
-    arrays = read + pixels * 4 * RGBA
+    window = _pixels(plan.edge, plan.grid)
+    read = max(
+        _read_nbytes(member.product, _pixels(edge, member.product.grid))
+        for member, edge in zip(plan.scene.members, plan.cell_edges, strict=True)
+    )
+    arrays = read + window * 4 * RGBA
     kept = max(
-        kept_nbytes(plan, share) + passed + _tile_nbytes(plan, _open_tiles(plan, share))
+        kept_nbytes(plan, share)
+        + passed
+        + _tile_nbytes(plan, _open_tiles(plan, share))
+        + _files_nbytes(plan, share)
         for share, passed in zip(shares, passed_nbytes(plan, shares), strict=True)
     )
     sent = BLOCKS_IN_FLIGHT * payload_nbytes(plan)
-    return LIBRARIES_NBYTES + arrays + kept + sent
+    return _start_nbytes(plan) + _cache_nbytes(plan) + arrays + kept + sent
+
+
+def _start_nbytes(plan: Plan) -> int:
+    """Return what a rank takes whatever it does, bytes."""
+    return (plan.libraries_nbytes or LIBRARIES_NBYTES) + WORKING_NBYTES
+
+
+def _pixels(edge: tuple[int, int], grid: Grid) -> int:
+    """Return the pixels of the largest piece of a grid that is cut into pieces of these edges."""
+    return min(edge[0], grid.width) * min(edge[1], grid.height)
+
+
+def _cache_nbytes(plan: Plan) -> int:
+    """Return what GDAL's block cache can hold, bytes: at least one block, at most all of them."""
+    products = [member.product for member in plan.scene.members]
+    limit = CACHE_NBYTES if all(each.warp is None for each in products) else WARP_CACHE_NBYTES
+    largest = max((band.held.block for each in products for band in each.bands), default=0)
+    return max(min(limit, sum(map(_decoded_nbytes, products))), largest)
+
+
+def _decoded_nbytes(product: Product) -> int:
+    """Return a bound of the bytes of a product's blocks, decoded; those at the edges are padded."""
+    source = product.unwarped
+    sizes = source.grid.width, source.grid.height
+    padded = (-(-size // edge) * edge for size, edge in zip(sizes, source.block, strict=True))
+    return math.prod(padded) * sum(band.stored.nbytes_per_pixel for band in product.bands)
 
 
 def _read_nbytes(product: Product, pixels: int) -> int:
-    """Return what it takes to read a window of so many pixels, GDAL's block cache too, bytes."""
-    stored = sum(band.stored.nbytes_per_pixel for band in product.bands)
+    """Return what it takes to read so many pixels, besides cache and open files, bytes."""
+    decoding = max((band.held.decoding for band in product.bands), default=0)
+    stored: Counter[str] = Counter()
+    for band in product.bands:
+        stored[band.path] += band.stored.nbytes_per_pixel
     if product.warp is None:
-        return CACHE_NBYTES + pixels * (stored + DECODER_NBYTES_PER_PIXEL)
-    # A piece of the source, the warper's copy of it, a block that is decoded, and what comes out.
-    piece = most_source_pixels(product.warp)
-    block = math.prod(min(edge, LARGEST_SOURCE_BLOCK) for edge in product.unwarped.block)
-    out = pixels * 3 * DN_NBYTES
-    return (
-        WARP_CACHE_NBYTES
-        + piece * (stored + WARPER_NBYTES_PER_PIXEL)
-        + out
-        + max(block, pixels) * DECODER_NBYTES_PER_PIXEL
-    )
+        return decoding + pixels * stored.total()
+    # A piece of one file, the warper's copy of it, and what comes out of all files.
+    piece = most_source_pixels(product.warp) * (max(stored.values(), default=0) + WARPER_NBYTES)
+    return decoding + piece + pixels * (3 * DN_NBYTES + WARPER_NBYTES)
+
+
+def _files_nbytes(plan: Plan, share: Sequence[int]) -> int:
+    """Return the most that GDAL keeps for files which are open at once, bytes.
+
+    A product is open from the first window of the share that shows it to the last.
+    """
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for place, number in enumerate(share):
+        for member, _ in plan.cells(plan.windows[number]):
+            first.setdefault(member, place)
+            last[member] = place
+    change: Counter[int] = Counter()
+    for member, place in first.items():
+        bands = plan.scene.members[member].product.bands
+        # Bands of one file that are of several types are read from it opened several times.
+        files = {(band.path, band.stored.dtype): band.held.kept for band in bands}
+        change[place] += sum(files.values())
+        change[last[member] + 1] -= sum(files.values())
+    return max(itertools.accumulate(change[place] for place in range(len(share))), default=0)
 
 
 def writer_nbytes(plan: Plan, workers: int) -> int:
@@ -99,11 +170,14 @@ def writer_nbytes(plan: Plan, workers: int) -> int:
     workers : int
         Each has a line with one header.
     """
-    received = max(RECEIVE_NBYTES, payload_nbytes(plan))
+    # Each worker has one block under way at a time; and one that has come is being appended.
+    under_way = min(workers * payload_nbytes(plan), max(RECEIVE_NBYTES, payload_nbytes(plan)))
+    received = under_way + payload_nbytes(plan)
     headers = workers * header_nbytes(header_room(plan))
     # A tile that spans shares is joined and encoded at a time.
     joined = 2 * _tile_nbytes(plan, 1)
-    return LIBRARIES_NBYTES + received + headers + joined
+    count = tiles(plan) * (2 if plan.job.profile.mask == "internal" else 1)
+    return _start_nbytes(plan) + received + headers + joined + count * TILE_NBYTES
 
 
 def passed_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> list[int]:

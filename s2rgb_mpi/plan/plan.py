@@ -42,6 +42,8 @@ class Plan:
         Up to this level the tiles lie wholly inside a window, and workers encode them.
     done : frozenset of int
         Windows that an earlier run has left in the part file; they are not dealt again.
+    libraries_nbytes : int
+        Resident memory of a rank that has done nothing yet, bytes; 0 where it was not measured.
     """
 
     job: Job
@@ -52,6 +54,7 @@ class Plan:
     levels: int
     whole_levels: int
     done: frozenset[int] = frozenset()
+    libraries_nbytes: int = 0
 
     @property
     def grid(self) -> Grid:

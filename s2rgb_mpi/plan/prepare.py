@@ -18,6 +18,7 @@ from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
 from s2rgb_mpi.plan.levels import output_nbytes
+from s2rgb_mpi.plan.memory import resident_nbytes
 from s2rgb_mpi.plan.plan import make_plan
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ def prepare(job: Job) -> Plan:
     S2RGBError
         Whatever can be known before the start.
     """
+    libraries_nbytes = resident_nbytes()  # before anything else is in it
     check_codec(job.profile)
     job = replace(job, output=followed(job.output))
     _check_output(job)
-    plan = make_plan(job, _scene(job))
+    plan = replace(make_plan(job, _scene(job)), libraries_nbytes=libraries_nbytes)
     problems = plan.problems
     if job.strict and problems:
         raise StrictError(f"{'; '.join(problems)} (--strict)")

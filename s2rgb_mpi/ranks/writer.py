@@ -121,7 +121,9 @@ class _Line:
         """Return the block, once its payload is in."""
         if self._request is not None and not self._request.Test():
             return None
-        return unpack(header, self._payload)
+        # It is the block's now: kept here until the next one, it would be one for every worker.
+        payload, self._payload = self._payload, np.empty(0, dtype=np.uint8)
+        return unpack(header, payload)
 
 
 def receive(rank: Rank, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:

@@ -7,6 +7,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from osgeo import gdal
 
 import reference
@@ -237,6 +238,27 @@ def test_payloads_under_way_keep_within_their_budget(make, monkeypatch):
     comm = Workers(*(messages(plan, made[worker::5]) for worker in range(5)))
     assert len(list(writer.receive(make_rank(comm), plan, range(1, 6)))) == len(made)
     assert comm.most_under_way <= largest
+
+
+def test_a_payload_is_kept_no_longer_than_its_block(make, monkeypatch):
+    plan, made = make("rgb.tif")
+    largest = max(wire.pack(block, header_room(plan))[1].size for block in made)
+    monkeypatch.setattr(writer, "RECEIVE_NBYTES", largest)
+    payloads: list[weakref.ref[NDArray[np.uint8]]] = []
+
+    def alive():
+        return sum(payload.nbytes for ref in payloads if (payload := ref()) is not None)
+
+    class Watched(Workers):
+        def Irecv(self, buffer, *, source, tag):  # noqa: N802
+            if tag == Tag.BLOCK:
+                payloads.append(weakref.ref(buffer))
+            return super().Irecv(buffer, source=source, tag=tag)
+
+    comm = Watched(*(messages(plan, [block]) for block in made))
+    for _ in writer.receive(make_rank(comm), plan, range(1, 1 + len(made))):
+        assert alive() <= 2 * largest  # one that has come, and those under way
+    assert len(payloads) == len(made)
 
 
 def test_a_payload_above_the_budget_is_received_alone(make, monkeypatch):

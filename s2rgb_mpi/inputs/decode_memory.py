@@ -1,0 +1,107 @@
+"""The memory that GDAL takes to read a band, besides its block cache: it depends on the driver.
+
+A block cache holds at least one block, however small its limit. All else is the driver's own.
+Measured with GDAL 3.6.2 and 3.13.3: the resident memory after each read of 1024 x 1024 pixels from
+one and from three files, of 5504 x 5504 pixels a block (TIFF, Zarr), of 1376 to 5490 (JPEG 2000).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from osgeo import gdal
+
+from s2rgb_mpi.inputs.decode_cost import codestream_tile, tiff_nbytes
+from s2rgb_mpi.inputs.files.remote import is_far
+
+ZSTD_WINDOW_NBYTES = 2**23
+"""What a decoder of ZSTD keeps of what it has decoded, bytes: at most this much up to level 19, and
+up to the whole block at levels 20 to 22."""
+
+OPENJPEG_NBYTES_PER_PIXEL = 4
+"""OpenJPEG decodes to int32."""
+
+OPENJPEG_WINDOW_NBYTES_PER_PIXEL = 14
+"""What GDAL 3.6 keeps of a window of a codestream of one tile, besides the codestream; 3.13 frees
+both."""
+
+LARGEST_HOLE_NBYTES = 2**25
+"""A smaller array may leave a hole where it was, bytes: larger ones glibc's malloc gives back at
+once (mallopt(3), M_MMAP_THRESHOLD)."""
+
+_MOST_ASKED = 1000
+"""Of a file with more blocks, these are small enough to count as if they were not compressed."""
+
+
+class Held(NamedTuple):
+    """What GDAL takes to read a band of a file, bytes."""
+
+    block: int = 0
+    """A decoded block of the band: the block cache holds one of any size."""
+    kept: int = 0
+    """For the file, from the first read until it is closed."""
+    decoding: int = 0
+    """While a block is decoded."""
+
+
+def held(dataset: gdal.Dataset, number: int, dtype: str) -> Held:
+    """Return the memory that it takes to read a band.
+
+    Parameters
+    ----------
+    dataset : gdal.Dataset
+        The open file.
+    number : int
+        Of the band, from 1.
+    dtype : str
+        numpy's name of its type.
+    """
+    raster = dataset.GetRasterBand(number)
+    pixels = math.prod(raster.GetBlockSize())
+    block = pixels * np.dtype(dtype).itemsize
+    driver = dataset.GetDriver().ShortName
+    if driver == "GTiff":
+        return Held(block, kept=_kept_of_tiff(dataset, raster, block))
+    if driver.startswith("JP2"):
+        decoded = pixels * OPENJPEG_NBYTES_PER_PIXEL
+        decoding = decoded + min(decoded, LARGEST_HOLE_NBYTES) + block  # which bounds the encoded
+        return Held(block, kept=_kept_of_jp2(dataset, raster), decoding=decoding)
+    return Held(block, kept=block, decoding=block)  # as Zarr: a decoded block, and an encoded one
+
+
+def _kept_of_tiff(dataset: gdal.Dataset, raster: gdal.Band, block: int) -> int:
+    """Return what libtiff keeps: the largest encoded block, and the state of the decoder.
+
+    Where bands are stored pixel by pixel, GDAL also keeps a decoded block of all of them.
+    """
+    structure = dataset.GetMetadata("IMAGE_STRUCTURE")
+    codec = structure.get("COMPRESSION", "")
+    together = dataset.RasterCount > 1 and structure.get("INTERLEAVE") == "PIXEL"
+    unit = block * (dataset.RasterCount if together else 1)
+    kept = unit if together else 0
+    if codec:  # without, blocks are read straight to their place
+        kept += _largest_nbytes(dataset, raster, unit)
+    if "ZSTD" in codec:
+        kept += min(unit, ZSTD_WINDOW_NBYTES)
+    return kept
+
+
+def _largest_nbytes(dataset: gdal.Dataset, raster: gdal.Band, unit: int) -> int:
+    """Return the size of the largest encoded block of a TIFF, or a bound of it, bytes."""
+    width, height = raster.GetBlockSize()
+    cols, rows = -(-raster.XSize // width), -(-raster.YSize // height)
+    if cols * rows > _MOST_ASKED or is_far(dataset.GetDescription()):  # each may be a request
+        return unit
+    return max(tiff_nbytes(raster, cols, rows))
+
+
+def _kept_of_jp2(dataset: gdal.Dataset, raster: gdal.Band) -> int:
+    """Return what is kept of a codestream of one tile: all of it, which is decoded by windows."""
+    name = dataset.GetDescription()
+    width, height = raster.GetBlockSize()
+    tile = None if is_far(name) else codestream_tile(name)
+    if tile is None or tile[0] < raster.XSize or tile[1] < raster.YSize or tile == (width, height):
+        return 0
+    return width * height * OPENJPEG_WINDOW_NBYTES_PER_PIXEL + gdal.VSIStatL(name).size
