@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import reference
-from conftest import SMALL, read_rgb
+from conftest import MPI_ENVIRONMENT, MPIRUN, SMALL, finish, read_rgb
 from s2rgb_mpi import Job, Profile, Result, Wanted, convert, errors
 from s2rgb_mpi.testing.safe import read_dn
 
@@ -118,3 +118,19 @@ def test_importing_the_package_loads_neither_gdal_nor_mpi():
     code = "import sys, s2rgb_mpi; print({'osgeo', 'mpi4py', 'numpy'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
+
+
+DOCS = Path(__file__).parents[1] / "docs" / "api.md"
+
+
+@pytest.mark.parametrize(("number", "ranks"), [(1, None), (2, 3)])
+def test_the_examples_of_the_docs_run(safe, tmp_path, number, ranks):
+    code = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)[number]
+    (tmp_path / "script.py").write_text(code)
+    (tmp_path / "product.SAFE").symlink_to(safe)
+    mpirun = [] if ranks is None else [MPIRUN, "-n", str(ranks)]
+    command = [*mpirun, sys.executable, "script.py"]
+    run = finish(command, os.environ | MPI_ENVIRONMENT, 60, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    name, nbytes = run.stdout.split()[:2]
+    assert int(nbytes) == (tmp_path / name).stat().st_size
