@@ -21,7 +21,7 @@ from s2rgb_mpi.timing import Tally
 def make_plan(safe: Path, output: Path, *below: Path, **options: Any) -> Plan:
     """Plan a run in windows of 128 pixels, four tiles each."""
     small: dict[str, Any] = {"profile": Profile(tile=64), "window": 128}
-    return prepare(Job((str(safe), *map(str, below)), (), output, **small | options))
+    return prepare(Job((str(safe), *map(str, below)), output, **small | options))
 
 
 def all_blocks(plan: Plan) -> list[Block]:

@@ -19,7 +19,7 @@ PROGRAM = (str(Path(__file__).parent / "mpi" / "programs" / "library.py"),)
 
 
 def job(safe, output, **options):
-    return Job((str(safe),), (), output, profile=Profile(tile=64), window=128, **options)
+    return Job((str(safe),), output, profile=Profile(tile=64), window=128, **options)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_one_process_needs_no_mpi(safe, tmp_path):
         "from pathlib import Path\n"
         "from s2rgb_mpi import Job, convert\n"
         "if __name__ == '__main__':\n"
-        "    print(convert(Job((sys.argv[1],), (), Path(sys.argv[2]))).nbytes)\n"
+        "    print(convert(Job((sys.argv[1],), Path(sys.argv[2]))).nbytes)\n"
     )
     command = [sys.executable, "-c", code, str(safe), str(tmp_path / "rgb.tif")]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

@@ -28,10 +28,10 @@ class Job:
         SAFE folders, their ``MTD_MSIL2A.xml``, SAFE zips or tars, AWS tiles, STAC items, saved
         searches (their items in order), or multi-band rasters, the one on top first; empty if `rgb`
         is given.
-    rgb : tuple of tuple of str
-        Red, green and blue band files, in place of products.
     output : Path
         The GeoTIFF.
+    rgb : tuple of tuple of str
+        Red, green and blue band files, in place of products.
     bidx : tuple of int
         Numbers of the red, green and blue band in a multi-band raster, from 1; empty to find them.
     source_resolution : int
@@ -77,8 +77,8 @@ class Job:
     """
 
     products: tuple[str, ...]
-    rgb: tuple[tuple[str, ...], ...]
     output: Path
+    rgb: tuple[tuple[str, ...], ...] = ()
     bidx: tuple[int, ...] = ()
     source_resolution: int = 10
     allow_l1c: bool = False

@@ -52,9 +52,9 @@ def measure(name: str, step: int) -> NDArray[np.float64]:
     paths = name.split(",")
     output = Path("never-written.tif")
     job = (
-        Job((), ((paths[0], paths[1], paths[2]),), output)
+        Job((), output, rgb=((paths[0], paths[1], paths[2]),))
         if len(paths) == 3
-        else Job((name,), (), output)
+        else Job((name,), output)
     )
     # Costs of 0 ns a pixel and 1 ns a byte are bytes.
     decode_cost.NS_PER_PIXEL_AND_BYTE = dict.fromkeys(decode_cost.NS_PER_PIXEL_AND_BYTE, (0.0, 1.0))

@@ -39,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
 
     (product,) = open_safe(options.product)
-    plan = make_plan(Job((options.product,), (), Path("none.tif")), lay_out([product]))
+    plan = make_plan(Job((options.product,), Path("none.tif")), lay_out([product]))
     numbers = np.linspace(0, len(plan.windows) - 1, options.windows).astype(int)
     datasets = [open_raster(band.path) for band in product.bands]
     luts = [make_lut(band.calibration, Stretch()) for band in product.bands]

@@ -94,7 +94,7 @@ def record(safe: Path, folder: Path, layout: str) -> Path:
     path = folder / f"record-{layout}.npz"
     (product,) = open_safe(str(safe))
     profile = Profile(layout=layout)
-    job = Job((str(safe),), (), folder / "none.tif", profile=profile)
+    job = Job((str(safe),), folder / "none.tif", profile=profile)
     plan = make_plan(job, lay_out([product]))
     squares: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     for number, window in enumerate(plan.windows):

@@ -21,7 +21,7 @@ OPTIONS = [action for action in make_parser()._actions if action.option_strings]
 
 def test_a_product_and_an_output_are_enough():
     order = parse.parse(LEAST)
-    assert order == parse.Order(Job(("S2A.SAFE",), (), Path("rgb.tif")), dry_run=False, quiet=False)
+    assert order == parse.Order(Job(("S2A.SAFE",), Path("rgb.tif")), dry_run=False, quiet=False)
 
 
 def test_three_band_files_take_the_place_of_a_product():

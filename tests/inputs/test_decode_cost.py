@@ -176,7 +176,7 @@ def test_the_cost_of_windows_adds_up_to_that_of_the_blocks(width, height, edge, 
 
 
 def test_shares_are_equal_in_cost_not_in_windows(half, tmp_path):
-    job = Job((str(half),), (), tmp_path / "rgb.tif", window=128, profile=Profile(tile=64))
+    job = Job((str(half),), tmp_path / "rgb.tif", window=128, profile=Profile(tile=64))
     plan = prepare(job)
     product = plan.scene.members[0].product
     totals = [
@@ -188,13 +188,13 @@ def test_shares_are_equal_in_cost_not_in_windows(half, tmp_path):
 
 
 def test_a_product_below_costs_what_the_first_leaves_open(safe, tmp_path):
-    alone = prepare(Job((str(safe),), (), tmp_path / "rgb.tif"))
-    twice = prepare(Job((str(safe), str(safe)), (), tmp_path / "rgb.tif"))
+    alone = prepare(Job((str(safe),), tmp_path / "rgb.tif"))
+    twice = prepare(Job((str(safe), str(safe)), tmp_path / "rgb.tif"))
     assert deal(alone, 3) == deal(twice, 3)
 
 
 def test_costs_do_not_decide_the_bytes_of_the_file(safe, tmp_path):
-    plan = prepare(Job((str(safe),), (), tmp_path / "rgb.tif"))
+    plan = prepare(Job((str(safe),), tmp_path / "rgb.tif"))
     member = plan.scene.members[0]
     other = replace(member, product=replace(member.product, costs=()))
     scene = replace(plan.scene, members=(other,))

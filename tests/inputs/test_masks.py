@@ -248,7 +248,7 @@ def test_what_is_no_data_is_part_of_the_job(tmp_path, dn, valid):
     """A run must not go on from what was made of other masks or values."""
 
     def digest_of(**options):
-        job = Job((path,), (), tmp_path / "rgb.tif", **options)
+        job = Job((path,), tmp_path / "rgb.tif", **options)
         return digest(prepare(job))
 
     path = write_raster(tmp_path / "p.tif", dn, descriptions=BANDS)
@@ -261,7 +261,7 @@ def test_what_is_no_data_is_part_of_the_job(tmp_path, dn, valid):
 
 def test_a_dry_run_names_what_is_no_data(tmp_path, dn, valid):
     def said(path, **options):
-        job = Job((), ((path,) * 3,), tmp_path / "rgb.tif", **options)
+        job = Job((), tmp_path / "rgb.tif", rgb=((path,) * 3,), **options)
         (line, *rest) = [
             line for line in as_text(describe(prepare(job), 3)).split("\n") if "no data" in line
         ]

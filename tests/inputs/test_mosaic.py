@@ -64,7 +64,7 @@ def reads():
 
 def render_all(scene):
     """Render a scene window by window, in the order of the plan, as one worker does."""
-    job = Job(("0",), (), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
+    job = Job(("0",), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
     plan = make_plan(job, scene)
     image = np.zeros((scene.grid.height, scene.grid.width), dtype=np.uint8)
     renderer = render.Renderer(plan, range(len(plan.windows)), Tally("worker"))
@@ -108,7 +108,7 @@ def test_every_pixel_is_that_of_the_first_valid_product(reads, where):
 @pytest.mark.usefixtures("reads")
 def test_what_is_kept_is_what_the_plan_says(where, workers):
     scene = lay_out([product(str(number), *place) for number, place in enumerate(where)])
-    job = Job(("0",), (), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
+    job = Job(("0",), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
     plan = make_plan(job, scene)
     for share in deal(plan, workers):
         renderer = render.Renderer(plan, share, Tally("worker"))
@@ -127,7 +127,7 @@ def test_what_is_kept_is_what_the_plan_says(where, workers):
 def test_a_share_is_walked_from_the_end_that_keeps_less():
     """The second product's cells begin near the end of windows: their short parts are kept."""
     scene = lay_out([product("0", 0, 0, 64, 64), product("1", 124, 0, 512, 64)])
-    job = Job(("0",), (), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
+    job = Job(("0",), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
     plan = make_plan(job, scene)
     (share,) = deal(plan, 1)
     assert share == list(range(len(plan.windows)))[::-1]
@@ -384,7 +384,7 @@ def test_the_pole_is_a_place_like_any_other_where_the_crs_is_whole():
 
 
 def small_plan(scene):
-    return make_plan(Job(("0",), (), Path("rgb.tif")), scene)
+    return make_plan(Job(("0",), Path("rgb.tif")), scene)
 
 
 def test_an_image_out_of_all_proportion_is_refused_with_its_size():

@@ -94,7 +94,7 @@ NEXT = {"links": [{"rel": "self", "href": "x"}, {"rel": "next", "href": "y"}]}
 def test_a_part_of_a_search_is_said_to_be_one(folder, fields, words):
     path = write_json(folder / "search.json", search(*ITEMS[:2], **fields))
     products = open_products(path)
-    plan = make_plan(Job((path,), (), folder / "rgb.tif"), lay_out(products))
+    plan = make_plan(Job((path,), folder / "rgb.tif"), lay_out(products))
     assert len(plan.warnings) == (1 if words else 0)
     assert all(text.startswith(f"{path}: {words}") for text in plan.warnings)
 

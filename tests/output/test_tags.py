@@ -15,7 +15,7 @@ from s2rgb_mpi.plan.prepare import prepare
 
 @pytest.fixture
 def plan(safe, tmp_path):
-    return prepare(Job((str(safe),), (), tmp_path / "rgb.tif"))
+    return prepare(Job((str(safe),), tmp_path / "rgb.tif"))
 
 
 def with_products(plan, *changes):

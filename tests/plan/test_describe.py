@@ -29,7 +29,7 @@ def plan(tmp_path):
     def make(size):
         grid = make_grid(size, size)
         product = Product("S2A", (), grid, (1024, 1024))
-        return make_plan(Job(("S2A.SAFE",), (), tmp_path / "rgb.tif"), lay_out([product]))
+        return make_plan(Job(("S2A.SAFE",), tmp_path / "rgb.tif"), lay_out([product]))
 
     return make
 
@@ -54,7 +54,7 @@ def test_memory_is_enough_for_fewer_workers(tmp_path):
     left, dx, row_turn, top, col_turn, dy = grid.transform
     aside = replace(grid, transform=(left + 35_000, dx, row_turn, top, col_turn, dy))
     products = [Product(name, (), at, (1024, 1024)) for name, at in (("A", grid), ("B", aside))]
-    made = make_plan(Job(("A", "B"), (), tmp_path / "rgb.tif"), lay_out(products))
+    made = make_plan(Job(("A", "B"), tmp_path / "rgb.tif"), lay_out(products))
     asked = advice.rank_nbytes(made, 9)
     needs = {worker_nbytes(made, deal(made, workers)) for workers in range(1, 10)}
     assert max(needs) > 1.02 * min(needs)  # or there is nothing to show
@@ -90,7 +90,7 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
     operation = Operation("from here to there", "+proj=noop", accuracy=1.0)
     warp = Warp(Product("A", bands, grid, (512, 256)), "nearest", (0.5, 0.25), operation)
     product = Product("A", bands, grid, (1024, 1024), warp=warp)
-    plan = make_plan(Job((signed,), (), tmp_path / "rgb.tif"), lay_out([product]))
+    plan = make_plan(Job((signed,), tmp_path / "rgb.tif"), lay_out([product]))
     told = describe(plan, 4, warnings=["look out"])
     fields = json.loads(json.dumps(as_fields(told), allow_nan=False))
     assert fields == {
@@ -161,7 +161,7 @@ def test_a_mosaic_as_json_says_where_its_products_lie(tmp_path):
     left, dx, row_turn, top, col_turn, dy = grid.transform
     aside = replace(grid, transform=(left + 300, dx, row_turn, top - 200, col_turn, dy))
     products = [Product(name, (), at, (256, 256)) for name, at in (("A", grid), ("B", aside))]
-    plan = make_plan(Job(("A", "B"), (), tmp_path / "rgb.tif"), lay_out(products))
+    plan = make_plan(Job(("A", "B"), tmp_path / "rgb.tif"), lay_out(products))
     inputs = as_fields(describe(plan, 1))["inputs"]
     places = [(each["name"], each["col_off"], each["row_off"]) for each in inputs]
     assert places == [("A", 0, 0), ("B", 30, 20)]

@@ -35,7 +35,7 @@ BANDS = tuple(Band(name, f"{name}.jp2", Calibration()) for name in ("B04", "B03"
 
 def plan_of(width, height, *, block=(1024, 1024), window=1024, **profile):
     """Plan an image of this size whose sources are stored in these blocks."""
-    job = Job(("S2A.SAFE",), (), Path("rgb.tif"), window=window, profile=Profile(**profile))
+    job = Job(("S2A.SAFE",), Path("rgb.tif"), window=window, profile=Profile(**profile))
     block = min(block[0], width), min(block[1], height)
     product = Product("S2A", BANDS, make_grid(width, height), block)
     return make_plan(job, lay_out([product]))
@@ -202,7 +202,7 @@ BEST = [Profile(compress=compress, quality=100, tile=64, mask="internal") for co
     "profile", [profile for profile in PROFILES + BEST if profile.layout == "cog"], ids=profile_id
 )
 def test_blocks_of_noise_keep_within_the_bounds(noise, tmp_path, profile):
-    plan = prepare(Job((), ((noise,) * 3,), tmp_path / "rgb.tif", profile=profile, window=128))
+    plan = prepare(Job((), tmp_path / "rgb.tif", rgb=((noise,) * 3,), profile=profile, window=128))
     total = 0
     for block in make_blocks(plan, range(len(plan.windows))):
         header, payload = wire.pack(block, header_room(plan))
@@ -219,7 +219,7 @@ def test_planning_reads_no_pixel(safe, tmp_path, monkeypatch):
     for name in ("ReadRaster", "ReadAsArray", "ReadBlock", "Checksum", "ComputeStatistics"):
         monkeypatch.setattr(gdal.Band, name, read)
     monkeypatch.setattr(gdal.Dataset, "ReadAsArray", read)
-    plan = prepare(Job((str(safe),), (), tmp_path / "rgb.tif"))
+    plan = prepare(Job((str(safe),), tmp_path / "rgb.tif"))
     assert "611 x 389" in as_text(describe(plan, 4))
 
 

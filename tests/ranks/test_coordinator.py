@@ -82,7 +82,7 @@ def test_ranks_that_met_are_not_questioned():
 
 
 def job(safe, output, **options):
-    return Job((str(safe),), (), Path(output), **options)
+    return Job((str(safe),), Path(output), **options)
 
 
 def test_an_output_that_exists_is_refused(safe, tmp_path):
@@ -101,7 +101,7 @@ def test_a_file_of_the_input_is_never_replaced(tmp_path, way):
         output.hardlink_to(path)
     before = path.read_bytes()
     with pytest.raises(UsageError, match=f"{output}: is a file of the input; name another"):
-        prepare(Job((str(path),), (), output, overwrite=True))
+        prepare(Job((str(path),), output, overwrite=True))
     assert path.read_bytes() == before
 
 

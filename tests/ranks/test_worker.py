@@ -36,7 +36,7 @@ PROFILE = Profile(tile=64)
 @pytest.fixture
 def plan(safe, tmp_path):
     """611 x 389 pixels in 5 x 4 windows of 128, with four levels; two of them in windows."""
-    return prepare(Job((str(safe),), (), tmp_path / "rgb.tif", profile=PROFILE, window=128))
+    return prepare(Job((str(safe),), tmp_path / "rgb.tif", profile=PROFILE, window=128))
 
 
 def test_blocks_hold_the_tiles_of_the_reference(plan, safe):
@@ -109,7 +109,7 @@ def test_a_window_without_valid_pixels_has_tiles_and_no_parts(tmp_path):
     dataset.SetProjection(make_grid(256, 128).crs)
     dataset.WriteArray(np.full((128, 128), 500, np.uint16), 128, 0)
     dataset = None
-    job = Job((), ((path,) * 3,), tmp_path / "rgb.tif", profile=PROFILE, window=128)
+    job = Job((), tmp_path / "rgb.tif", rgb=((path,) * 3,), profile=PROFILE, window=128)
     empty, filled = make_blocks(prepare(job), [0, 1])
     own = [(Kind.TILE, 0)] * 4 + [(Kind.TILE, 1)]
     assert [(piece.kind, piece.level) for piece in empty.pieces] == own
@@ -183,7 +183,7 @@ def test_a_truncated_band_is_an_error_with_window_and_path(safe, tmp_path):
     broken = Path(shutil.copytree(safe, tmp_path / safe.name))
     (image,) = broken.glob("GRANULE/*/IMG_DATA/R10m/*_B03_10m.jp2")
     image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
-    plan = prepare(Job((str(broken),), (), tmp_path / "rgb.tif", profile=PROFILE, window=128))
+    plan = prepare(Job((str(broken),), tmp_path / "rgb.tif", profile=PROFILE, window=128))
     with pytest.raises(ReadError) as caught:
         make_blocks(plan, range(len(plan.windows)))
     line = str(caught.value)

@@ -49,7 +49,7 @@ def make(safe, tmp_path, blocks_of):
 
     def prepare_run(name, **profile):
         options = Profile(tile=64, **profile)
-        plan = prepare(Job((str(safe),), (), tmp_path / name, profile=options, window=128))
+        plan = prepare(Job((str(safe),), tmp_path / name, profile=options, window=128))
         taken = claim(plan)
         taken.lock.release()  # only rank 0 does that in a run
         return plan, blocks_of(plan)

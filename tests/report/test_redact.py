@@ -194,7 +194,7 @@ def plan_of(tmp_path, query, argv=("item.json",)):
         for name in ("B04", "B03", "B02")
     )
     product = Product("S2A", bands, make_grid(300, 300), (300, 300))
-    return make_plan(Job(tuple(argv), (), tmp_path / "rgb.tif"), lay_out([product]))
+    return make_plan(Job(tuple(argv), tmp_path / "rgb.tif"), lay_out([product]))
 
 
 def test_a_renewed_signature_goes_on_with_the_same_job(tmp_path):

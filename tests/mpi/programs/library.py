@@ -8,7 +8,7 @@ from mpi4py import MPI
 
 from s2rgb_mpi import Job, Profile, convert, errors
 
-job = Job((sys.argv[1],), (), Path(sys.argv[2]), profile=Profile(tile=64), window=128)
+job = Job((sys.argv[1],), Path(sys.argv[2]), profile=Profile(tile=64), window=128)
 try:
     answer = str(convert(job, MPI.COMM_WORLD).nbytes)
 except errors.S2RGBError as error:
