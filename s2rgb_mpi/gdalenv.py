@@ -49,6 +49,9 @@ _DEFAULTS = {
 }
 """Settings that the user's environment or configuration file may change."""
 
+_QUIET = "CPLQuietErrorHandler"
+"""The handler of GDAL's that says nothing but what CPL_DEBUG asks for."""
+
 _numbers = itertools.count()
 
 
@@ -59,8 +62,11 @@ def configure() -> None:
     """
     gdal.UseExceptions()
     osr.UseExceptions()
-    # Errors are exceptions; warnings (a server is asked again) would come from many ranks at once.
-    gdal.SetErrorHandler("CPLQuietErrorHandler")
+    # Errors are exceptions; warnings (a server is asked again) would come from many ranks at once,
+    # and some have whole URLs. Since GDAL 3.7 those of calls from Python ask the handlers that this
+    # thread has pushed and then the default one, never the process's.
+    gdal.SetErrorHandler(_QUIET)  # for GDAL's own threads
+    gdal.PushErrorHandler(_QUIET)
     for name, value in _FIXED.items():
         gdal.SetConfigOption(name, value)
     for name, value in _DEFAULTS.items():

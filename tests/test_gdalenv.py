@@ -33,6 +33,12 @@ def test_errors_are_exceptions():
         gdal.Open("/vsimem/absent.tif")
 
 
+def test_warnings_are_not_said(capfd):
+    """Under GDAL 3.7 and later a handler of the whole process keeps none of them back."""
+    gdal.Error(gdal.CE_Warning, gdal.CPLE_AppDefined, "https://server/a.tif?sig=secret: 403")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_files_in_memory_go_with_what_lies_beside_them():
     with gdalenv.memory_file(".png") as name:
         for each in (name, f"{name}.aux.xml"):
