@@ -73,11 +73,12 @@ class Lines:
         last, before = self._said
         share = pixels / self._pixels
         due = now - last >= LINE_SECONDS or share - before >= LINE_SHARE
-        if not due or now - last < LEAST_SECONDS or windows == self._windows:
+        new = pixels - self._done
+        # The writer also sends word that it is there, while the first window is still being read.
+        if not due or now - last < LEAST_SECONDS or windows == self._windows or not new:
             return None
         self._said = (now, share)
         seconds = now - self._begin
-        new = pixels - self._done
         left = (self._pixels - pixels) * seconds / new
         return (
             f"{windows} of {self._windows} windows, {nbytes / 1e6:.1f} MB, {seconds:.0f} s,"

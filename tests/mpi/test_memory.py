@@ -149,12 +149,3 @@ def test_one_tile_of_jpeg_2000(used, tmp_path):
     write_jp2(path, texture(2304), tile=4096)
     for bound, peaks in used(3, *bands(path), *rows(1024, 1024)).values():
         assert max(peaks) <= bound
-
-
-def test_many_workers_send_large_blocks(used, tmp_path):
-    """More than the writer receives at once: who has sent leaves nothing behind there."""
-    path = tmp_path / "red.tif"
-    write_raster(path, np.full((4096, 6144), 3000, dtype=np.uint16), options=tiled(2048))
-    large = ("--window", "2048", "--tile", "2048", "--compress", "none", "--overviews", "none")
-    bound, peaks = used(8, *bands(path), *large)["writer"]
-    assert max(peaks) <= bound

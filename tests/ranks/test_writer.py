@@ -255,8 +255,8 @@ def test_a_payload_is_kept_no_longer_than_its_block(make, monkeypatch):
                 payloads.append(weakref.ref(buffer))
             return super().Irecv(buffer, source=source, tag=tag)
 
-    comm = Watched(*(messages(plan, [block]) for block in made))
-    for _ in writer.receive(make_rank(comm), plan, range(1, 1 + len(made))):
+    comm = Watched(*(messages(plan, made[worker::5]) for worker in range(5)))
+    for _ in writer.receive(make_rank(comm), plan, range(1, 6)):
         assert alive() <= 2 * largest  # one that has come, and those under way
     assert len(payloads) == len(made)
 

@@ -83,6 +83,18 @@ def test_a_line_comes_every_ten_seconds_or_twentieth(clock, seconds, windows, du
     assert (lines.advance(windows, 10_000 * windows, 0) is not None) == due
 
 
+@pytest.mark.parametrize("done", [0, 300_000])
+def test_there_is_no_line_before_the_first_window(clock, done):
+    """However long that takes: the writer is heard of meanwhile."""
+    lines = progress.Lines(100, 1_000_000, done)
+    clock.now = 20
+    assert lines.advance(0, done, 0) is None
+    clock.now = 21
+    line = lines.advance(done // 10_000 + 1, done + 10_000, 5000)
+    assert line is not None
+    assert "0.00 Mpx/s, about" in line
+
+
 def test_progress_is_counted_from_the_line_before(report, clock, capsys):
     since = 0
     for clock.now, windows in ((10, 50), (19, 54), (20, 54), (21, 58), (21.5, 60), (22, 63)):
