@@ -3,8 +3,10 @@
 ULFM is the part of MPI that tells the others of a rank's death in place of ending them all. What
 was measured of it, with Open MPI 5 under ``mpirun --with-ft ulfm``, and what is made of it here:
 
-- Only death by a signal is told, and only to ranks that talk to the dead one: a request, an
-  ``Iprobe`` or a call fails. All of ours name their peer, so that is a :class:`LostError`.
+- Only death by a signal is told, and only to ranks that talk to the dead one: a request or a
+  call fails. All of ours name their peer, so that is a :class:`LostError`.
+- ``Iprobe`` fails too since open-mpi/ompi#13780 (5.0.11); that of 5.0.7 finds nothing for ever,
+  so who is dead is asked for.
 - Over TCP a survivor crashes in MPI when a message dies half-way that was too large for the eager
   protocol. So that protocol's limit is raised, and larger messages are sent in parts.
 - ``MPI_Abort`` ends no other rank: rank 0 tells them to leave (Tag.END), and has the launcher end

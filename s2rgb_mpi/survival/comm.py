@@ -94,8 +94,13 @@ class Comm:
 
     def Iprobe(self, source: int, tag: int) -> bool:  # noqa: N802
         """Tell whether a message has come."""
+        # Asked first: what the dead one has sent before is taken still.
+        is_lost = source in self._lost()
         with self.named(source):
-            return bool(self._comm.Iprobe(source, tag))
+            has_come = bool(self._comm.Iprobe(source, tag))
+        if is_lost and not has_come:  # older Open MPI keeps that to itself
+            raise LostError(source, self.size)
+        return has_come
 
     def recv(self, source: int, tag: int) -> Any:
         """Receive an object that has come."""
@@ -141,9 +146,19 @@ class Comm:
 
     def first_lost(self) -> int | None:
         """Return the lowest rank that is known to be dead."""
-        group = self._comm.Get_failed()
-        ranks = MPI.Group.Translate_ranks(group, [*range(group.size)], self._comm.Get_group())
-        return min(ranks, default=None)
+        return min(self._lost(), default=None)
+
+    def _lost(self) -> list[int]:
+        """List the ranks that are known to be dead."""
+        failed = self._comm.Get_failed()
+        if not failed.size:
+            failed.Free()
+            return []
+        everybody = self._comm.Get_group()
+        ranks = MPI.Group.Translate_ranks(failed, [*range(failed.size)], everybody)
+        everybody.Free()
+        failed.Free()
+        return [*ranks]
 
     @contextmanager
     def named(self, rank: int | None) -> Iterator[None]:
