@@ -3,9 +3,9 @@
 import os
 import sys
 
-from mpi4py import MPI
+from s2rgb_mpi import __main__, source  # isort: skip  before MPI, which it sets up
 
-from s2rgb_mpi import __main__, source
+from mpi4py import MPI  # isort: skip
 
 read = source.Source.read
 

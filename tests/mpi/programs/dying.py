@@ -9,7 +9,7 @@ import signal
 import sys
 from collections import Counter
 
-from s2rgb_mpi import __main__, output, render, report  # isort: skip  before MPI, which it sets up
+from s2rgb_mpi import __main__, news, output, render, report  # isort: skip  sets up MPI
 from s2rgb_mpi.survival import comm  # isort: skip
 
 from mpi4py import MPI  # isort: skip
@@ -18,6 +18,7 @@ deaths, *arguments = sys.argv[1:]
 PLACES = [(render.Renderer, "render"), (output.Output, "place"), (report.Report, "advance")]
 calls: Counter[str] = Counter()
 comm.PART_NBYTES = 10_000  # so that every block of these small products comes in parts
+news.NEWS_WINDOWS = 1  # so that there are as many news as windows, however fast they come
 
 
 def dying(function, call, seconds):

@@ -13,9 +13,9 @@ import mpi4py
 
 mpi4py.rc.initialize = False  # each process does that for itself
 
-from mpi4py import MPI  # noqa: E402
+from s2rgb_mpi import __main__, journal  # isort: skip  # noqa: E402  before MPI, which it sets up
 
-from s2rgb_mpi import __main__, journal  # noqa: E402
+from mpi4py import MPI  # isort: skip  # noqa: E402
 
 seconds, said = sys.argv[1:]
 journal.COMMIT_SECONDS = float(seconds)

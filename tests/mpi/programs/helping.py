@@ -3,10 +3,10 @@
 import os
 import sys
 
-from mpi4py import MPI
+from s2rgb_mpi import __main__, helpers  # isort: skip  before MPI, which it sets up
+from s2rgb_mpi.geotiff import Copies  # isort: skip
 
-from s2rgb_mpi import __main__, helpers
-from s2rgb_mpi.geotiff import Copies
+from mpi4py import MPI  # isort: skip
 
 run = Copies.run
 

@@ -7,9 +7,9 @@ import os
 import sys
 import time
 
-from mpi4py import MPI
+from s2rgb_mpi import __main__, signals, worker  # isort: skip  before MPI, which it sets up
 
-from s2rgb_mpi import __main__, signals, worker
+from mpi4py import MPI  # isort: skip
 
 WINDOWS = 2
 blocks = worker.blocks
