@@ -56,9 +56,10 @@ run_products() {
     else
         attend "${command[@]}" "${arguments[@]}" || code=$?
     fi
-    # srun of Slurm 22.05 ends with 0 where it could not start the ranks.
-    if ((code == 0)) && [[ -n $output ]] && ! is_replaced "$output" "$before"; then
-        say "error: $S2RGB_LAUNCHER reports success, but $output was not written: did it start the ranks (above)?"
+    # Where srun could not start the ranks it ends with 0 (Slurm 22.05) or 1 (24.11). The program ends with 0 only
+    # where the image is there, and never with 1.
+    if ((code <= 1)) && [[ -n $output && ! $cancelled ]] && ! is_replaced "$output" "$before"; then
+        say "error: $S2RGB_LAUNCHER ended with $code, but $output was not written: did it start the ranks (above)?"
         code=5
     fi
     # 75 alone does not tell: srun also ends with it where it stopped the others because one rank had died. Over

@@ -122,7 +122,8 @@ def test_a_job_is_not_put_back_for_ever(jobs, begin):
 def test_a_launch_that_fails_is_no_success(jobs, safe, tmp_path):
     command = ("sbatch", "--hold", "--ntasks", 1, SLURM / "mosaic.sbatch", safe, *ARGUMENTS)
     job = jobs.submit(*command, env={"S2RGB_HOME": str(SLURM.parent)})
-    # What is in the way of PMIx, whose socket has this name: srun of Slurm 22.05 ends with 0 then.
+    # What is in the way of PMIx, whose socket has this name: srun of Slurm 22.05 ends with 0 then,
+    # that of 24.11 with 1.
     for machine in ("n1", "n2", "n3", "n4"):
         Path(jobs.folder, "spool", machine, f"stepd.slurm.pmix.{job}.0").touch()
     assert jobs.run("scontrol", "release", job).returncode == 0
