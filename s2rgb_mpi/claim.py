@@ -62,7 +62,10 @@ def claim(plan: Plan, start: SlurmStart | None = None) -> Claim:
     """
     lock = Lock(plan.lock_path, start)
     try:
-        begun = journal.fields_of(plan.journal_path) if plan.journal_path.exists() else None
+        begun = None
+        # Who starts anew does not mind what is there, not even where it cannot be read.
+        if plan.journal_path.exists() and (plan.job.resume or not plan.job.overwrite):
+            begun = journal.fields_of(plan.journal_path)
         if begun is not None and plan.job.resume:
             # Whether the output may be replaced was settled when that run began.
             plan = replace(plan, done=_go_on(plan, begun, lock))
