@@ -82,10 +82,18 @@ STEP = ROUNDS[0].steps[0]._replace(ranks=3, rank=1)
 def test_runs_are_judged(files, deed, run, left, words):
     for end in left:
         Path(f"{files.output}{end}").touch()
-    found = complaints(run, STEP._replace(deed=deed), files, set(), is_damaged=False)
+    found = complaints(run, STEP._replace(deed=deed), files)
     assert len(found) == len(words), found
     for complaint, word in zip(found, words, strict=True):
         assert complaint.startswith(word)
+
+
+def test_a_run_that_was_refused_leaves_all_as_it_was(files):
+    files.beside("sealed").touch()
+    run = ended(2, "s2rgb_mpi: error: left by a stopped run, but without its journal")
+    step = STEP._replace(deed="nothing")
+    assert complaints(run, step, files)
+    assert not complaints(run, step, files, before={".sealed"}, is_damaged=True)
 
 
 def test_wrong_bytes_are_seen(tmp_path):

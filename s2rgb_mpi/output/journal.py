@@ -167,7 +167,9 @@ def fields_of(path: Path) -> dict[str, str] | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         version, fields = None, None
     if not isinstance(fields, dict) or version != VERSION:
-        raise UsageError(f"{path}: not a journal of this version; --overwrite starts anew")
+        raise UsageError(
+            f"{path}: not a journal of this version; --overwrite without --resume starts anew"
+        )
     return {str(name): str(value) for name, value in fields.items()}
 
 

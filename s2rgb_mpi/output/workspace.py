@@ -64,7 +64,10 @@ def claim(plan: Plan, start: SlurmStart | None = None) -> Claim:
     """
     lock = Lock(lock_path(plan), start)
     try:
-        begun = journal.fields_of(journal_path(plan)) if journal_path(plan).exists() else None
+        begun = None
+        # Who starts anew does not mind what is there, not even where it cannot be read.
+        if journal_path(plan).exists() and (plan.job.resume or not plan.job.overwrite):
+            begun = journal.fields_of(journal_path(plan))
         if begun is not None and plan.job.resume:
             # Whether the output may be replaced was settled when that run began.
             plan = replace(plan, done=_go_on(plan, begun, lock))

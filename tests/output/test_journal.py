@@ -196,7 +196,7 @@ def test_any_flipped_byte_ends_the_journal(path, part):
 )
 def test_what_is_no_journal_of_this_version_is_refused(path, line):
     path.write_bytes(line)
-    words = f"{path}: not a journal of this version; --overwrite starts anew"
+    words = f"{path}: not a journal of this version; --overwrite without --resume starts anew"
     with pytest.raises(UsageError, match=re.escape(words)):
         journal.fields_of(path)
 

@@ -102,6 +102,15 @@ def test_overwrite_starts_anew(plan, made):
     assert left(plan) == set()
 
 
+def test_overwrite_starts_anew_where_the_journal_cannot_be_read(plan, made):
+    stop(plan, made[:7])
+    plan.journal_path.write_bytes(plan.journal_path.read_bytes().replace(b"fields", b"feelds"))
+    for options in ({}, {"resume": True}, {"resume": True, "overwrite": True}):
+        words = "not a journal of this version; --overwrite without --resume starts anew"
+        assert_refused(asked(plan, **options), f"{plan.journal_path}: {words}")
+    assert claim(asked(plan, overwrite=True)).plan.done == frozenset()
+
+
 def test_overwrite_leaves_the_old_image_until_the_new_one_is_whole(plan, made):
     plan.job.output.write_bytes(b"old")
     output = begin(asked(plan, overwrite=True), made)

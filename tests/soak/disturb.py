@@ -79,9 +79,18 @@ class Run:
                 command, env=env, stdout=subprocess.DEVNULL, stderr=err, start_new_session=True
             )
         self.pid = self._process.pid
+        self._begun = time.time_ns()
 
     def is_over(self) -> bool:
         return self._process.poll() is not None
+
+    def nbytes(self, path: Path, *, or_older: bool = False) -> int:
+        """Return the size of a file; -1 if it is not there, or was left by another run."""
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return -1
+        return status.st_size if or_older or status.st_mtime_ns > self._begun else -1
 
     def ranks(self) -> dict[int, int]:
         """Return the number of each rank's process; a lone one's under 0."""
@@ -224,15 +233,13 @@ def _wait_for(run: Run, step: Step, files: Files, nbytes: int) -> bool:
             case "signals":
                 ranks = run.ranks().values()
                 return len(ranks) == (step.ranks or 1) and all(map(_is_listening, ranks))
-            case "lock":
-                return files.beside("lock").exists()
-            case "part":
-                return (
-                    files.beside("lock").exists()
-                    and _size(files.beside("part")) > moment.share * nbytes
-                )
-            case _:
-                return _size(files.beside("sealed")) > 0
+            case "sealed":
+                return run.nbytes(files.beside("sealed")) > 0
+            case mark:
+                if run.nbytes(files.beside("lock")) < 0:  # until then the others may be old
+                    return False
+                part = run.nbytes(files.beside("part"), or_older=True)
+                return mark == "lock" or part > moment.share * nbytes
 
     while not run.is_over() and not has_come():
         time.sleep(0.002)
@@ -249,13 +256,6 @@ def _is_listening(pid: int) -> bool:
         )
         return caught is not None and bool(int(caught[1], 16) >> signal.SIGUSR1 - 1 & 1)
     return False
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return -1
 
 
 def fill(filler: Path, room: int = 0) -> None:

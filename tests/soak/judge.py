@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Collection
 from pathlib import Path
 
 from conftest import KILLED
@@ -43,9 +44,31 @@ def codes(step: Step) -> set[int]:
 
 
 def complaints(
-    run: Finished, step: Step, files: Files, reports: set[str], *, is_damaged: bool
+    run: Finished,
+    step: Step,
+    files: Files,
+    reports: Collection[str] = (),
+    *,
+    before: Collection[str] = (),
+    is_damaged: bool = False,
 ) -> list[str]:
-    """List what is wrong with a run that is over, but for its bytes."""
+    """List what is wrong with a run that is over, but for its bytes.
+
+    Parameters
+    ----------
+    run : Finished
+        The run.
+    step : Step
+        What was done to it.
+    files : Files
+        Where it wrote.
+    reports : collection of str
+        Names of files that it was to write besides.
+    before : collection of str
+        The ends of the names of what was beside the output before it.
+    is_damaged : bool
+        Whether that was damaged.
+    """
     found = []
     if run.hung:
         found.append(f"hung:\n{run.hung}")
@@ -61,13 +84,20 @@ def complaints(
     found += _words(run, step)
     if run.rival is not None:
         found += _of_rival(*run.rival, step.option)
-    kept = _kept(run, step) | reports
-    left = {path.name.removeprefix(files.output.name) for path in files.output.parent.iterdir()}
+    kept = {*_kept(run, step), *reports}
+    if run.code == USAGE or f"{files.beside('lock')}: " in run.stderr:
+        kept.update(before)  # it was refused, or could not begin
+    left = ends(files)
     if left - kept:
         found.append(f"left beside the output: {sorted(left - kept)}")
     if run.code == DONE and "" not in left:
         found.append("no image, for all that it says it is done")
     return found
+
+
+def ends(files: Files) -> set[str]:
+    """Return the ends of the names of the output and of all that is beside it."""
+    return {path.name.removeprefix(files.output.name) for path in files.output.parent.iterdir()}
 
 
 def _words(run: Finished, step: Step) -> list[str]:

@@ -86,9 +86,12 @@ class Lab:
         while len(told) < MOST_RUNS:
             step = steps.pop(0) if steps else _undisturbed(one)
             command = _command(step, [*arguments, "-o", str(self.output), option])
+            before = judge.ends(self._files)
             run = self._run(command, step, len(whole))
             strays, by_mpi = judge.strays(self._places, run, step)
-            found = judge.complaints(run, step, self._files, set(reports), is_damaged=is_damaged)
+            found = judge.complaints(
+                run, step, self._files, reports, before=before, is_damaged=is_damaged
+            )
             told.append(Told(step.deed, run.in_time, run.code, by_mpi))
             story += ["", shlex.join(command), str(step), f"exit code {run.code}"]
             if found or strays:
