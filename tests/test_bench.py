@@ -77,9 +77,9 @@ def test_ratios_are_those_of_rounds():
 
 
 def test_tables_go_between_their_marks(tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- ci/bench -->\nold\n<!-- end -->\nafter\n")
-    table.into_readme("new", readme)
-    assert readme.read_text() == "before\n<!-- ci/bench -->\n\nnew\n<!-- end -->\nafter\n"
+    page = tmp_path / "benchmarks.md"
+    page.write_text("before\n<!-- ci/bench -->\nold\n<!-- end -->\nafter\n")
+    table.into_page("new", page)
+    assert page.read_text() == "before\n<!-- ci/bench -->\n\nnew\n<!-- end -->\nafter\n"
     with pytest.raises(SystemExit, match="no marks"):
-        table.into_readme("new", Path(__file__))
+        table.into_page("new", Path(__file__))

@@ -20,7 +20,7 @@ import struct
 import time
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-VERSION = 3
-"""Of the format."""
+VERSION = 3  # of the format
 
 COMMIT_SECONDS = 1.0
 COMMIT_NBYTES = 64_000_000
@@ -120,7 +119,7 @@ class Journal:
             os.fdatasync(self._file)
 
     def _settle(self) -> None:
-        """Wait for what is under way; what has gone wrong there is raised here."""
+        """Wait for the commit under way; its error is raised here."""
         if self._under_way is not None:
             under_way, self._under_way = self._under_way, None
             under_way.result()
@@ -161,11 +160,10 @@ def fields_of(path: Path) -> dict[str, str] | None:
         line = file.readline(LARGEST_HEADER)
     if not line.endswith(b"\n") and len(line) < LARGEST_HEADER:
         return None
-    try:
+    version, fields = None, None
+    with suppress(ValueError, TypeError, KeyError, RecursionError):
         first = json.loads(line)
         version, fields = first["journal"], first["fields"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        version, fields = None, None
     if not isinstance(fields, dict) or version != VERSION:
         raise UsageError(
             f"{path}: not a journal of this version; --overwrite without --resume starts anew"
@@ -174,7 +172,7 @@ def fields_of(path: Path) -> dict[str, str] | None:
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Give the records of a journal, up to the first that is not whole."""
+    """Yield the records of a journal, up to the first that is not whole."""
     with _reading(path) as file:
         file.readline(LARGEST_HEADER)
         while (record := _record(file)) is not None:

@@ -1,4 +1,4 @@
-"""The pictures of the README, made by the program's own functions from a run of ci/demo.
+"""The pictures of README and docs, made by the program's own functions from a run of ci/demo.
 
 .venv/bin/python tests/bench/pictures.py demo/4096
 """
@@ -11,7 +11,7 @@ from s2rgb_mpi.output.geotiff.quicklook import quicklook
 from s2rgb_mpi.report import charts
 from s2rgb_mpi.timing import Span
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+PICTURES = Path(__file__).parents[2] / "docs" / "img"
 
 EDGE = 256
 """Of the quicklook, pixels: small, for a file that is in every clone."""
@@ -31,9 +31,8 @@ def main() -> None:
             begin, end = event["ts"] / 1e6, (event["ts"] + event["dur"]) / 1e6
             rows[labels[event["tid"]]].append(Span(event["name"], None, begin, end))
     wall = record["times"]["wall_seconds"]
-    GOLDEN.mkdir(exist_ok=True)
-    (GOLDEN / "gantt.png").write_bytes(charts.gantt(rows, wall=wall, kind="png"))
-    (GOLDEN / "quicklook.png").write_bytes(quicklook(str(folder / "rgb.tif"), EDGE))
+    (PICTURES / "gantt.png").write_bytes(charts.gantt(rows, wall=wall, kind="png"))
+    (PICTURES / "quicklook.png").write_bytes(quicklook(str(folder / "rgb.tif"), EDGE))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The benchmark: this program beside all that could be taken instead, and the machine's limit.
 
-ci/bench [--quick] [--rounds N] [--only PART ...] [--skip KEY ...] [--readme]
+ci/bench [--quick] [--rounds N] [--only PART ...] [--skip KEY ...] [--docs]
 
 All contestants run in turns, round by round; what is compared is the ratio of two times of one
 round, and of these the median. An image that is not what it must be ends the benchmark.
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument(
         "--workers", nargs="+", type=int, default=[14, 30, 62, 126], help="to replay"
     )
-    parser.add_argument("--readme", action="store_true", help="put tables and curve there")
+    parser.add_argument("--docs", action="store_true", help="put tables and curve there")
     parser.add_argument("--folder", type=Path, default=Path("bench"))
     options = parser.parse_args()
     size = QUICK_SIZE if options.quick else FULL_SIZE
@@ -91,11 +91,11 @@ def main() -> None:
         file.write_text(json.dumps(results, indent=1))
         text = table.markdown(results, is_full=not options.quick)
         (folder / "bench.md").write_text(text)
-    picture = Path("tests/golden/scaling.png") if options.readme else folder / "scaling.png"
+    picture = Path("docs/img/scaling.png") if options.docs else folder / "scaling.png"
     if "replay" in results:
         table.plot(results["replay"], picture)
-    if options.readme:
-        table.into_readme(text, Path("README.md"))
+    if options.docs:
+        table.into_page(text, Path("docs/benchmarks.md"))
     print(text)
 
 

@@ -185,13 +185,13 @@ def handling_seconds(rows: list[Results]) -> float:
     return min(row["handling_seconds"] for row in rows)
 
 
-def into_readme(text: str, readme: Path) -> None:
+def into_page(text: str, page: Path) -> None:
     """Put the tables between their two marks."""
-    before, begin, rest = readme.read_text().partition("<!-- ci/bench -->\n")
+    before, begin, rest = page.read_text().partition("<!-- ci/bench -->\n")
     _, end, after = rest.partition("<!-- end -->\n")
     if not end:
-        raise SystemExit(f"bench: {readme} has no marks for the tables")
-    readme.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+        raise SystemExit(f"bench: {page} has no marks for the tables")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def plot(rows: list[Results], path: Path) -> None:

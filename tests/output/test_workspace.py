@@ -104,10 +104,10 @@ def test_overwrite_starts_anew(plan, made):
 
 def test_overwrite_starts_anew_where_the_journal_cannot_be_read(plan, made):
     stop(plan, made[:7])
-    plan.journal_path.write_bytes(plan.journal_path.read_bytes().replace(b"fields", b"feelds"))
+    journal_path(plan).write_bytes(journal_path(plan).read_bytes().replace(b"fields", b"feelds"))
     for options in ({}, {"resume": True}, {"resume": True, "overwrite": True}):
         words = "not a journal of this version; --overwrite without --resume starts anew"
-        assert_refused(asked(plan, **options), f"{plan.journal_path}: {words}")
+        assert_refused(asked(plan, **options), f"{journal_path(plan)}: {words}")
     assert claim(asked(plan, overwrite=True)).plan.done == frozenset()
 
 

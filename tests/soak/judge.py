@@ -1,4 +1,4 @@
-"""What a run may leave behind, and how it may end: as the README has it."""
+"""What a run may leave behind, and how it may end: as docs/operations.md has it."""
 
 from __future__ import annotations
 

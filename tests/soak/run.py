@@ -3,8 +3,8 @@
 ci/soak [--rounds N] [--seed S] [--minutes M] [--keep DIR]
 
 Whatever happens to the runs of a round, the image has the bytes of one that nobody disturbed,
-every run ends in time and as the README says, and leaves no process, and no file that is not
-named there.
+every run ends in time, as docs/operations.md says, and leaves no process, and no file that is
+not named there.
 """
 
 from __future__ import annotations
