@@ -15,7 +15,7 @@ PAGES = [
 ]
 
 LANGUAGES = {"sh", "console", "text", "python"}
-"""Of blocks: commands; commands with their output; neither; examples that tests/test_api.py runs."""
+"""Of blocks: commands; with their output; neither; examples that tests/test_api.py runs."""
 
 
 class Block(NamedTuple):
