@@ -67,7 +67,8 @@ def used(mpirun, tmp_path):
 
     def run(ranks, *arguments):
         report = tmp_path / "r.json"
-        done = mpirun(ranks, *arguments, "-o", tmp_path / "rgb.tif", "--report", report)
+        output = ("-o", tmp_path / "rgb.tif", "--report", report)
+        done = mpirun(ranks, *arguments, *output, seconds=180)
         assert done.returncode == 0, done.stderr
         told = json.loads(report.read_text())
         return {
@@ -107,7 +108,7 @@ def test_a_mosaic(used, product, ranks):
 
 
 # Coarser, for every pixel of the output is moved exactly, which takes its time.
-WARP = ("--crs", "EPSG:2056", "--resolution", "20", "--resampling", "bilinear")
+WARP = ("--crs", "EPSG:2056", "--resolution", "30", "--resampling", "bilinear")
 
 
 def test_another_grid(used, product):
