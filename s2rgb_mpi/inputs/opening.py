@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from osgeo import gdal
 
 from s2rgb_mpi.errors import InputError
@@ -9,6 +11,7 @@ from s2rgb_mpi.gdalenv import settings
 from s2rgb_mpi.inputs.files.downloads import first_bytes, refuse_answer
 from s2rgb_mpi.inputs.files.remote import is_far, problem_of, refused
 from s2rgb_mpi.inputs.files.vsi import network_part, status_of
+from s2rgb_mpi.redact import file_name
 
 _LOOK_BESIDE = "GDAL_DISABLE_READDIR_ON_OPEN"
 """GDAL's option for files beside a raster: TRUE, each is asked for; EMPTY_DIR, as the program has
@@ -69,5 +72,9 @@ def mask_file(path: str) -> str:
 
 def cause(error: Exception, path: str) -> str:
     """Return GDAL's words on one line, without the path that they begin with; and what to do."""
-    words = " ".join(str(error).split())
-    return refused(words.removeprefix(path).lstrip(":, "))
+    lines = dict.fromkeys(str(error).splitlines())  # new GDAL repeats what may be the cause
+    words = " ".join(" ".join(lines).split()).removeprefix(path).lstrip(":, ")
+    last = path.rpartition("/")[2]
+    if last != file_name(path):  # new GDAL names a URL so, query and all: no URL to be redacted
+        words = re.sub(rf"(?<!\S){re.escape(last)}(?=[\s,:]|$)", lambda _: file_name(path), words)
+    return refused(words)

@@ -46,7 +46,7 @@ class Source:
         try:
             self._warper = None if product.warp is None else Warper(product.warp, product.grid)
         except RuntimeError as error:  # PROJ has no such grid of a datum shift on this machine
-            raise ReadError(f"{product.name}: {error}") from error
+            raise ReadError(f"{product.name}: {cause(error, '')}") from error
         # Bands of one file are read in one call: pixel by pixel, they share its blocks.
         groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
         self._files = [
@@ -94,8 +94,7 @@ class Source:
                     try:
                         warper.warp(dn, piece, target[inside])
                     except RuntimeError as error:
-                        words = f"{tuple(piece.source)} of {file.bands[0].path}: {error}"
-                        raise ReadError(words) from error
+                        raise file.error(piece.source, error) from error
             arrays.extend(out)
         return arrays
 
@@ -148,8 +147,12 @@ class _File:
         try:
             return self._read(window)
         except RuntimeError as error:
-            path = self.bands[0].path
-            raise ReadError(f"{tuple(window)} of {path}: {cause(error, path)}") from error
+            raise self.error(window, error) from error
+
+    def error(self, window: Window, error: RuntimeError) -> ReadError:
+        """Return the error of a window of this file, with GDAL's words."""
+        path = self.bands[0].path
+        return ReadError(f"{tuple(window)} of {path}: {cause(error, path)}")
 
     def _read(self, window: Window) -> NDArray[np.uint16]:
         dtype, count = self.bands[0].stored.dtype, len(self.bands)

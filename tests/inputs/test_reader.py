@@ -15,6 +15,7 @@ from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.rgb_files import open_bands
+from s2rgb_mpi.redact import redact
 from s2rgb_mpi.testing.safe import read_dn
 from web import Web
 
@@ -193,8 +194,8 @@ def web(tmp_path):
         yield server
 
 
-def opened(web):
-    return open_bands([f"{web.url}/{number}.tif" for number in range(3)])
+def opened(web, query=""):
+    return open_bands([f"{web.url}/{number}.tif{query}" for number in range(3)])
 
 
 def test_remote_bands_are_fetched_in_ranges_once(web):
@@ -213,22 +214,45 @@ def test_remote_bands_are_fetched_in_ranges_once(web):
         assert fetched < (web.folder / f"{number}.tif").stat().st_size + 2 * 65536
 
 
-@pytest.mark.parametrize("fault", [404, 500, 3.0])
-def test_a_server_that_fails_meanwhile_is_a_read_error(web, fault):
+@pytest.fixture
+def impatient():
+    """GDAL asks a server once, and not for long."""
     settings = {"GDAL_HTTP_MAX_RETRY": "0", "GDAL_HTTP_LOW_SPEED_TIME": "1"}
     before = {name: gdal.GetConfigOption(name) for name in settings}
     for name, value in settings.items():
         gdal.SetConfigOption(name, value)
-    try:
-        source = Source(opened(web))
-        gdal.VSICurlClearCache()
-        web.faults["/1.tif"] = [fault] * 20
-        with pytest.raises(ReadError) as caught:
-            source.read(Window(640, 640, 256, 256))
-    finally:
-        for name, value in before.items():
-            gdal.SetConfigOption(name, value)
-    assert str(caught.value).startswith(f"(640, 640, 256, 256) of /vsicurl/{web.url}/1.tif: ")
+    yield
+    for name, value in before.items():
+        gdal.SetConfigOption(name, value)
+
+
+def read_error(web, source, fault):
+    """Read a window while a server fails; return what is said."""
+    gdal.VSICurlClearCache()
+    web.faults["/1.tif"] = [fault] * 20
+    with pytest.raises(ReadError) as caught:
+        source.read(Window(640, 640, 256, 256))
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("fault", [404, 500, 3.0])
+def test_a_server_that_fails_meanwhile_is_a_read_error(web, fault):
+    said = read_error(web, Source(opened(web)), fault)
+    assert said.startswith(f"(640, 640, 256, 256) of /vsicurl/{web.url}/1.tif: ")
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("query", ["key=SECRET", "key=a/SECRET", "key=(SECRET"])
+def test_gdals_words_about_a_url_have_no_query(web, query):
+    """GDAL 3.13 names a file by all that follows the last slash."""
+    said = redact(read_error(web, Source(opened(web, query=f"?{query}")), 500))
+    assert said.startswith(f"(640, 640, 256, 256) of /vsicurl/{web.url}/1.tif: ")
+    assert "IReadBlock failed" in said
+    causes = said.split(" May be caused by: ")
+    assert len(causes) == len(set(causes))
+    assert "key" not in said
+    assert "SECRET" not in said
 
 
 def test_a_file_that_has_gone_is_a_read_error(safe, tmp_path):
