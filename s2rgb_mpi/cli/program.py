@@ -17,6 +17,7 @@ from s2rgb_mpi.ranks.guard import stop_all
 from s2rgb_mpi.ranks.launch import check_launch, check_survive, join
 from s2rgb_mpi.ranks.loop import broadcast
 from s2rgb_mpi.report.console import Report
+from s2rgb_mpi.report.stac_item import sensing_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +103,8 @@ def _begin(
             report.text(describe.as_text(told))
         return None, None
     order.wanted.check(order.job.output)
+    if order.wanted.stac is not None:
+        sensing_times(plan)
     report.listen(order.wanted)
     start = None
     if about.slurm_job_id is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from osgeo import gdal
 
 from s2rgb_mpi.errors import OutputError
@@ -33,13 +35,28 @@ def quicklook(path: str, edge: int = EDGE) -> bytes:
         The file cannot be read back.
     """
     try:
-        return _png(_reduced(path, edge))
+        return _png(reduce(path, edge).dataset)
     except RuntimeError as error:
         raise OutputError(f"{path}: no quicklook of it: {error}; the image is whole") from error
 
 
-def _reduced(path: str, edge: int) -> gdal.Dataset:
-    """Return red, green, blue and alpha, reduced, in memory."""
+class Reduced(NamedTuple):
+    """A file's pixels at a reduced level, in memory."""
+
+    dataset: gdal.Dataset
+    """Red, green, blue and alpha; alpha is above 0 where any pixel of the file is valid."""
+    step: tuple[float, float]
+    """Columns and rows of the file in one pixel; those at the right and bottom may have fewer."""
+
+
+def reduce(path: str, edge: int = EDGE) -> Reduced:
+    """Read a GeoTIFF reduced; the parameters are those of :func:`quicklook`.
+
+    Raises
+    ------
+    RuntimeError
+        The file cannot be read back.
+    """
     dataset = gdal.OpenEx(path, gdal.OF_RASTER)
     band = dataset.GetRasterBand(1)
     sizes = [(dataset.RasterXSize, dataset.RasterYSize)]
@@ -53,6 +70,7 @@ def _reduced(path: str, edge: int) -> gdal.Dataset:
     shrink = max(1.0, max(width, height) / edge)
     options = [f"OVERVIEW_LEVEL={number - 1}"] if number else ["OVERVIEW_LEVEL=NONE"]
     dataset = gdal.OpenEx(path, gdal.OF_RASTER, open_options=options)
+    full = width * 2**number, height * 2**number
     width, height = max(1, round(width / shrink)), max(1, round(height / shrink))
     reduced = gdal.GetDriverByName("MEM").Create("", width, height, 4, gdal.GDT_Byte)
     bands = [dataset.GetRasterBand(number) for number in (1, 2, 3)]
@@ -63,7 +81,7 @@ def _reduced(path: str, edge: int) -> gdal.Dataset:
         )
         reduced.GetRasterBand(target).WriteArray(pixels)
     reduced.GetRasterBand(4).SetColorInterpretation(gdal.GCI_AlphaBand)
-    return reduced
+    return Reduced(reduced, (full[0] / width, full[1] / height))
 
 
 def _png(dataset: gdal.Dataset) -> bytes:
