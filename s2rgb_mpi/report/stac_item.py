@@ -75,10 +75,8 @@ def stac_item(plan: Plan, account: Account, path: Path) -> bytes:
         found = footprint(str(job.output), plan.grid)
         asset = _asset(plan, account, folder)
     except (OSError, RuntimeError) as error:
-        words = getattr(error, "strerror", None) or error
-        raise OutputError(
-            f"{job.output}: no STAC item of it: {words}; the image is whole"
-        ) from error
+        cause = getattr(error, "strerror", None) or error
+        raise OutputError(f"{job.output}: no STAC item: {cause}; the image is whole") from error
     times = sensing_times(plan)
     first, last = min(times), max(times)
     is_one = first == last
@@ -214,10 +212,11 @@ def _href(name: str, folder: Path) -> str:
     path = Path(name)
     if not path.is_absolute() and os.path.lexists(path):
         return _relative(path, folder)
+    href = shown(name)
     for begin, scheme in _SCHEMES.items():
-        if name.startswith(begin):
-            name = scheme + name.removeprefix(begin)
-    return shown(name)
+        if href.startswith(begin):
+            return scheme + href.removeprefix(begin)
+    return href
 
 
 def _relative(path: Path, folder: Path) -> str:
