@@ -84,7 +84,7 @@ def footprint(path: str, grid: Grid) -> Footprint | None:
         The file cannot be read back.
     """
     reduced = reduce(path, EDGE)
-    mask = reduced.dataset.GetRasterBand(4).ReadAsArray() > 0
+    mask = reduced.mask() > 0
     to_globe = _to_globe(grid) if mask.any() else None
     if to_globe is None:
         return None

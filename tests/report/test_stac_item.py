@@ -20,7 +20,9 @@ from conftest import SMALL
 from s2rgb_mpi import __version__
 from s2rgb_mpi.cli.parse import parse
 from s2rgb_mpi.errors import OutputError, UsageError
+from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.plan.prepare import prepare
+from s2rgb_mpi.report import footprint as footprint_module
 from s2rgb_mpi.report.stac_item import EXTENSIONS, sensing_times, stac_item
 from s2rgb_mpi.testing.safe import write_safe
 from stac_items import make_item, named, write_bands, write_json
@@ -171,6 +173,21 @@ def test_the_footprint_leaves_out_what_has_no_data(make, half, options):
     assert valid.sum() < area < 1.05 * valid.sum()
     bounds = np.array(item["geometry"]["coordinates"][0])
     assert item["bbox"] == [*bounds.min(axis=0), *bounds.max(axis=0)]
+
+
+@pytest.mark.parametrize("edge", [400, 200, 25])
+def test_of_a_large_image_an_overview_is_outlined(make, half, monkeypatch, edge):
+    _, output = make(products=(half,))
+    dataset = gdal.Open(str(output))
+    grid = Grid(dataset.GetProjection(), dataset.GetGeoTransform(), 611, 389)
+    monkeypatch.setattr(footprint_module, "EDGE", edge)
+    found = footprint_module.footprint(str(output), grid)
+    assert found is not None
+    west, north, east, south = extent({"geometry": found.geometry}, output)
+    assert (north, south, east) == (0, 389, 611)
+    valid = dataset.GetRasterBand(1).GetMaskBand().ReadAsArray() > 0
+    first = np.flatnonzero(valid.any(axis=0)).min()
+    assert first - 5 * 2 * 611 / edge < west <= first
 
 
 def test_codec_layout_and_mask_are_those_of_the_file(make, half):
