@@ -10,7 +10,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from osgeo import gdal, osr
+from osgeo import gdal, ogr, osr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +61,7 @@ def configure() -> None:
     May be called again; settings that the user has made stay.
     """
     gdal.UseExceptions()
+    ogr.UseExceptions()
     osr.UseExceptions()
     # Errors are exceptions; warnings (a server is asked again) would come from many ranks at once,
     # and some have whole URLs. Since GDAL 3.7 those of calls from Python ask the handlers that this

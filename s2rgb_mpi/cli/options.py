@@ -212,6 +212,7 @@ def _add_report(group: argparse._ArgumentGroup) -> None:
         ("--html", "FILE.html", "a page with pictures; needs the extra [html], matplotlib"),
         ("--trace", "FILE.json", "every rank's time line, for https://ui.perfetto.dev"),
         ("--quicklook", "FILE.png", "the image with at most 1024 pixels an edge"),
+        ("--stac", "FILE.json", "the image's STAC item; needs the extra [stac], pystac"),
         ("--log-file", "FILE", "add every line to a log, with its time and rank"),
     ):
         group.add_argument(option, type=Path, metavar=metavar, help=words)

@@ -99,6 +99,7 @@ def parse(argv: Sequence[str]) -> Order:
             html=options.html,
             trace=options.trace,
             quicklook=options.quicklook,
+            stac=options.stac,
             log_file=options.log_file,
             progress=options.progress,
             verbose=options.verbose,

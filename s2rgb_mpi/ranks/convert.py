@@ -17,6 +17,7 @@ from s2rgb_mpi.ranks.team import Team
 from s2rgb_mpi.report.console import Report
 from s2rgb_mpi.report.finish import About
 from s2rgb_mpi.report.outputs import Wanted
+from s2rgb_mpi.report.stac_item import sensing_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -136,6 +137,8 @@ def take(
 ) -> tuple[Lock, Orders]:
     """Take the output of a plan, and note the windows that a stopped run has left."""
     wanted.check(plan.job.output)
+    if wanted.stac is not None:
+        sensing_times(plan)  # which an item needs
     report.listen(wanted)
     plan, lock = claim(plan, start)
     if plan.done:

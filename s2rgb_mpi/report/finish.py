@@ -24,6 +24,7 @@ from s2rgb_mpi.report.files import write
 from s2rgb_mpi.report.html import page
 from s2rgb_mpi.report.json_report import record
 from s2rgb_mpi.report.run_record import Account, BandAccount
+from s2rgb_mpi.report.stac_item import stac_item
 from s2rgb_mpi.report.summary import summary
 from s2rgb_mpi.report.trace import trace
 from s2rgb_mpi.timing import settle
@@ -118,6 +119,8 @@ def _files(
         (wanted.quicklook, picture),
         (wanted.html, lambda: page(account, picture())),
     ]
+    if wanted.stac is not None:
+        makers.append((wanted.stac, partial(stac_item, plan, account, wanted.stac)))
     yield from ((path, maker) for path, maker in makers if path is not None)
 
 

@@ -21,7 +21,7 @@ class Wanted:
 
     Parameters
     ----------
-    report, html, trace, quicklook : Path, optional
+    report, html, trace, quicklook, stac : Path, optional
         Files to be written at the end; those that are there are replaced.
     log_file : Path, optional
         A log to add to.
@@ -35,6 +35,7 @@ class Wanted:
     html: Path | None = None
     trace: Path | None = None
     quicklook: Path | None = None
+    stac: Path | None = None
     log_file: Path | None = None
     progress: str = "auto"
     verbose: bool = False
@@ -52,6 +53,7 @@ class Wanted:
             "--html": self.html,
             "--trace": self.trace,
             "--quicklook": self.quicklook,
+            "--stac": self.stac,
             "--log-file": self.log_file,
         }
         return {option: path for option, path in named.items() if path is not None}
@@ -63,7 +65,7 @@ class Wanted:
         ------
         UsageError
             A path that cannot be written, or is meant for two things; --html without
-            matplotlib.
+            matplotlib, --stac without pystac.
         """
         taken = {output.resolve(): "--output"}
         for option, path in self.files.items():
@@ -73,3 +75,5 @@ class Wanted:
             check(option, path)
         if self.html is not None and find_spec("matplotlib") is None:
             raise UsageError("--html needs matplotlib: pip install 's2rgb-mpi[html]'")
+        if self.stac is not None and find_spec("pystac") is None:
+            raise UsageError("--stac needs pystac: pip install 's2rgb-mpi[stac]'")

@@ -90,6 +90,7 @@ def test_a_plan_may_be_asked_for_with_advice_and_as_json():
         (["--html", "r.html"], Wanted(html=Path("r.html"))),
         (["--trace", "t.json"], Wanted(trace=Path("t.json"))),
         (["--quicklook", "q.png"], Wanted(quicklook=Path("q.png"))),
+        (["--stac", "i.json"], Wanted(stac=Path("i.json"))),
         (["--log-file", "run.log"], Wanted(log_file=Path("run.log"))),
         (["--progress", "bar"], Wanted(progress="bar")),
         (["-v"], Wanted(verbose=True)),

@@ -78,8 +78,15 @@ def test_a_page_without_matplotlib_is_refused_with_the_way_to_get_it(tmp_path, m
     Wanted(report=tmp_path / "r.json").check(OUTPUT)
 
 
+def test_an_item_without_pystac_is_refused_with_the_way_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(wanted_module, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"--stac needs pystac: pip install 's2rgb-mpi\[stac\]'"):
+        Wanted(stac=tmp_path / "item.json").check(OUTPUT)
+
+
 @pytest.mark.parametrize(
-    ("option", "spans"), [("report", False), ("quicklook", False), ("trace", True), ("html", True)]
+    ("option", "spans"),
+    [("report", False), ("quicklook", False), ("stac", False), ("trace", True), ("html", True)],
 )
 def test_spans_are_kept_only_for_what_shows_them(option, spans):
     wanted = replace(Wanted(), **{option: Path("x")})  # type: ignore[arg-type]

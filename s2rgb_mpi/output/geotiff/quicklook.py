@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from osgeo import gdal
 
 from s2rgb_mpi.errors import OutputError
 from s2rgb_mpi.gdalenv import contents, memory_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 EDGE = 1024
 """Pixels that neither edge of the picture exceeds."""
@@ -33,13 +39,41 @@ def quicklook(path: str, edge: int = EDGE) -> bytes:
         The file cannot be read back.
     """
     try:
-        return _png(_reduced(path, edge))
+        return _png(_picture(reduce(path, edge)))
     except RuntimeError as error:
         raise OutputError(f"{path}: no quicklook of it: {error}; the image is whole") from error
 
 
-def _reduced(path: str, edge: int) -> gdal.Dataset:
-    """Return red, green, blue and alpha, reduced, in memory."""
+class Reduced(NamedTuple):
+    """A file opened at a reduced level, and the size that it is read in."""
+
+    dataset: gdal.Dataset
+    width: int
+    height: int
+    step: tuple[float, float]
+    """Columns and rows of the file in one pixel; those at the right and bottom may have fewer."""
+
+    def read(self, band: gdal.Band) -> NDArray[np.uint8]:
+        """Read a band of the dataset, or its mask."""
+        pixels: NDArray[np.uint8] = band.ReadAsArray(
+            buf_xsize=self.width, buf_ysize=self.height, resample_alg=gdal.GRIORA_Average
+        )
+        return pixels
+
+    def mask(self) -> NDArray[np.uint8]:
+        """Read which pixels are valid: above 0 where any pixel of the file is."""
+        # The mask by itself: as band "mask" of gdal.Translate it is noise in GDAL 3.10.
+        return self.read(self.dataset.GetRasterBand(1).GetMaskBand())
+
+
+def reduce(path: str, edge: int = EDGE) -> Reduced:
+    """Open a GeoTIFF reduced; the parameters are those of :func:`quicklook`.
+
+    Raises
+    ------
+    RuntimeError
+        The file cannot be read back.
+    """
     dataset = gdal.OpenEx(path, gdal.OF_RASTER)
     band = dataset.GetRasterBand(1)
     sizes = [(dataset.RasterXSize, dataset.RasterYSize)]
@@ -50,20 +84,24 @@ def _reduced(path: str, edge: int) -> gdal.Dataset:
     # The largest that fits; where none does, the smallest there is, averaged down.
     number = fitting[0] if fitting else len(sizes) - 1
     width, height = sizes[number]
+    full = width * 2**number, height * 2**number
     shrink = max(1.0, max(width, height) / edge)
     options = [f"OVERVIEW_LEVEL={number - 1}"] if number else ["OVERVIEW_LEVEL=NONE"]
     dataset = gdal.OpenEx(path, gdal.OF_RASTER, open_options=options)
     width, height = max(1, round(width / shrink)), max(1, round(height / shrink))
-    reduced = gdal.GetDriverByName("MEM").Create("", width, height, 4, gdal.GDT_Byte)
-    bands = [dataset.GetRasterBand(number) for number in (1, 2, 3)]
-    # The mask by itself: as band "mask" of gdal.Translate it is noise in GDAL 3.10.
-    for target, band in enumerate([*bands, bands[0].GetMaskBand()], start=1):
-        pixels = band.ReadAsArray(
-            buf_xsize=width, buf_ysize=height, resample_alg=gdal.GRIORA_Average
-        )
-        reduced.GetRasterBand(target).WriteArray(pixels)
-    reduced.GetRasterBand(4).SetColorInterpretation(gdal.GCI_AlphaBand)
-    return reduced
+    return Reduced(dataset, width, height, (full[0] / width, full[1] / height))
+
+
+def _picture(level: Reduced) -> gdal.Dataset:
+    """Return red, green, blue and alpha, reduced, in memory."""
+    picture = gdal.GetDriverByName("MEM").Create("", level.width, level.height, 4, gdal.GDT_Byte)
+    for number in (1, 2, 3):
+        pixels = level.read(level.dataset.GetRasterBand(number))
+        picture.GetRasterBand(number).WriteArray(pixels)
+    alpha = picture.GetRasterBand(4)
+    alpha.WriteArray(level.mask())
+    alpha.SetColorInterpretation(gdal.GCI_AlphaBand)
+    return picture
 
 
 def _png(dataset: gdal.Dataset) -> bytes:
