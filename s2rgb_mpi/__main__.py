@@ -73,9 +73,6 @@ SECONDS_TO_TELL = 2.0
 SECONDS_TO_MEET = 60.0
 """The least that ranks have to meet in, whatever --timeout: some load Python from a slow disk."""
 
-SECONDS_FOR_RANK_0 = 3.0
-"""How much sooner rank 0 loses patience with ranks that do not come: it speaks, and once."""
-
 SECONDS_TO_END = 10.0
 """How long it then waits to be ended: Open MPI 4 kills a second after SIGTERM, not at once."""
 
@@ -111,8 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             except S2RGBError as error:
                 refusal = error
             plan = orders and orders[0]  # known to the guard from here on
-        # The others cannot know how long rank 0 may take.
-        patience = None if plan is None else _patience(comm, plan)
+        # The others cannot know how long rank 0 may take until it is there.
+        patience = None if plan is None else _patience(plan)
         orders, refusal = waiting.broadcast(comm, (orders, refusal), patience)
         if refusal is not None:  # known to every rank
             if comm.rank == 0 and str(refusal):
@@ -199,7 +196,7 @@ def run(
         owners = {number: rank for rank, share in enumerate(shares) for number in share}
         ranks = [owners.get(number, 0) for number in range(len(plan.windows))]
         report.start(plan.windows, ranks, plan.done)
-    timeout, patience = plan.job.timeout, _patience(comm, plan)
+    timeout, patience = plan.job.timeout, _patience(plan)
     share, common = waiting.scatter(comm, tasks, patience)
     # The one moment that the clocks of all machines have in common.
     waiting.everyone(comm, patience)
@@ -241,9 +238,9 @@ def run(
     return int(waiting.broadcast(comm, code))
 
 
-def _patience(comm: Any, plan: Plan) -> float:
-    """Return how long this rank waits for all to meet, seconds."""
-    return max(plan.job.timeout, SECONDS_TO_MEET) + (SECONDS_FOR_RANK_0 if comm.rank else 0)
+def _patience(plan: Plan) -> float:
+    """Return how long ranks wait for all to meet, seconds."""
+    return max(plan.job.timeout, SECONDS_TO_MEET)
 
 
 def run_alone(
