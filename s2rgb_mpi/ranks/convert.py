@@ -166,7 +166,7 @@ def agree(
             lock, orders = begin()
         except S2RGBError as error:
             refusal = error
-    # The others cannot know how long rank 0 may take.
+    # The others cannot know how long rank 0 may take until it is there.
     patience = None if orders is None else team.patience(orders.plan.job.timeout)
     try:
         orders, refusal = broadcast(team.comm, (orders, refusal), patience)

@@ -32,6 +32,9 @@ LONGEST_IDLE_SLEEP = 0.1
 PART_OF_WAIT = 0.02
 """How much longer a long wait may become by sleeping too long."""
 
+SECONDS_FOR_RANK_0 = 3.0
+"""How much sooner rank 0 loses patience with ranks that do not come: it speaks, and once."""
+
 LONGEST_GAP = 1.0
 """Seconds that count of a gap between two looks: the rank itself was busy, or not running."""
 
@@ -149,16 +152,26 @@ def until(ready: Callable[[], bool], *, seconds: float | None = None, idle: bool
 def broadcast(comm: Any, value: Any, seconds: float | None = None) -> Any:
     """Give every rank the value that rank 0 passes in.
 
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm
+        All ranks take part.
+    value : object
+        Rank 0's.
+    seconds : float, optional
+        How long this rank waits. Those that do not know are told by rank 0, once it is there.
+
     Raises
     ------
     SilenceError
-        Rank 0 does not pass one in, or this rank does not get it, in so many seconds.
+        Rank 0 does not pass one in, or the others do not take it, in time.
     """
     payload = np.frombuffer(pickle.dumps(value), dtype=np.uint8) if comm.rank == 0 else None
-    size = np.array([0 if payload is None else payload.size], dtype=np.int64)
-    _together(comm, comm.Ibcast(size, root=0), seconds)
+    head = np.array([0 if payload is None else payload.size, seconds or np.inf])
+    _together(comm, comm.Ibcast(head, root=0), seconds)
+    nbytes, seconds = head
     if payload is None:
-        payload = np.empty(int(size[0]), dtype=np.uint8)
+        payload = np.empty(int(nbytes), dtype=np.uint8)
     _together(comm, comm.Ibcast(payload, root=0), seconds)
     return pickle.loads(payload.tobytes())  # noqa: S301  our own rank 0 made it
 
@@ -195,5 +208,7 @@ def everyone(comm: Any, seconds: float | None = None) -> None:
 
 def _together(comm: Any, request: Any, seconds: float | None) -> None:
     """Wait for a call that all ranks make together."""
+    if seconds is not None and comm.rank:
+        seconds += SECONDS_FOR_RANK_0
     if not until(request.Test, seconds=seconds, idle=True):
         raise SilenceError(f"not all of the {comm.size} ranks have met in time (--timeout)")

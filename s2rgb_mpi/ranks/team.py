@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 SECONDS_TO_MEET = 60.0
 """The least that ranks have to meet in, whatever --timeout: some load Python from a slow disk."""
 
-SECONDS_FOR_RANK_0 = 3.0
-"""How much sooner rank 0 loses patience with ranks that do not come: it speaks, and once."""
-
 SECONDS_TO_TELL = 2.0
 """How long a failed rank waits for rank 0 to hear it before it speaks itself."""
 
@@ -70,8 +67,8 @@ class Team:
         return world.Dup()  # our tags cannot meet anybody else's
 
     def patience(self, timeout: float) -> float:
-        """Return how long this rank waits for all to meet, seconds, given the job's --timeout."""
-        return max(timeout, SECONDS_TO_MEET) + (SECONDS_FOR_RANK_0 if self.comm.rank else 0)
+        """Return how long ranks wait for all to meet, seconds, given the job's --timeout."""
+        return max(timeout, SECONDS_TO_MEET)
 
     def attend(self) -> None:
         """Hear an order of rank 0 that has come; pass on a signal that has reached this rank."""

@@ -1,9 +1,12 @@
 """Waiting: patient, not deaf, and without burning a core."""
 
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from s2rgb_mpi.errors import SilenceError
+from s2rgb_mpi.ranks import loop as waiting
 from s2rgb_mpi.ranks.loop import (
     LONGEST_IDLE_SLEEP,
     LONGEST_SLEEP,
@@ -98,3 +101,23 @@ def test_waiting_burns_no_core():
     begin = time.process_time()
     until(lambda: False, seconds=0.5)
     assert time.process_time() - begin < 0.05
+
+
+class Stalled:
+    """A communicator whose rank 0 has told how much comes, and how long to wait, and no more."""
+
+    rank, size = 1, 2
+
+    def Ibcast(self, buffer, root):  # noqa: N802
+        assert root == 0
+        is_head = buffer.dtype == float
+        if is_head:
+            buffer[:] = 5, 0.01
+        return SimpleNamespace(Test=lambda: is_head)
+
+
+@pytest.mark.usefixtures("slept")
+def test_rank_0_tells_how_long_to_wait_for_it(monkeypatch):
+    monkeypatch.setattr(waiting, "SECONDS_FOR_RANK_0", 0.01)
+    with pytest.raises(SilenceError, match="not all of the 2 ranks have met in time"):
+        waiting.broadcast(Stalled(), None)

@@ -84,13 +84,13 @@ class Run:
     def is_over(self) -> bool:
         return self._process.poll() is not None
 
-    def nbytes(self, path: Path, *, or_older: bool = False) -> int:
+    def nbytes(self, path: Path) -> int:
         """Return the size of a file; -1 if it is not there, or was left by another run."""
         try:
             status = path.stat()
         except FileNotFoundError:
             return -1
-        return status.st_size if or_older or status.st_mtime_ns > self._begun else -1
+        return status.st_size if status.st_mtime_ns > self._begun else -1
 
     def ranks(self) -> dict[int, int]:
         """Return the number of each rank's process; a lone one's under 0."""
@@ -235,11 +235,10 @@ def _wait_for(run: Run, step: Step, files: Files, nbytes: int) -> bool:
                 return len(ranks) == (step.ranks or 1) and all(map(_is_listening, ranks))
             case "sealed":
                 return run.nbytes(files.beside("sealed")) > 0
-            case mark:
-                if run.nbytes(files.beside("lock")) < 0:  # until then the others may be old
-                    return False
-                part = run.nbytes(files.beside("part"), or_older=True)
-                return mark == "lock" or part > moment.share * nbytes
+            case "lock":
+                return run.nbytes(files.beside("lock")) > 0
+            case _:
+                return run.nbytes(files.beside("part")) > moment.share * nbytes
 
     while not run.is_over() and not has_come():
         time.sleep(0.002)

@@ -17,11 +17,10 @@ sys.path.append(str(Path(__file__).parents[2]))
 
 from running import processes
 from s2rgb_mpi import __main__, errors
-from s2rgb_mpi.cli import program
 from s2rgb_mpi.image import block as wire
 from s2rgb_mpi.output import assembler, workspace
 from s2rgb_mpi.output.paths import part_path
-from s2rgb_mpi.ranks import blocks, render, roles, team, worker
+from s2rgb_mpi.ranks import blocks, convert, render, roles, team, worker
 from s2rgb_mpi.report.console import Report
 
 role, how, *arguments = sys.argv[1:]
@@ -99,7 +98,7 @@ PLACES = {
     "worker": (render.Renderer, "render", 6),
     "writer": (assembler.Output, "place", 4),
     "writer at its start": (assembler, "TileLog", 1),
-    "all before the plan is known": (program, "broadcast", 1),
+    "all before the plan is known": (convert, "broadcast", 1),
     "all before the plan is dealt": (roles, "scatter", 1),
     "all before they meet": (roles, "everyone", 1),
     "all when the image is whole": (roles, "hand_in", 1),
