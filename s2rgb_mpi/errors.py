@@ -16,7 +16,7 @@
     ├── SilenceError    5   a rank has said nothing for too long
     ├── LostError       5   another rank has died, and this one cannot do without it
     ├── RankError       5   another rank failed; carries that rank's own words and exit code
-    └── StopError      75   a signal asked the run to stop; what is kept can be gone on from
+    └── StopError      75   a signal asked the run to stop; it can be resumed
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class SilenceError(S2RGBError):
 
 
 class StopError(S2RGBError):
-    """A signal asked the run to stop; `--resume` goes on. EX_TEMPFAIL of sysexits.h."""
+    """A signal asked the run to stop; `--resume` continues. EX_TEMPFAIL of sysexits.h."""
 
     exit_code = 75
 

@@ -82,13 +82,13 @@ def configure() -> None:
 
 
 def enlarge_cache(nbytes: int) -> None:
-    """Let the block cache hold at least so many bytes."""
+    """Enlarge the block cache to at least so many bytes."""
     gdal.SetCacheMax(max(gdal.GetCacheMax(), nbytes))
 
 
 @contextmanager
 def cache(nbytes: int) -> Iterator[None]:
-    """Let the block cache hold so many bytes while the body runs."""
+    """Set the size of the block cache while the body runs."""
     before = gdal.GetCacheMax()
     gdal.SetCacheMax(nbytes)
     try:
@@ -112,7 +112,7 @@ def settings(options: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def memory_file(suffix: str) -> Iterator[str]:
-    """Give a name for a file in memory; it, and what GDAL writes beside it, is gone afterwards.
+    """Provide a file in memory, which is removed afterwards with all that GDAL writes beside it.
 
     Parameters
     ----------

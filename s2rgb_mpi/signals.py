@@ -24,24 +24,24 @@ _heard: set[int] = set()
 
 
 def listen() -> None:
-    """Take the signals over from now on; one that the parent had ignored stays so (nohup, &)."""
+    """Handle the signals from now on; one that the parent had ignored stays so (nohup, &)."""
     for number in (GRACEFUL, *AT_ONCE):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _note)
 
 
 def finish() -> None:
-    """Do as if the graceful stop had come: another rank has heard it."""
+    """Note the graceful stop: another rank has received it."""
     _heard.add(GRACEFUL)
 
 
 def finishing() -> bool:
-    """Tell whether no further window is to be begun."""
+    """Return whether no further window is to be begun."""
     return GRACEFUL in _heard
 
 
 def ending() -> None:
-    """Mind no signal any more: the run is being ended, which must not be cut short."""
+    """Ignore further signals: the end of the run must not be interrupted."""
     for number in (GRACEFUL, *AT_ONCE):
         signal.signal(number, signal.SIG_IGN)
     _heard.clear()

@@ -153,11 +153,11 @@ attend() {
 # Puts the job back into the queue, where it waits for its turn as any other.
 start_again() {
     if ((${SLURM_RESTART_COUNT:-0} >= S2RGB_RESTARTS)); then
-        say "stopped, and not started again after $S2RGB_RESTARTS times: the same command goes on"
+        say "stopped, and not started again after $S2RGB_RESTARTS times: the same command continues"
         return
     fi
     say "stopped; back into the queue to go on"
-    scontrol requeue "$SLURM_JOB_ID" || say "error: could not be put back: the same command goes on"
+    scontrol requeue "$SLURM_JOB_ID" || say "error: could not be put back: the same command continues"
 }
 
 # Copies the products to the disk of every machine, and the arguments name the copies. Times are kept, as

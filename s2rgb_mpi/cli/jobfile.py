@@ -69,7 +69,7 @@ def words(path: Path, parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _words(name: str, action: argparse.Action | None, value: Any) -> Iterator[str]:
-    """Give the words of one option; a `TypeError` says what its value should be."""
+    """Return the words of one option; a `TypeError` names the type that its value should have."""
     values = value if isinstance(value, list) else [value]
     if action is None:
         yield from map(_word, values)

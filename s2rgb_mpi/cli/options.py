@@ -28,7 +28,7 @@ Turn the bands B04, B03, B02 of a Sentinel-2 L2A product into one 8-bit true-col
 
 EXIT_CODES = """\
 exit codes: 0 done; 2 usage or input; 3 done, with windows left empty (listed); 4 the output could
-not be written; 5 a rank failed; 75 stopped by a signal, --resume goes on
+not be written; 5 a rank failed; 75 stopped by a signal, --resume continues
 """
 
 
@@ -122,7 +122,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--resume",
         action="store_true",
-        help="go on from what a stopped run of the same job has left; begin if it left nothing",
+        help="continue a stopped run of the same job; begin if it left nothing",
     )
 
 
@@ -169,8 +169,8 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--survive",
         action="store_true",
-        help="go on without a worker that was killed: the others make its windows; needs Open MPI 5"
-        " and mpirun --with-ft ulfm (default: the run ends, and --resume goes on)",
+        help="continue without a worker that was killed: the others make its windows; needs Open MPI 5"
+        " and mpirun --with-ft ulfm (default: the run ends, and --resume continues)",
     )
     group.add_argument(
         "--dry-run", action="store_true", help="print the plan and stop (default: off)"

@@ -30,7 +30,7 @@ def made_by() -> str:
 
 
 def check_codec(profile: Profile) -> None:
-    """Refuse what the libraries at hand cannot write.
+    """Reject what the libraries at hand cannot write.
 
     Raises
     ------

@@ -34,7 +34,7 @@ def default_mask(compress: str, quality: int | None) -> str:
 
 
 def _keeps_zero(compress: str, quality: int | None) -> bool:
-    """Tell whether every pixel is read back as it was written."""
+    """Return whether every pixel is read back as it was written."""
     return compress not in LOSSY or (compress == "webp" and quality == _LOSSLESS)
 
 
@@ -72,7 +72,7 @@ class Profile:
     sparse: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what TIFF or the codec cannot do."""
+        """Reject what TIFF or the codec cannot do."""
         if self.tile <= 0 or self.tile % 16:
             raise UsageError(f"--tile {self.tile} must be a positive multiple of 16")
         if self.layout == "cog" and self.tile not in (64, 128, 256, 512, 1024, 2048, 4096):
@@ -91,7 +91,7 @@ class Profile:
             )
 
     def _check(self, option: str, value: int | None, limits: tuple[int, ...] | None) -> None:
-        """Refuse a number that this codec does not take."""
+        """Reject a number that this codec does not take."""
         if value is None:
             return
         if limits is None:

@@ -48,7 +48,7 @@ class Calibration:
     quantification: float = 10_000.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be divided by."""
+        """Reject what cannot be divided by."""
         if not 0 < self.quantification < math.inf:
             raise UsageError(f"quantification must be above 0, not {self.quantification:g}")
 
@@ -105,7 +105,7 @@ class Stretch(Curve):
     gamma: float = 2.2
 
     def __post_init__(self) -> None:
-        """Refuse a stretch that has no curve."""
+        """Reject a stretch that has no curve."""
         for name in ("black", "white", "gamma"):
             if not math.isfinite(getattr(self, name)):
                 raise UsageError(f"--{name} {getattr(self, name):g} is not a finite number")

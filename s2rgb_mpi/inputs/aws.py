@@ -150,7 +150,7 @@ def _by_product(
 
 
 def _by_baseline(place: Place, tree: Tree | None, name: str, choice: Choice) -> Described:
-    """Let the processing baseline decide, which the product's and the tile's names have."""
+    """Return the processing baseline from the product's and the tile's names."""
     said = place.say("")
     identifier = tree.first("TILE_ID") if tree else ""
     known = dict.fromkeys(filter(None, (baseline_of(name), baseline_of(identifier))))

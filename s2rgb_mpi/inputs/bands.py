@@ -202,7 +202,7 @@ def _tags(path: str, raster: gdal.Band) -> Stated:
 
 
 def _difference(one: Grid, other: Grid) -> str:
-    """Say how the second grid differs from the first; empty if it does not."""
+    """Describe how the second grid differs from the first; empty if it does not."""
     if (one.width, one.height) != (other.width, other.height):
         return f"{other.width} x {other.height} pixels, not {one.width} x {one.height}"
     if not same_place(one, other):

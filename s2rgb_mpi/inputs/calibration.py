@@ -47,7 +47,7 @@ class Stated:
     floats: Stated | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be divided by, and what is not a number."""
+        """Reject what cannot be divided by, and what is not a number."""
         if self.quantification is not None and not 0 < self.quantification < math.inf:
             raise UsageError(f"quantification must be above 0, not {self.quantification:g}")
         if self.offset is not None and not math.isfinite(self.offset):
@@ -112,7 +112,7 @@ def settle(user: Stated, metadata: Stated, tags: Stated, *, holds_reflectance: b
         Ranks 1, 2 or 3, and 4 of the table.
     holds_reflectance : bool
         The stored values are floats: they become DN of 1/10,000 by a gain. The user's offset is
-        in DN all the same, but the user's quantification says what a stored unit is.
+        in DN, but the user's quantification says what a stored unit is.
 
     Returns
     -------

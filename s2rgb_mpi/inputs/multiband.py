@@ -26,7 +26,7 @@ MOST_LISTED = 20
 
 
 def open_multiband(name: str, choice: Choice | None = None) -> Product:
-    """Take three bands of one raster as a product.
+    """Return three bands of one raster as a product.
 
     Parameters
     ----------
@@ -82,17 +82,17 @@ def _find(
 
 
 def _is_described(raster: gdal.Band, band: str) -> bool:
-    """Tell whether a description names a band."""
+    """Return whether a description names a band."""
     return names_band(raster.GetDescription(), band)
 
 
 def _is_coloured(raster: gdal.Band, band: str) -> bool:
-    """Tell whether a colour interpretation is that of a band."""
+    """Return whether a colour interpretation is that of a band."""
     return bool(raster.GetColorInterpretation() == _COLOURS[band])
 
 
 def _list(dataset: gdal.Dataset) -> str:
-    """Say in a few words what each band is."""
+    """List the bands: number, and description or colour."""
     words = []
     for number in range(1, min(dataset.RasterCount, MOST_LISTED) + 1):
         raster = dataset.GetRasterBand(number)

@@ -239,7 +239,7 @@ def to_dn(values: NDArray[Any], stored: Stored, dn: NDArray[np.uint16]) -> None:
     for value in nodata:
         hidden |= values == value
     if values.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # what is too large for the type is clipped all the same
+        with np.errstate(over="ignore"):  # values too large for the type are clipped
             np.multiply(values, values.dtype.type(stored.gain / stored.step), out=values)
         np.add(values, stored.shift / stored.step, out=values)
         np.rint(values, out=values)

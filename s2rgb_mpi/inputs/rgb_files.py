@@ -82,7 +82,7 @@ class _Statement:
 
 
 def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
-    """Take three single-band files as a product.
+    """Return three single-band files as a product.
 
     Parameters
     ----------

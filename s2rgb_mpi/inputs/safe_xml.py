@@ -18,7 +18,7 @@ class _NoDoctype(ET.TreeBuilder):
     """Refuses a document type: ESA's metadata have none, and entity bombs need one."""
 
     def doctype(self, name: str, *_: str | None) -> None:
-        """Refuse it."""
+        """Reject it."""
         raise ET.ParseError(f"document type {name!r} is not allowed")
 
 

@@ -116,7 +116,7 @@ class Output:
         return tuple(f"left empty: {cause}" for _, cause in sorted(self._damaged.items()))
 
     def has(self, window: int) -> bool:
-        """Tell whether a window's block is placed."""
+        """Return whether a window's block is placed."""
         return 0 <= window < len(self._plan.windows) and window not in self._missing
 
     def place(self, block: Block) -> None:
@@ -269,7 +269,7 @@ class Output:
                 if self._log.has_any(level, tile.row, tile.col):
                     continue
                 pieces = list(self._encoder.pieces(tile.rgba, level, tile.row, tile.col))
-                # Not journalled: whoever goes on joins them anew, from the parts.
+                # Not journalled: a resumed run joins them anew, from the parts.
                 begin = self._log.append(*(piece.data for piece in pieces))
                 self._note(pieces, begin)
 

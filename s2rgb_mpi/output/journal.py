@@ -180,7 +180,7 @@ def records(path: Path) -> Iterator[Record]:
 
 
 def blocks(path: Path, read: Callable[[int, int], bytes]) -> Iterator[tuple[Block, int]]:
-    """Give the blocks of a journal, and where each one's pieces lie.
+    """Yield the blocks of a journal, and the offset of each one's pieces.
 
     Parameters
     ----------
@@ -268,7 +268,7 @@ def _record(file: BinaryIO) -> Record | None:
 
 
 def _holds(part: BinaryIO, offset: int, header: Header) -> bool:
-    """Tell whether the part file has a block's pieces, and they are pixels."""
+    """Return whether the part file has a block's pieces, and they are pixels."""
     try:
         part.seek(offset)
         payload = np.frombuffer(part.read(header.nbytes), dtype=np.uint8)

@@ -60,7 +60,7 @@ class Lock:
         self._refreshed = time.monotonic()
 
     def refresh(self) -> None:
-        """Say that the owner is still there, if the last time is long enough ago.
+        """Renew the lock, if the last time is long enough ago.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Lock:
             os.utime(self.path)
 
     def release(self) -> None:
-        """Let others have the output."""
+        """Release the output."""
         self.path.unlink(missing_ok=True)
 
     def _create(self) -> bool:

@@ -61,7 +61,7 @@ def _of(product: Product, end: str) -> dict[str, str]:
 
 
 def _description(products: Sequence[Product]) -> str:
-    """Say in one line what the image shows."""
+    """Describe the image in one line."""
     more = f" and {len(products) - 1} more" if len(products) > 1 else ""
     return f"True colour (B04, B03, B02) of {products[0].name}{more}"
 

@@ -1,4 +1,4 @@
-"""The files of a run, beside its output: begun, gone on from, and cleared away, by rank 0.
+"""The files of a run, beside its output: created, resumed from, and removed, by rank 0.
 
 ::
 
@@ -42,7 +42,7 @@ class Claim(NamedTuple):
 
 
 def claim(plan: Plan, start: SlurmStart | None = None) -> Claim:
-    """Take the output, and begin its files or make those of a stopped run true again.
+    """Lock the output, and create its files or repair those of a stopped run.
 
     All other ranks only open what this makes. So once it is cleared away they cannot bring it
     back, whatever they are at when another rank fails.
@@ -83,7 +83,7 @@ def claim(plan: Plan, start: SlurmStart | None = None) -> Claim:
 
 
 def clear(plan: Plan, error: BaseException | None) -> str:
-    """Leave of a run that did not finish what the next one can go on from, and nothing else.
+    """Remove the files of a run that did not finish, except those that can be resumed from.
 
     Parameters
     ----------
@@ -114,18 +114,18 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     kept = _kept(plan)
     if kept and not was_refused:
         count = f"{kept} of {len(plan.windows)} windows"
-        return f"{count} are kept in {part_path(plan)}; the same command with --resume goes on"
+        return f"{count} are kept in {part_path(plan)}; the same command with --resume continues"
     _remove(journal_path(plan), part_path(plan))
     return ""
 
 
 def _refuse_what_is_there(plan: Plan, begun: dict[str, str] | None) -> None:
-    """Refuse to replace an image, or what a stopped run has left."""
+    """Reject an output that exists, or that a stopped run has left."""
     output, part = plan.job.output, part_path(plan)
     if begun is not None:
         raise UsageError(
             f"{part}: {_kept(plan)} of {len(plan.windows)} windows of a stopped run;"
-            " --resume goes on, --overwrite starts anew"
+            " --resume continues, --overwrite starts anew"
         )
     if output.exists():
         raise UsageError(f"{output}: exists already; --overwrite replaces it")

@@ -20,7 +20,7 @@ SHARE_MPX = 8.0
 """The least that a worker should have to do, millions of pixels: several times its start-up."""
 
 EVEN_SHARES = 0.9
-"""How much of the workers' time the longest share may leave to them, at the least."""
+"""How much of the workers' time the longest share must leave to them at least."""
 
 MEMORY_RESERVE = 1.2
 MEMORY_STEP = 50_000_000

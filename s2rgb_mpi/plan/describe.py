@@ -126,7 +126,7 @@ class Description:
     windows_per_worker : tuple of int
         Of the least share and of the largest.
     worker_nbytes, writer_nbytes : int
-        The memory that a rank of either role needs at the most.
+        The memory that a rank of either role needs at most.
     output : OutputDescription
         The file to be written.
     warnings : tuple of str
@@ -252,7 +252,7 @@ def as_text(description: Description) -> str:
 
 
 def _product_text(product: ProductDescription, place: tuple[int, int]) -> str:
-    """Say in words what a product is and where it lies."""
+    """Format a product: its name, place and bands."""
     width, height = product.block
     col_off, row_off = place
     lines = [

@@ -65,13 +65,13 @@ class Job:
     overwrite : bool
         Whether an existing output may be replaced.
     resume : bool
-        Whether to go on from what a stopped run of the same job has left.
+        Whether to resume a stopped run of the same job.
     on_error : str
         One of :data:`ON_ERROR`: what becomes of the run if a window cannot be read.
     timeout : float
         A rank that says nothing for so long ends the run, seconds.
     survive : bool
-        Whether the run goes on without a worker that was lost.
+        Whether the run continues without a worker that was lost.
     strict : bool
         Whether doubtful offsets and places, pixels that contradict them, or none, are an error.
     """
@@ -107,7 +107,7 @@ class Job:
         return 0 if self.stretch.has_zero and self.profile.mask != "nodata" else 1
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Reject what contradicts itself."""
         if bool(self.products) == bool(self.rgb):
             raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
         if self.rgb and (self.bidx or self.source_resolution != Job.source_resolution):
@@ -126,7 +126,7 @@ class Job:
             )
 
     def _check_grid(self) -> None:
-        """Refuse a place that cannot be."""
+        """Reject a place that cannot be."""
         if self.resampling and self.crs is None and self.resolution is None:
             raise UsageError("--resampling means nothing without --crs or --resolution")
         if self.resolution is not None and not 0 < self.resolution < math.inf:

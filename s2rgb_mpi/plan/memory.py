@@ -62,7 +62,7 @@ def resident_nbytes() -> int:
 
 
 def give_back() -> None:
-    """Give memory that was freed back to the system, though some about it is still in use.
+    """Return freed heap pages to the operating system (glibc's ``malloc_trim``).
 
     Parts of cells that are kept for long lie among others that come and go: without this a worker
     of a mosaic of nine granules grew by 180 MB of holes. It takes some 5 ms.
@@ -73,7 +73,7 @@ def give_back() -> None:
 
 
 def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
-    """Return the memory that a worker needs at the most, bytes.
+    """Return the memory that a worker needs at most, bytes.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def _files_nbytes(plan: Plan, share: Sequence[int]) -> int:
 
 
 def writer_nbytes(plan: Plan, workers: int) -> int:
-    """Return the memory that the writer needs at the most, bytes.
+    """Return the memory that the writer needs at most, bytes.
 
     Parameters
     ----------

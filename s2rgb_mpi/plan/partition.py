@@ -127,7 +127,7 @@ def crossings(
     ranks: Sequence[int],
     cells: Callable[[int], Iterable[K]],
 ) -> list[dict[K, Crossing]]:
-    """Say for each worker which cells of its share show in others, and who they are.
+    """Find for each worker the cells of its share that show in others, and who these are.
 
     Parameters
     ----------

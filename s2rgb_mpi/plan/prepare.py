@@ -70,7 +70,7 @@ def _scene(job: Job) -> Scene:
 
 
 def _keep_inputs(job: Job, products: Sequence[Product]) -> None:
-    """Refuse to replace a file that is read, or the archive that it lies in."""
+    """Reject an output that is a file of the input, or its archive."""
     bands = (band.path for product in products for band in product.bands)
     for name in dict.fromkeys((*job.products, *bands)):
         with suppress(OSError):  # most names of GDAL's own are no files
@@ -79,7 +79,7 @@ def _keep_inputs(job: Job, products: Sequence[Product]) -> None:
 
 
 def _check_output(job: Job) -> None:
-    """Refuse an output that cannot be made, before hours of work."""
+    """Reject an output that cannot be made, before hours of work."""
     folder = job.output.parent
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder to write into")
@@ -102,7 +102,7 @@ def warnings(plan: Plan) -> list[str]:
         return list(plan.warnings)
     short = (
         f"{folder}: {free / 1e6:.0f} MB are free, the image may need up to"
-        f" {output_nbytes(plan) / 1e6:.0f} MB; a run that finds the disk full can go on (--resume)"
+        f" {output_nbytes(plan) / 1e6:.0f} MB; a run that finds the disk full can be resumed (--resume)"
     )
     return [*plan.warnings, short]
 

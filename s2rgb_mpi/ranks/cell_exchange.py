@@ -92,7 +92,7 @@ class CellExchange:
         return self._here.pop(key, {})
 
     def give(self, key: Key, parts: Mapping[int, Part]) -> None:
-        """Give parts of a cell to the next worker; none if it was not read."""
+        """Send parts of a cell to the next worker; none if it was not read."""
         rank = self._to.pop(key, None)
         if rank is None:
             return
@@ -100,7 +100,7 @@ class CellExchange:
         self._sent.append(self._comm.issend(message, dest=rank, tag=Tag.CELL))
 
     def leave(self, key: Key) -> None:
-        """Take note that none of our windows needs a cell any more."""
+        """Note that none of our windows needs a cell any more."""
         self._here.pop(key, None)
         if key in self._from:
             self._left.add(key)  # what comes is still to be given on
@@ -108,7 +108,7 @@ class CellExchange:
             self.give(key, {})
 
     def attend(self) -> None:
-        """Take the messages that have come, and forget those that were sent."""
+        """Receive the messages that have come, and forget those that were sent."""
         for rank in set(self._from.values()):
             message = self._comm.improbe(source=rank, tag=Tag.CELL)
             if message is not None:
@@ -123,7 +123,7 @@ class CellExchange:
         self._loop.until(lambda: not self._from and not self._sent)
 
     def _arrived(self, request: Any) -> bool:
-        """Take a message, if it is in."""
+        """Receive a message, if it has come."""
         here, message = request.test()
         if not here:
             return False

@@ -55,7 +55,7 @@ def _speak(
     *,
     is_stop: bool,
 ) -> None:
-    """Say why the run ends, on rank 0 or in place of it, and what is kept of it."""
+    """Report why the run ends, on rank 0 or in place of it, and what is kept of it."""
     if team.comm.size > 1 and is_stop:
         time.sleep(SECONDS_TO_KEEP)
     try:

@@ -27,7 +27,7 @@ _SPECIAL_STEPS = 0xFFFFFFF0
 
 
 def check_launch(size: int, environ: Mapping[str, str]) -> None:
-    """Refuse to run alone where the launcher started several.
+    """Raise an error where this process runs alone though the launcher started several.
 
     With an MPI library that does not know the launcher every process becomes "rank 0 of 1",
     and all of them would write the same file (open-mpi/ompi#13523).
@@ -86,7 +86,7 @@ def join(world: Any, arguments: Sequence[str], environ: Mapping[str, str]) -> Te
 
 
 def check_survive(team: Team, library: str) -> None:
-    """Reject --survive where a dead worker would end the run all the same.
+    """Reject --survive where a dead worker would end the run.
 
     Parameters
     ----------
@@ -105,5 +105,5 @@ def check_survive(team: Team, library: str) -> None:
         raise UsageError(
             f"{SURVIVE} needs an MPI with ULFM, switched on: Open MPI 5 or later, started by"
             f" mpirun --with-ft ulfm (this is {name});"
-            " without it, --resume goes on from what a lost rank leaves"
+            " without it, --resume continues from what a lost rank leaves"
         )

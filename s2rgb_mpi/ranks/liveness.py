@@ -41,7 +41,7 @@ class Watch:
         self._heard = dict.fromkeys(self._left, 0.0)
 
     def heard(self, rank: int, windows: Sequence[int]) -> None:
-        """Take note of news from a rank, and of the windows that it has from others."""
+        """Note a message from a rank, and the windows that it has from others."""
         now = self._clock.now()
         self._heard[rank] = now
         for number in windows:
@@ -66,7 +66,7 @@ class Watch:
         return left
 
     def dealt(self, rank: int, windows: Sequence[int]) -> None:
-        """Take note of windows that a rank is given besides its own."""
+        """Note windows that a rank gets besides its own."""
         self._left[rank] += windows
         self._owner |= dict.fromkeys(windows, rank)
         self._heard[rank] = self._clock.now()
@@ -76,7 +76,7 @@ class Watch:
         self._heard.pop(rank, None)
 
     def look(self) -> None:
-        """Refuse to wait any longer for a rank that is silent.
+        """Raise an error if a rank has been silent for too long.
 
         Raises
         ------

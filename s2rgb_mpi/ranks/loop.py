@@ -150,7 +150,7 @@ def until(ready: Callable[[], bool], *, seconds: float | None = None, idle: bool
 
 
 def broadcast(comm: Any, value: Any, seconds: float | None = None) -> Any:
-    """Give every rank the value that rank 0 passes in.
+    """Return rank 0's value on every rank.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def broadcast(comm: Any, value: Any, seconds: float | None = None) -> Any:
 
 
 def scatter(comm: Any, values: Sequence[Any] | None, seconds: float | None = None) -> Any:
-    """Give rank r the r-th value that rank 0 passes in.
+    """Return the r-th of rank 0's values on rank r.
 
     Raises
     ------

@@ -93,7 +93,7 @@ class Renderer:
         self._kept: dict[tuple[int, Window, int], Part] = {}
 
     def render(self, number: int) -> Rendered:
-        """Give the colours of one window.
+        """Return the colours of one window.
 
         Raises
         ------

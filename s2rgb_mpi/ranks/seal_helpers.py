@@ -54,7 +54,7 @@ class Helpers:
         self._timeout = timeout
 
     def copy(self, copies: Copies) -> None:
-        """Have tiles copied, by all that can and by this rank itself.
+        """Copy the tiles, with the help of all workers that can.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Helpers:
             self._loop.until(partial(_is_sent, order))
 
     def release(self) -> None:
-        """Let those go that were not asked."""
+        """Dismiss the workers that were not asked."""
         for rank in list(self._waiting):
             self._machine(rank)  # so that no message is left behind
             self._order(rank, Dismiss())
@@ -93,7 +93,7 @@ class Helpers:
         return self._machines[rank]
 
     def _order(self, rank: int, order: Copy | Dismiss) -> None:
-        """Give a worker its order; it is the only one."""
+        """Send a worker its only order."""
         self._waiting.remove(rank)
         self._told.append(send(self._comm, order, dest=rank))
 
@@ -165,7 +165,7 @@ def files_of(copies: Copies) -> tuple[tuple[int, int], ...]:
 
 
 def sees(copies: Copies, files: tuple[tuple[int, int], ...]) -> bool:
-    """Tell whether a path means the same file here as it does to the writer: not in containers."""
+    """Return whether a path is the same file here as for the writer: not in containers."""
     try:
         return files_of(copies) == files
     except OutputError:

@@ -71,7 +71,7 @@ class Team:
         return max(timeout, SECONDS_TO_MEET)
 
     def attend(self) -> None:
-        """Hear an order of rank 0 that has come; pass on a signal that has reached this rank."""
+        """Receive an order of rank 0 that has come; pass on a signal of this rank."""
         if receive(self.comm, Tag.STOP, source=0) is not None:
             self._stop = True  # rank 0 knows
             signals.finish()
@@ -79,7 +79,7 @@ class Team:
             self._stop = send(self.comm, Stop(), dest=0)
 
     def beat(self) -> None:
-        """Let rank 0 hear that this rank, which has no windows left, is still there."""
+        """Report to rank 0 that this rank, which has no windows left, is still there."""
         heard = self._beat is None or self._beat.test()[0]
         if heard and self._clock.now() - self._beat_at > BEAT_SECONDS:
             self._beat = send_heard(self.comm, Beat(), dest=0)
@@ -120,7 +120,7 @@ class Team:
             self._world.Abort(code)  # on a duplicate MPICH and Intel MPI lose the code
 
     def leave(self) -> None:
-        """Leave MPI to be finalised as ever."""
+        """Leave; MPI finalises itself."""
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ def receive(rank: Rank, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:
 
 
 def _heard(listening: list[_Line]) -> Iterator[tuple[_Line, Header | EndOfShare]]:
-    """Give the headers that have come, and take their lines off the list; lost ones too."""
+    """Yield the headers that have come, and take their lines off the list; lost ones too."""
     for line in list(listening):
         try:
             header = line.heard()

@@ -57,7 +57,7 @@ def verdict(tallies: Sequence[Tally], *, wall: float, windows: int) -> Verdict:
 
 
 def _start_up(tallies: Sequence[Tally], wall: float) -> Verdict | None:
-    """Tell a run that took longer to begin than to do."""
+    """Recognise a run that took longer to start than to work."""
     start = max(tally.start_seconds for tally in tallies)
     if start <= wall:
         return None
@@ -71,7 +71,7 @@ def _start_up(tallies: Sequence[Tally], wall: float) -> Verdict | None:
 def _writer_bound(
     tallies: Sequence[Tally], workers: Sequence[Tally], wall: float
 ) -> Verdict | None:
-    """Tell a run in which the workers waited for the writer, or only the writer worked."""
+    """Recognise a run in which workers waited for the writer, or only the writer worked."""
     (writer,) = (tally for tally in tallies if "writer" in tally.role)
     writing = sum(_of(writer, stage) for stage in ("receive", "append", "overviews"))
     waiting = sum(_of(worker, "send-wait") for worker in workers) / len(workers)
@@ -94,7 +94,7 @@ def _writer_bound(
 
 
 def _imbalanced(workers: Sequence[Tally], wall: float) -> Verdict | None:
-    """Tell a run that waited for one worker."""
+    """Recognise a run that waited for one worker."""
     last = max(workers, key=_work)
     mean = sum(map(_work, workers)) / len(workers)
     if _work(last) - mean < IMBALANCE_SHARE * wall:
@@ -122,7 +122,7 @@ def _work_bound(
 
 
 def _more_workers(tallies: Sequence[Tally], workers: Sequence[Tally], windows: int) -> str:
-    """Say what more workers would save, where there are cores and windows for them."""
+    """Estimate the gain of more workers, where there are cores and windows for them."""
     count = len(workers)
     cores = sum({tally.host: tally.cores for tally in tallies}.values())
     if count >= windows:

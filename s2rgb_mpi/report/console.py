@@ -26,7 +26,7 @@ LOG_TIME = "%Y-%m-%dT%H:%M:%S"
 
 
 class Report:
-    """What rooms tell is said here.
+    """Writes all lines of a run: on the terminal and in the log.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Report:
         self._terminal.setLevel(logging.ERROR if value else logging.INFO)
 
     def listen(self, wanted: Wanted) -> None:
-        """Take the user's wishes: how much to say, and where else to say it.
+        """Configure how much is reported, and where else.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Report:
         ranks: Sequence[int] = (),
         done: Collection[int] = (),
     ) -> None:
-        """Say that the work begins.
+        """Report the start of the work.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class Report:
         self._ranks = [anew.get(number, before) for number, before in enumerate(self._ranks)]
 
     def advance(self, windows: int, nbytes: int, new: Sequence[tuple[int, int]]) -> None:
-        """Say how far the writer is.
+        """Report the writer's progress.
 
         Parameters
         ----------
@@ -165,26 +165,26 @@ class Report:
         _print(json.dumps(without_secrets(fields, redact), indent=1, allow_nan=False))
 
     def warning(self, text: str) -> None:
-        """Say what the user should look at, and keep it for the files."""
+        """Report a warning, and keep it for the files."""
         self.warnings.append(redact(text))
         self._say(logging.WARNING, text)
 
     def told(self, text: str) -> None:
-        """Say something that the user may want to know."""
+        """Report information."""
         self._say(logging.INFO, text)
 
     def stopped(self, text: str) -> None:
-        """Say in one line how a run that was asked to stop goes on; --quiet does not hide it."""
+        """Report in one line how a stopped run is resumed; --quiet does not hide it."""
         self._close_bar()
         self._say(logging.CRITICAL, text)
 
     def error(self, error: BaseException | str) -> None:
-        """Say in one line why the run ended."""
+        """Report in one line why the run ended."""
         self._close_bar()
         self._say(logging.ERROR, str(error))
 
     def close(self) -> None:
-        """Take the bar away and close the log."""
+        """Remove the bar and close the log."""
         self._close_bar()
         for handler in self._logger.handlers:
             with suppress(OSError):

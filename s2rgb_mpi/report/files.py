@@ -12,7 +12,7 @@ from s2rgb_mpi.plan.prepare import followed
 
 
 def check(option: str, path: Path) -> None:
-    """Refuse a path that cannot be written to, before hours of work.
+    """Reject a path that cannot be written to, before hours of work.
 
     Parameters
     ----------

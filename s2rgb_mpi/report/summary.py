@@ -39,7 +39,7 @@ def summary(account: Account) -> list[str]:
 
 
 def _written(account: Account) -> Iterator[str]:
-    """Say what there is now that was not there before."""
+    """Format the new file: its size, and where it is."""
     output = account.output
     yield (
         f"wrote {output['path']}: {output['nbytes'] / 1e6:.1f} MB, {output['layout']},"
@@ -58,14 +58,14 @@ def _written(account: Account) -> Iterator[str]:
 
 
 def _machines(account: Account) -> str:
-    """Say where the ranks were, and as which job."""
+    """Format the machines of the ranks, and the job."""
     hosts = sorted({tally.host for tally in account.tallies})
     where = hosts[0] if len(hosts) == 1 else f"{len(hosts)} machines"
     return where if account.slurm_job_id is None else f"{where}, job {account.slurm_job_id}"
 
 
 def _roles(account: Account) -> Iterator[str]:
-    """Say what each role spent its time on; ranks that play several are told once."""
+    """Format the times of each role; ranks with several roles appear once."""
     for role in dict.fromkeys(tally.role for tally in account.tallies):
         ranks = [tally for tally in account.tallies if tally.role == role]
         parts = ", ".join(
@@ -94,7 +94,7 @@ def _slowest(workers: Sequence[Tally]) -> str:
 
 
 def _peaks(account: Account) -> str:
-    """Say how much memory the largest rank of each role took."""
+    """Format the peak memory of the largest rank of each role."""
     peaks = (
         f"{role} {max(tally.peak_nbytes for tally in account.playing(role)) / 1e6:.0f} MB"
         for role in ("coordinator", "worker", "writer")

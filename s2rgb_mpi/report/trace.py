@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def trace(account: Account) -> bytes:
-    """Tell a run's spans.
+    """Return the spans of a run.
 
     Parameters
     ----------

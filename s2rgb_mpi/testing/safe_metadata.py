@@ -71,7 +71,7 @@ class Product:
     resolutions: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what no product can have."""
+        """Reject what no product can have."""
         if self.granule not in ORIGINS:
             raise ValueError(f"granule {self.granule!r} is not one of {', '.join(ORIGINS)}")
         if not re.fullmatch(r"\d\d\.\d\d", self.baseline):

@@ -180,7 +180,7 @@ def test_help_says_every_default(action, capsys):
 def test_help_says_the_exit_codes(capsys):
     words = " ".join(help_text(capsys).split())
     assert "exit codes: 0 done; 2 usage or input; 3 done, with windows left empty (listed)" in words
-    assert "75 stopped by a signal, --resume goes on" in words
+    assert "75 stopped by a signal, --resume continues" in words
 
 
 def test_the_version_is_the_packages(capsys):

@@ -33,7 +33,7 @@ def assert_ended(run, tmp_path, code, words):
     assert re.search(words, run.stderr), run.stderr
     left = {path.name for path in tmp_path.glob("rgb.tif*")}
     assert left in (set(), {"rgb.tif.part", "rgb.tif.journal"})
-    assert bool(left) == ("--resume goes on" in run.stderr)
+    assert bool(left) == ("--resume continues" in run.stderr)
     assert run.left == []
     assert_soon(run)
 
@@ -128,7 +128,7 @@ def test_an_exception_in_one_process(failing, tmp_path, assert_resumes, role):
 @pytest.mark.parametrize("role", ROLES)
 def test_a_signal_to_one_rank_alone(failing, tmp_path, assert_resumes, role, how):
     run = failing(3, role, how)
-    words = rf"stopped by {how}: \d+ of {WINDOWS} windows are kept in .*; .* --resume goes on"
+    words = rf"stopped by {how}: \d+ of {WINDOWS} windows are kept in .*; .* --resume continues"
     assert_ended(run, tmp_path, 75, words)
     assert_resumes()
 

@@ -56,7 +56,7 @@ def test_a_renewed_signature_goes_on(mpirun, web, tmp_path):
     assert first.returncode == 5, first.stderr
     assert f"/vsicurl/{web.url}/B0" in first.said[-2]
     assert "HTTP response code: 403: access is refused: a signature" in first.said[-2]
-    assert "the same command with --resume goes on" in first.said[-1]
+    assert "the same command with --resume continues" in first.said[-1]
     kept = int(first.said[-1].split()[1])
     assert 0 < kept < 36
     assert secrets_in(tmp_path) == []

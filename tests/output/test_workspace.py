@@ -66,7 +66,7 @@ def test_an_output_that_is_there_is_refused(plan, resume):
 
 def test_what_a_stopped_run_has_left_is_not_overwritten(plan, made):
     stop(plan, made[:7])
-    words = "7 of 20 windows of a stopped run; --resume goes on, --overwrite starts anew"
+    words = "7 of 20 windows of a stopped run; --resume continues, --overwrite starts anew"
     assert_refused(plan, f"{part_path(plan)}: {words}")
 
 
@@ -122,7 +122,7 @@ def test_overwrite_leaves_the_old_image_until_the_new_one_is_whole(plan, made):
 def test_resume_goes_on_with_what_is_missing(plan, made):
     said = stop(plan, made[:7])
     assert said == (
-        f"7 of 20 windows are kept in {part_path(plan)}; the same command with --resume goes on"
+        f"7 of 20 windows are kept in {part_path(plan)}; the same command with --resume continues"
     )
     assert left(plan) == {".journal", ".part"}
     taken = claim(asked(plan, resume=True)).plan

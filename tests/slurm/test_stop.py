@@ -116,7 +116,7 @@ def test_a_job_is_not_put_back_for_ever(jobs, begin):
     assert jobs.run("scancel", "--batch", "--signal=USR1", job).returncode == 0
     said = jobs.end(job)
     assert (said["JobState"], said["ExitCode"]) == ("FAILED", "75:0"), jobs.log(job)
-    assert "the same command goes on" in jobs.log(job)
+    assert "the same command continues" in jobs.log(job)
 
 
 def test_a_launch_that_fails_is_no_success(jobs, safe, tmp_path):

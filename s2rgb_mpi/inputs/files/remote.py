@@ -71,12 +71,12 @@ def split_query(name: str) -> tuple[str, str]:
 
 
 def is_remote(name: str) -> bool:
-    """Tell whether a name is a URL, or one of GDAL's virtual files."""
+    """Return whether a name is a URL, or one of GDAL's virtual files."""
     return name.startswith("/vsi") or scheme(name) in _SCHEMES
 
 
 def is_far(name: str) -> bool:
-    """Tell whether GDAL reads a file through a network of its own, every seek a request."""
+    """Return whether GDAL reads a file through a network of its own, every seek a request."""
     return "/vsi" in re.sub("/vsi(zip|tar|mem|subfile)/", "", name)
 
 

@@ -220,7 +220,7 @@ def _item(said: str, content: Any) -> Any:
 
 
 def _refuse_l1c(item: Any, choice: Choice) -> None:
-    """Refuse top-of-atmosphere products that nobody asked for."""
+    """Reject top-of-atmosphere products that nobody asked for."""
     said = {
         str(item.properties.get("processing:level")).upper(),
         str(item.properties.get("s2:product_type")).upper().removeprefix("S2MSI"),

@@ -114,7 +114,7 @@ def _plane(products: Sequence[Product], crs: str | None, area: Area, *, repeats:
     ------
     UsageError
         The CRS breaks inside the image. If it may repeat itself, bounds say on which side the image
-        begins, and it goes on beyond the edge of the CRS.
+        begins, and it continues beyond the edge of the CRS.
     """
     reference = known_crs("--crs", crs) if crs else osr.SpatialReference(products[0].grid.crs)
     name = crs or reference.GetName()

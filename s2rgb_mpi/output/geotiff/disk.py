@@ -49,7 +49,7 @@ def write_all(file: int, parts: Sequence[bytes | memoryview], place: int | None 
 def check(
     path: Path, offset: int, data: bytes | memoryview, *, nbytes: int, crc32: int | None
 ) -> None:
-    """Refuse bytes that were read back if they are not what was written.
+    """Reject bytes that were read back if they are not what was written.
 
     Parameters
     ----------
@@ -74,6 +74,6 @@ def check(
 
 
 def begin_to_flush(file: int, begin: int, nbytes: int) -> None:
-    """Have the system begin to bring bytes that were written to the disk; do not wait for it."""
+    """Start writing back bytes to the disk, without waiting for it."""
     # What is not there yet stays in memory, and is read from there (posix_fadvise(2), Linux).
     os.posix_fadvise(file, begin, nbytes, os.POSIX_FADV_DONTNEED)

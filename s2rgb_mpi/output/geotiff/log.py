@@ -89,7 +89,7 @@ class TileLog:
         self.index[layer][row, col] = offset, nbytes, crc32
 
     def has(self, layer: Layer, row: int, col: int) -> bool:
-        """Tell whether a tile is there."""
+        """Return whether a tile is there."""
         return bool(self.index[layer][row, col, 1])
 
     def has_any(self, level: int, row: int, col: int) -> bool:

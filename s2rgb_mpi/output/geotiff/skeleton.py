@@ -40,7 +40,7 @@ def make_skeleton(
     statistics: list[dict[str, str]],
     bigtiff: bool,
 ) -> bytes:
-    """Let GDAL write a file of directories alone: all tags and geo keys right, no tile there.
+    """Return a file of directories alone, made by GDAL: all tags and geo keys, no tile.
 
     Returns
     -------

@@ -28,7 +28,7 @@ _FAILED, _PENDING, _REVOKED = (
 
 
 def is_possible(environ: Mapping[str, str]) -> bool:
-    """Tell whether this MPI has ULFM, and its launcher has switched it on."""
+    """Return whether this MPI has ULFM, and its launcher has switched it on."""
     return _FAILED != _REVOKED and environ.get(ENABLED, "0").lower() in ("1", "true", "yes", "on")
 
 
@@ -72,7 +72,7 @@ class Comm:
             return Request(self, dest, [self._comm.issend(message, dest, tag)])
 
     def Iprobe(self, source: int, tag: int) -> bool:  # noqa: N802
-        """Tell whether a message has come."""
+        """Return whether a message has come."""
         # Asked first: what the dead one has sent before is taken still.
         is_lost = source in self._lost()
         with self.named(source):
@@ -196,11 +196,11 @@ class Request:
         self._requests = deque(requests)
 
     def Test(self) -> bool:  # noqa: N802
-        """Tell whether all are complete."""
+        """Return whether all are complete."""
         return self.test()[0]
 
     def test(self) -> tuple[bool, Any]:
-        """Tell whether all are complete, and give the object that the last one received."""
+        """Return whether all are complete, and give the object that the last one received."""
         message = None
         try:
             with self._comm.named(self._rank):

@@ -28,7 +28,7 @@ class Survivors:
     plan : Plan
         The same on every rank.
     workers : iterable of int
-        The ranks that work; rank 0 itself, of two, has nobody to go on for.
+        The ranks that work; rank 0 itself, of two, has nobody to replace.
     """
 
     def __init__(self, comm: Comm, plan: Plan, workers: Iterable[int]) -> None:

@@ -50,7 +50,7 @@ class SurvivingTeam(Team):
         return Comm(world)  # to duplicate it, nobody must be lost already
 
     def attend(self) -> None:
-        """Hear the orders that have come.
+        """Receive the orders that have come.
 
         Raises
         ------
