@@ -169,8 +169,8 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--survive",
         action="store_true",
-        help="continue without a worker that was killed: the others make its windows; needs Open MPI 5"
-        " and mpirun --with-ft ulfm (default: the run ends, and --resume continues)",
+        help="continue without a worker that was killed: the others make its windows; needs Open"
+        " MPI 5 and mpirun --with-ft ulfm (default: the run ends, and --resume continues)",
     )
     group.add_argument(
         "--dry-run", action="store_true", help="print the plan and stop (default: off)"

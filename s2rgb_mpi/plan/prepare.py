@@ -102,7 +102,7 @@ def warnings(plan: Plan) -> list[str]:
         return list(plan.warnings)
     short = (
         f"{folder}: {free / 1e6:.0f} MB are free, the image may need up to"
-        f" {output_nbytes(plan) / 1e6:.0f} MB; a run that finds the disk full can be resumed (--resume)"
+        f" {output_nbytes(plan) / 1e6:.0f} MB; a run that fills the disk can be resumed (--resume)"
     )
     return [*plan.warnings, short]
 

@@ -18,14 +18,17 @@ LINE_SHARE = 0.05
 LEAST_SECONDS = 1.0
 """... but no sooner than this after the one before, so that short runs stay short in the log."""
 
+_PROXY = "hydra_pmi_proxy"
+"""What stands between mpirun and the ranks of its machine with MPICH and Intel MPI."""
+
 
 def terminal() -> int | None:
     """Find the terminal that standard error ends at, and return its width in columns.
 
-    mpirun (Open MPI 4 and 5) gives every rank a pipe for standard error and passes on what comes
-    out of it at once, so the question is whether mpirun's own standard error is a terminal: on
-    Linux the file descriptors of a parent can be looked at. Under srun the parent is a daemon
-    of the node, without a terminal.
+    mpirun gives every rank a pipe for standard error and passes on what comes out of it at once,
+    so the question is whether mpirun's own standard error is a terminal: on Linux the file
+    descriptors of a parent can be looked at. Under srun the parent is a daemon of the node,
+    without a terminal.
 
     Returns
     -------
@@ -35,7 +38,7 @@ def terminal() -> int | None:
     if sys.stderr.isatty():
         return os.get_terminal_size(sys.stderr.fileno()).columns
     try:
-        device = Path(f"/proc/{os.getppid()}/fd/2").readlink()
+        device = (_launcher() / "fd" / "2").readlink()
         if not str(device).startswith(("/dev/pts/", "/dev/tty")):
             return None
         handle = os.open(device, os.O_RDONLY | os.O_NOCTTY)
@@ -47,6 +50,15 @@ def terminal() -> int | None:
         return None
     finally:
         os.close(handle)
+
+
+def _launcher() -> Path:
+    """Return the place of mpirun in /proc: this process's parent, or the parent of a proxy."""
+    parent = Path(f"/proc/{os.getppid()}")
+    if (parent / "comm").read_text().strip() == _PROXY:
+        after_name = (parent / "stat").read_text().rpartition(")")[2]
+        return Path("/proc") / after_name.split()[1]
+    return parent
 
 
 class Lines:

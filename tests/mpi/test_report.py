@@ -18,7 +18,7 @@ import pytest
 from osgeo import gdal
 
 import reference
-from conftest import MPI_ENVIRONMENT, MPICH, MPIRUN, SMALL, read_rgb
+from conftest import MPI_ENVIRONMENT, MPIRUN, SMALL, read_rgb
 from s2rgb_mpi.report.json_report import schema
 from s2rgb_mpi.testing.safe import read_dn, write_safe
 from s2rgb_mpi.timing import STAGES
@@ -220,7 +220,6 @@ sys.exit(__main__.main(sys.argv[1:]))
     np.testing.assert_array_equal(read_rgb(output), reference.rgb(read_dn(safe), offset=-1000))
 
 
-@pytest.mark.skipif(MPICH, reason="MPICH's mpirun hides the terminal from its ranks: lines instead")
 def test_mpirun_in_a_terminal_shows_a_bar(safe, tmp_path):
     leader, follower = pty.openpty()
     command = [MPIRUN, "-n", "3", sys.executable, "-m", "s2rgb_mpi", str(safe), *SMALL]

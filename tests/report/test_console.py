@@ -5,9 +5,11 @@ import os
 import pty
 import re
 import struct
+import subprocess
 import sys
 import termios
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -222,13 +224,45 @@ def parent(monkeypatch):
     os.close(saved)
 
 
-def test_a_pipe_of_a_parent_with_a_terminal_is_that_terminal(parent):
+@pytest.fixture
+def wide_terminal():
+    """A terminal of 123 columns."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 123, 0, 0))
-    parent(follower)
-    assert progress.terminal() == 123
+    yield follower
     os.close(leader)
     os.close(follower)
+
+
+def test_a_pipe_of_a_parent_with_a_terminal_is_that_terminal(parent, wide_terminal):
+    parent(wide_terminal)
+    assert progress.terminal() == 123
+
+
+@pytest.fixture
+def between(tmp_path, monkeypatch):
+    """The function that puts a process of some name between this one and its parent."""
+    with ExitStack() as stack:
+
+        def put(name):
+            (tmp_path / name).symlink_to(sys.executable)
+            command = [tmp_path / name, "-c", "print(flush=True); input()"]
+            pipe, none = subprocess.PIPE, subprocess.DEVNULL
+            started = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=none)
+            process = stack.enter_context(started)
+            assert process.stdout is not None
+            process.stdout.readline()  # it has its name
+            monkeypatch.setattr(os, "getppid", lambda: process.pid)
+
+        yield put
+
+
+@pytest.mark.parametrize(("name", "columns"), [("hydra_pmi_proxy", 123), ("sh", None)])
+def test_a_proxy_of_mpirun_is_not_asked(parent, wide_terminal, between, name, columns):
+    """Whatever else stands between was told by the user where to write."""
+    parent(wide_terminal)
+    between(name)
+    assert progress.terminal() == columns
 
 
 def test_a_pipe_of_a_parent_without_a_terminal_is_none(parent):
