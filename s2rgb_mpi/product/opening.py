@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 gdal.UseExceptions()
-# Errors are exceptions; warnings (a server is asked again) would come from many ranks at once.
-gdal.SetErrorHandler("CPLQuietErrorHandler")
+# Errors are exceptions; warnings (a server is asked again) would come from many ranks at once, and
+# with signatures of URLs. Pushed: one that is only set is passed over by GDAL 3.10 where errors are
+# exceptions.
+gdal.PushErrorHandler("CPLQuietErrorHandler")
 
 _LOOK_BESIDE = "GDAL_DISABLE_READDIR_ON_OPEN"
 """GDAL's option for files beside a raster: TRUE, each is asked for; EMPTY_DIR, as the program has
