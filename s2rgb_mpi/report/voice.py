@@ -15,6 +15,7 @@ from s2rgb_mpi.report.wanted import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from typing import TextIO
 
     from tqdm import tqdm
 
@@ -154,8 +155,7 @@ class Report:
             sys.stdout.write(redact(text) + "\n")
             sys.stdout.flush()
         except (OSError, ValueError) as error:
-            # What is left in the buffer must not fail again when Python ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _silence(sys.stdout)
             if isinstance(error, BrokenPipeError):  # whoever reads it has seen enough
                 return
             raise OutputError(f"standard output: {error}") from error
@@ -180,8 +180,12 @@ class Report:
         self._say(logging.ERROR, str(error))
 
     def close(self) -> None:
-        """Take the bar away and close the log."""
+        """Take the bar away, close the log, and forget what standard error does not take."""
         self._close_bar()
+        try:
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            _silence(sys.stderr)
         for handler in self._logger.handlers:
             with suppress(OSError):
                 handler.close()
@@ -201,6 +205,12 @@ class Report:
             with suppress(OSError, ValueError):
                 self.bar.close()
             self.bar = None
+
+
+def _silence(stream: TextIO) -> None:
+    """Drop what a stream cannot write: Python would try again at its end, and fail with 120."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _Terminal(logging.Handler):
