@@ -16,6 +16,7 @@ from s2rgb_mpi.report.progress import Lines, make_bar, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from typing import TextIO
 
     from tqdm import tqdm
 
@@ -184,8 +185,12 @@ class Report:
         self._say(logging.ERROR, str(error))
 
     def close(self) -> None:
-        """Remove the bar and close the log."""
+        """Remove the bar, close the log, and forget what standard error does not take."""
         self._close_bar()
+        try:
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            _silence(sys.stderr)
         for handler in self._logger.handlers:
             with suppress(OSError):
                 handler.close()
@@ -213,11 +218,16 @@ def _print(text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except (OSError, ValueError) as error:
-        # What is left in the buffer must not fail again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
         if isinstance(error, BrokenPipeError):  # whoever reads it has seen enough
             return
         raise OutputError(f"standard output: {error}") from error
+
+
+def _silence(stream: TextIO) -> None:
+    """Drop what a stream cannot write: Python would try again at its end, and fail with 120."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _Terminal(logging.Handler):
