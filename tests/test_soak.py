@@ -96,6 +96,13 @@ def test_a_run_that_was_refused_leaves_all_as_it_was(files):
     assert not complaints(run, step, files, before={".sealed"}, is_damaged=True)
 
 
+def test_an_image_that_was_there_before_is_no_news(files):
+    files.output.touch()
+    run, step = ended(5, "s2rgb_mpi: error: x"), STEP._replace(deed="stop a rank")
+    assert complaints(run, step, files)
+    assert not complaints(run, step, files, before={"", ".journal"})
+
+
 def test_wrong_bytes_are_seen(tmp_path):
     (tmp_path / "disk" / "round").mkdir(parents=True)
     lab = Lab(tmp_path)

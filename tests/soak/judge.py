@@ -84,7 +84,8 @@ def complaints(
     found += _words(run, step)
     if run.rival is not None:
         found += _of_rival(*run.rival, step.option)
-    kept = {*_kept(run, step), *reports}
+    # The image is no news where a run was killed just after it had got its name.
+    kept = {*_kept(run, step), *reports, *({""} & set(before))}
     if run.code == USAGE or f"{files.beside('lock')}: " in run.stderr:
         kept.update(before)  # it was refused, or could not begin
     left = ends(files)
