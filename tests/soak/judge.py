@@ -145,9 +145,10 @@ def strays(places: list[Path], run: Finished, step: Step) -> tuple[list[str], in
     ends the run; nor where a process is without a launcher (open-mpi/ompi#13261).
     """
     found, by_mpi = [], 0
+    is_lone = step.ranks is None or run.rival is not None  # rivals are without one
     for place in places:
         for path in place.iterdir():
-            if (run.code != DONE or step.ranks is None) and _BY_MPI.match(path.name):
+            if (run.code != DONE or is_lone) and _BY_MPI.match(path.name):
                 by_mpi += 1
             else:
                 found.append(f"left in {place}: {path.name}")
