@@ -7,7 +7,7 @@ from osgeo import gdal, osr
 from rasters import copy_jp2, scene, write_raster
 from s2rgb_mpi.grid import Grid, Window
 from s2rgb_mpi.inputs.multiband import open_multiband
-from s2rgb_mpi.inputs.product import Product, Warp
+from s2rgb_mpi.inputs.product import Choice, Product, Warp
 from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.warp import warper
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
@@ -34,7 +34,8 @@ def raster(tmp_path_factory):
 def lay(path, *, crs=None, resolution=10.0, resampling="nearest", bounds=None):
     """Bring a raster onto another grid, in windows of 64."""
     return warp_out(
-        [open_multiband(str(path))],
+        # GDAL keeps a JP2's descriptions in a file beside it, where the program does not look.
+        [open_multiband(str(path), Choice(bidx=(1, 2, 3)))],
         crs=crs,
         resolution=resolution,
         resampling=resampling,
