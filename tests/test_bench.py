@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from bench import check, contestants, run, table
+from bench import check, contestants, limit, run, table
 from geotiffs import make_grid
 
 
@@ -83,3 +83,10 @@ def test_tables_go_between_their_marks(tmp_path):
     assert page.read_text() == "before\n<!-- ci/bench -->\n\nnew\n<!-- end -->\nafter\n"
     with pytest.raises(SystemExit, match="no marks"):
         table.into_page("new", Path(__file__))
+
+
+def test_what_encoding_costs_is_measured_on_images_with_their_validity(tmp_path):
+    truth = np.zeros((600, 700, 3), dtype=np.uint8)
+    truth[:300] = 7
+    np.save(tmp_path / "truth.npy", truth)
+    assert limit.encode(str(tmp_path / "truth.npy"), 0, 1, 1) > 0

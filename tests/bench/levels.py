@@ -16,7 +16,7 @@ import numpy as np
 from s2rgb_mpi import gdalenv
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.profile import Profile
-from s2rgb_mpi.image.radiometry import Stretch, colour, make_lut
+from s2rgb_mpi.image.radiometry import RGBA, Stretch, colour, make_lut
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.opening import open_raster
 from s2rgb_mpi.inputs.safe import open_safe
@@ -52,13 +52,13 @@ def main() -> None:
         begin = time.process_time()
         dn = [np.frombuffer(source.ReadRaster(*window), dtype=np.uint16) for source in datasets]
         decoding += time.process_time() - begin
-        rgb = np.empty((window.height, window.width, 3), dtype=np.uint8)
-        colour([band.reshape(rgb.shape[:2]) for band in dn], luts, rgb)
-        raw += rgb.nbytes
+        rgba = np.empty((window.height, window.width, RGBA), dtype=np.uint8)
+        colour([band.reshape(rgba.shape[:2]) for band in dn], luts, rgba)
+        raw += window.height * window.width * 3
         # All of them on every window in turn: what disturbs the machine disturbs all alike.
         for profile in PROFILES:
             begin = time.process_time()
-            size[profile] += sum(len(tile.data) for tile in Encoder(profile).encode(rgb))
+            size[profile] += sum(len(tile.data) for tile in Encoder(profile).encode(rgba))
             cpu[profile] += time.process_time() - begin
 
     print(f"decoding: {decoding:.2f} s for {raw / 3e6:.1f} Mpx of three bands\n")
