@@ -10,7 +10,8 @@ was measured of it, with Open MPI 5 under ``mpirun --with-ft ulfm``, and what is
 - Over TCP a survivor crashes in MPI when a message dies half-way that was too large for the eager
   protocol. So that protocol's limit is raised, and larger messages are sent in parts.
 - ``MPI_Abort`` ends no other rank: rank 0 tells them to leave (`End`), and has the launcher end
-  those that do not listen. The launcher ends all by itself when a second rank leaves with an error.
+  those that do not listen. The launcher ends all by itself when a second rank leaves with an error,
+  and now and then waits for ever then (PRRTE 3.0.8): so one rank alone leaves with the exit code.
 - ``MPI_Finalize`` hangs now and then after a death: ranks part by hand, and then just leave.
 
 No worker may wait for another: cells that show in two shares are read by both (no exchange).

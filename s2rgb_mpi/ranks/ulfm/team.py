@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SECONDS_TO_END = 30.0
 """What ranks have to finish a window in, or their imports on a busy machine, before the launcher is
-told to end them. It does by itself, with the right exit code, when two have left."""
+told to end them."""
 
 SECONDS_TO_NOTICE = 600.0
 """What rank 0 has to meet a loss that another rank has met: it may be at the plan still."""
@@ -88,7 +88,7 @@ class SurvivingTeam(Team):
             self._tell_all(code)
         else:
             code = self._wait_for_end()
-        self._code = code
+        self._code = 0 if self.comm.rank else code  # rank 0's is that of the whole
         return code
 
     def _wait_for_end(self) -> int:
@@ -136,7 +136,7 @@ class SurvivingTeam(Team):
 
     def end_all(self, code: int, *, reported: bool) -> None:
         """End all ranks, from the one that has said why."""
-        self._code = code
+        self._code = 0 if reported else code  # the other's is that of the whole
         if reported or (self.comm.rank == 0 and self._tell_all(code, seconds=SECONDS_TO_END)):
             return
         if self.comm.first_lost() == 0:
