@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.output.geotiff.copying import Copies
+    from s2rgb_mpi.ranks.loop import Loop
     from s2rgb_mpi.ranks.team import Rank
 
 LEAST_NBYTES = 16_000_000
@@ -99,14 +100,8 @@ class Helpers:
 
     def _answer(self, rank: int, tag: Tag) -> Any:
         """Wait for the answer of a worker."""
-        answer = None
-
-        def is_here() -> bool:
-            nonlocal answer
-            answer = receive(self._comm, tag, source=rank)
-            return answer is not None
-
-        if not self._loop.until(is_here, seconds=self._timeout):
+        answer = _awaited(self._comm, self._loop, tag, rank, seconds=self._timeout)
+        if answer is None:
             raise SilenceError(
                 f"rank {rank} has said nothing for {self._timeout:g} s (--timeout)"
                 " while the image is sealed"
@@ -123,16 +118,9 @@ def lend_a_hand(rank: Rank) -> None:
         A file cannot be read or written.
     """
     comm, loop, writer = rank.comm, rank.loop, rank.comm.size - 1
-    order: Copy | Dismiss | None = None
-
-    def is_here() -> bool:
-        nonlocal order
-        order = receive(comm, Tag.COPY, source=writer)
-        return order is not None
-
     with rank.tally.stage("idle"):
         sent = send(comm, Here(machine()), dest=writer)
-        loop.until(is_here, idle=True)
+        order: Copy | Dismiss = _awaited(comm, loop, Tag.COPY, writer, idle=True)
         loop.until(partial(_is_sent, sent))
     if not isinstance(order, Copy):
         return
@@ -143,6 +131,27 @@ def lend_a_hand(rank: Rank) -> None:
     with rank.tally.stage("idle"):
         sent = send(comm, Copied(can), dest=writer)
         loop.until(partial(_is_sent, sent))
+
+
+def _awaited(
+    comm: Any,
+    loop: Loop,
+    tag: Tag,
+    source: int,
+    *,
+    seconds: float | None = None,
+    idle: bool = False,
+) -> Any:
+    """Wait for a message and return it; None if the time ran out."""
+    message = None
+
+    def is_here() -> bool:
+        nonlocal message
+        message = receive(comm, tag, source)
+        return message is not None
+
+    loop.until(is_here, seconds=seconds, idle=idle)
+    return message
 
 
 def _is_sent(message: Any) -> bool:
