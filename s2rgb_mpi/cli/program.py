@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from s2rgb_mpi import signals
 from s2rgb_mpi.cli.parse import parse
 from s2rgb_mpi.output.lock import SlurmStart
-from s2rgb_mpi.plan import describe, prepare
+from s2rgb_mpi.plan import describe
 from s2rgb_mpi.plan.advice import advise
 from s2rgb_mpi.ranks import roles
-from s2rgb_mpi.ranks.convert import Orders, agree, take
+from s2rgb_mpi.ranks.convert import Orders, agree, make_ready, take
 from s2rgb_mpi.ranks.guard import stop_all
 from s2rgb_mpi.ranks.launch import check_launch, check_survive, join
 from s2rgb_mpi.report.console import Report
@@ -71,9 +71,7 @@ def _begin(
     if order.job.survive:
         check_survive(team, about.mpi)
     report.quiet = order.quiet
-    plan = prepare.prepare(order.job)
-    for warning in prepare.warnings(plan):
-        report.warning(warning)
+    plan = make_ready(order.job, report)
     if order.dry_run:
         advice = advise(plan, about.command, python=sys.executable) if order.advise else None
         told = describe.describe(plan, team.comm.size, warnings=report.warnings, advice=advice)

@@ -17,9 +17,6 @@ class AloneTeam(Team):
         del world
         return _Alone()
 
-    def end_all(self, code: int, *, reported: bool) -> None:
-        """Leave the end to whoever has called."""
-
 
 class _Done:
     """A request that is complete."""

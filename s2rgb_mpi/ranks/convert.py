@@ -98,28 +98,33 @@ def convert(job: Job, comm: Any = None, *, outputs: Wanted | None = None) -> Res
     team = AloneTeam() if comm is None else Team(comm)
     report = Report(quiet=True)
     wanted = outputs or Wanted()
-    lock, orders, refusal = agree(team, lambda: begin(job, wanted, report))
-    if refusal is not None:
-        raise refusal
-    assert orders is not None  # noqa: S101  `begin` returns some, or raises
-    plan = orders.plan
     try:
-        ended = roles.run(team, plan, wanted, report, about=_about(comm), lock=lock)
+        lock, orders, refusal = agree(team, lambda: take(make_ready(job, report), wanted, report))
+        if refusal is not None:
+            raise refusal
+        assert orders is not None  # noqa: S101  `take` returns some, or raises
+        ended = _run(team, orders.plan, wanted, report, about=_about(comm), lock=lock)
+    finally:
+        report.close()
+    return _result(team, orders.plan, report, ended)
+
+
+def _run(
+    team: Team, plan: Plan, wanted: Wanted, report: Report, *, about: About, lock: Lock | None
+) -> roles.Ended:
+    """Play this rank's role; a failure ends all of several ranks, and is raised by one alone."""
+    try:
+        return roles.run(team, plan, wanted, report, about=about, lock=lock)
     except BaseException as error:
         if team.comm.size > 1:
             stop_all(team, plan, error, report)
         else:
             clear(plan, error)
         raise
-    finally:
-        report.close()
-    return _result(team, plan, report, ended)
 
 
-def begin(
-    job: Job, wanted: Wanted, report: Report, start: SlurmStart | None = None
-) -> tuple[Lock, Orders]:
-    """Make the plan of a job, and take its output; on rank 0 alone.
+def make_ready(job: Job, report: Report) -> Plan:
+    """Make the plan of a job, and report its warnings; on rank 0 alone.
 
     Raises
     ------
@@ -129,7 +134,7 @@ def begin(
     plan = prepare.prepare(job)
     for warning in prepare.warnings(plan):
         report.warning(warning)
-    return take(plan, wanted, report, start)
+    return plan
 
 
 def take(
