@@ -27,7 +27,7 @@ signals.listen()  # what follows takes seconds on a busy machine, and a signal m
 # Open MPI 5.0.7 (Debian 13) asks the kernel which addresses reach each other, and then finds no way
 # over TCP between the processes of a machine with a global IPv6 address: open-mpi/ompi#14079.
 os.environ.setdefault("OMPI_MCA_reachable", "weighted")
-if "--survive" in sys.argv:  # Open MPI reads it when it starts; what it is for: see survival
+if "--survive" in sys.argv:  # Open MPI reads it when it starts; what it is for: see ranks.ulfm
     os.environ.setdefault("OMPI_MCA_btl_tcp_eager_limit", str(4 * 2**20))
 
 try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from osgeo import osr
 
 from s2rgb_mpi.errors import OutputError, UsageError
+from s2rgb_mpi.inputs.naming import COLOURS
 from s2rgb_mpi.plan.prepare import followed
 from s2rgb_mpi.redact import shown
 from s2rgb_mpi.report.footprint import footprint
@@ -30,8 +31,6 @@ EXTENSIONS = [
     f"https://stac-extensions.github.io/{name}/schema.json"
     for name in ("eo/v2.0.0", "file/v2.1.0", "processing/v1.2.0", "projection/v2.0.0")
 ]
-
-COMMON_NAMES = ("red", "green", "blue")
 
 SHA2_256 = "1220"
 """What precedes the digest in a multihash: the code of the function, and 32 bytes of length."""
@@ -118,7 +117,7 @@ def _asset(plan: Plan, account: Account, folder: Path) -> Any:
     is_cog = job.profile.layout == "cog"
     bands: list[dict[str, Any]] = [
         {"name": band.name, "eo:common_name": common, "statistics": dict(band.statistics)}
-        for band, common in zip(account.bands, COMMON_NAMES, strict=True)
+        for band, common in zip(account.bands, COLOURS.values(), strict=True)
     ]
     if job.profile.mask == "alpha":
         bands.append({"name": "alpha", "description": "255 where there is data, 0 where not"})
