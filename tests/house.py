@@ -4,6 +4,8 @@ import ast
 import tomllib
 from pathlib import Path
 
+from marked import filled
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- house: made by tests/house.py -->\n", "<!-- end of house -->\n"
@@ -30,8 +32,7 @@ def picture() -> str:
 
 def drawn(page: str) -> str:
     """Return the page with the picture as it is now."""
-    before, rest = page.split(BEGIN)
-    return before + BEGIN + picture() + END + rest.split(END)[1]
+    return filled(page, BEGIN, END, picture())
 
 
 if __name__ == "__main__":

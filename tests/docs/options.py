@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from docs.pages import ROOT
+from marked import filled
 from s2rgb_mpi.cli.options import make_parser
 
 PAGE = ROOT / "docs" / "options.md"
@@ -60,8 +61,7 @@ def tables() -> str:
 
 def updated(page: str) -> str:
     """Return the page with the tables as they are now."""
-    before, rest = page.split(BEGIN)
-    return f"{before}{BEGIN}\n{tables()}\n{END}{rest.split(END)[1]}"
+    return filled(page, BEGIN, END, f"\n{tables()}\n")
 
 
 if __name__ == "__main__":
