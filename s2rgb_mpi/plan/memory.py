@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi.gdalenv import CACHE_NBYTES, WARP_CACHE_NBYTES
+from s2rgb_mpi.gdalenv import CACHE_NBYTES
 from s2rgb_mpi.image.block import header_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.warp.warper import most_source_pixels
-from s2rgb_mpi.plan.deal import kept_nbytes
+from s2rgb_mpi.plan.deal import PIXEL_NBYTES, kept_nbytes, part_nbytes
 from s2rgb_mpi.plan.levels import header_room, payload_nbytes, tiles
 from s2rgb_mpi.plan.partition import in_common
 
@@ -33,9 +33,9 @@ WORKING_NBYTES = 12_000_000
 """What libraries take once they work, bytes: code of codecs, tifffile, PROJ's database; the largest
 growth of a worker or writer of an image of 600 x 600 pixels (measured)."""
 
-DN_NBYTES = 2
-WARPER_NBYTES = 3
-"""What the warper holds of each pixel that it works on: its DN, and whether it is valid, bytes."""
+WARPER_NBYTES = 7
+"""What the warper holds of each pixel that it works on: three DN, and whether they are valid,
+bytes."""
 
 RECEIVE_NBYTES = 64_000_000
 """Payloads that the writer lets be under way at once, bytes; always at least one."""
@@ -64,7 +64,7 @@ def resident_nbytes() -> int:
 def give_back() -> None:
     """Return freed heap pages to the operating system (glibc's ``malloc_trim``).
 
-    Parts of cells that are kept for long lie among others that come and go: without this a worker
+    Parts of chunks that are kept for long lie among others that come and go: without this a worker
     of a mosaic of nine granules grew by 180 MB of holes. It takes some 5 ms.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
@@ -81,12 +81,12 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
         What is to be done.
     shares : sequence of sequence of int
         Numbers of windows, of each worker in its order of work (`deal`):
-        how many cells and open tiles it has to keep depends on them.
+        how many parts of source chunks and open tiles it has to keep depends on them.
     """
     window = _pixels(plan.edge, plan.grid)
     read = max(
-        _read_nbytes(member.product, _pixels(edge, member.product.grid))
-        for member, edge in zip(plan.scene.members, plan.cell_edges, strict=True)
+        _read_nbytes(member.product, _pixels(edge, member.product.unwarped.grid), window)
+        for member, edge in zip(plan.scene.members, plan.chunk_edges, strict=True)
     )
     arrays = read + window * 4 * RGBA
     kept = max(
@@ -113,9 +113,8 @@ def _pixels(edge: tuple[int, int], grid: Grid) -> int:
 def _cache_nbytes(plan: Plan) -> int:
     """Return what GDAL's block cache can hold, bytes: at least one block, at most all of them."""
     products = [member.product for member in plan.scene.members]
-    limit = CACHE_NBYTES if all(each.warp is None for each in products) else WARP_CACHE_NBYTES
     largest = max((band.held.block for each in products for band in each.bands), default=0)
-    return max(min(limit, sum(map(_decoded_nbytes, products))), largest)
+    return max(min(CACHE_NBYTES, sum(map(_decoded_nbytes, products))), largest)
 
 
 def _decoded_nbytes(product: Product) -> int:
@@ -126,17 +125,24 @@ def _decoded_nbytes(product: Product) -> int:
     return math.prod(padded) * sum(band.stored.nbytes_per_pixel for band in product.bands)
 
 
-def _read_nbytes(product: Product, pixels: int) -> int:
-    """Return what it takes to read so many pixels, besides cache and open files, bytes."""
-    decoding = max((band.held.decoding for band in product.bands), default=0)
-    stored: Counter[str] = Counter()
-    for band in product.bands:
-        stored[band.path] += band.stored.nbytes_per_pixel
+def _read_nbytes(product: Product, chunk: int, window: int) -> int:
+    """Return what it takes to read a source chunk and to resample a window, bytes.
+
+    Cache and open files are not counted.
+
+    Parameters
+    ----------
+    product : Product
+        Any.
+    chunk, window : int
+        How many pixels they have.
+    """
+    read = max((band.held.decoding for band in product.bands), default=0)
+    read += chunk * sum(band.stored.nbytes_per_pixel for band in product.bands)
     if product.warp is None:
-        return decoding + pixels * stored.total()
-    # A piece of one file, the warper's copy of it, and what comes out of all files.
-    piece = most_source_pixels(product.warp) * (max(stored.values(), default=0) + WARPER_NBYTES)
-    return decoding + piece + pixels * (3 * DN_NBYTES + WARPER_NBYTES)
+        return read
+    # What a piece needs, what comes out of it, and the warper's copies of both.
+    return read + (most_source_pixels(product) + window) * (PIXEL_NBYTES + WARPER_NBYTES)
 
 
 def _files_nbytes(plan: Plan, share: Sequence[int]) -> int:
@@ -147,9 +153,9 @@ def _files_nbytes(plan: Plan, share: Sequence[int]) -> int:
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     for place, number in enumerate(share):
-        for member, _ in plan.cells(plan.windows[number]):
-            first.setdefault(member, place)
-            last[member] = place
+        for patch in plan.patches(number):
+            first.setdefault(patch.member, place)
+            last[patch.member] = place
     change: Counter[int] = Counter()
     for member, place in first.items():
         bands = plan.scene.members[member].product.bands
@@ -181,7 +187,7 @@ def writer_nbytes(plan: Plan, workers: int) -> int:
 
 
 def passed_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> list[int]:
-    """Return the most that parts of cells can take that pass between workers, bytes.
+    """Return the most that parts of source chunks can take that pass between workers, bytes.
 
     All that a worker gets from others, and all that it gives to others, may be there at once.
     """
@@ -189,12 +195,11 @@ def passed_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> list[int]:
     totals = [0] * len(shares)
     for owner, share in enumerate(shares if common else ()):
         for number in share:
-            window = plan.windows[number]
-            for member, cell in plan.cells(window):
-                part = cell.target.overlap(window)
-                for user in common.get((member, cell.source), ()):
-                    if part and user <= owner:
-                        totals[user] += part.width * part.height * RGBA
+            for patch in plan.patches(number):
+                for member, chunk in patch.keys:
+                    for user in common.get((member, chunk), ()):
+                        if user <= owner:
+                            totals[user] += part_nbytes(patch, chunk)
     return totals
 
 

@@ -1,4 +1,4 @@
-"""How large windows are: whole output tiles of whole source blocks."""
+"""How large windows are, whole output tiles of whole source blocks; and the chunks of a source."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 LARGEST_SOURCE_BLOCK = 4096
 """Source blocks with longer edges are cut by windows: whole ones would not fit in memory."""
+
+LEAST_CHUNK = 512
+"""The least edge of a source chunk, pixels: smaller ones cost calls, larger ones memory."""
 
 
 def window_edge(job: Job, block: tuple[int, int], grid: Grid) -> tuple[int, int]:
@@ -30,10 +33,19 @@ def window_edge(job: Job, block: tuple[int, int], grid: Grid) -> tuple[int, int]
     return width, _multiple(_step(tile, block_height), -(-(job.window**2) // width))
 
 
+def chunk_edge(block: tuple[int, int], grid: Grid) -> tuple[int, int]:
+    """Choose ``(width, height)`` of the source chunks of a product that is resampled.
+
+    Whole source blocks: what windows need of a chunk is cut out of it once it is decoded.
+    """
+    width = _multiple(_step(1, block[0]), min(LEAST_CHUNK, grid.width))
+    return width, _multiple(_step(1, block[1]), -(-(LEAST_CHUNK**2) // width))
+
+
 def _step(tile: int, block: int) -> int:
     """Return what a window's edge must be a multiple of; blocks that are too large are cut."""
     step = math.lcm(tile, block)
-    return step if step <= LARGEST_SOURCE_BLOCK else tile
+    return step if step <= LARGEST_SOURCE_BLOCK else max(tile, LEAST_CHUNK)
 
 
 def _multiple(step: int, least: int) -> int:

@@ -2,5 +2,6 @@
 
 `onto_grid` plans it: the one coordinate `operation` for the image, the `bounds` of a product on the
 other grid, where the `globe` and `breaks` of the projection allow. `place` finds the source pixels
-of a window, `warper` resamples them, `transform` moves points between grids.
+of a window, `warper` resamples them, `transform` moves points between grids, a `polynomial` does so
+within a piece.
 """
