@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.plan import partition
+from s2rgb_mpi.plan.work import Schedule, costs, works
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,9 +15,16 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan.partition import Crossing, Key
     from s2rgb_mpi.plan.plan import Patch, Plan
+    from s2rgb_mpi.plan.work import Work
 
 PIXEL_NBYTES = 6
 """DN of three bands, bytes."""
+
+NEARLY = 0.02
+"""By how much longer a share may take to keep less meanwhile: no prediction is better."""
+
+TWICE = 0.15
+"""How much of all decoding may be done twice so that nobody waits."""
 
 
 def cut(plan: Plan, workers: int) -> list[list[int]]:
@@ -35,48 +43,74 @@ def cut(plan: Plan, workers: int) -> list[list[int]]:
         Numbers of windows; every number once that is not in `done`. Some are empty if
         there are more workers than windows.
     """
-    costs = {
-        number: _cost(plan, number)
-        for number in range(len(plan.windows))
-        if number not in plan.done
-    }
-    return partition.cut(costs, workers)
+    return _cut(plan, works(plan), workers)
+
+
+def _cut(plan: Plan, work: Sequence[Work], workers: int) -> list[list[int]]:
+    numbers = (number for number in range(len(plan.windows)) if number not in plan.done)
+    return partition.cut(costs(work, numbers), workers)
 
 
 def deal(plan: Plan, workers: int) -> list[list[int]]:
-    """Return what :func:`cut` does, each share in the order of work."""
-    shares = cut(plan, workers)
-    common = partition.in_common(shares, plan.sources)
+    """Return what :func:`cut` does, each share in the order of work.
 
-    def walks(worker: int) -> Iterator[list[int]]:
-        for walk in _walks(plan, shares[worker]):
-            yield partition.arrange(worker, walk, common, plan.sources) if common else walk
-
-    return [
-        min(walks(worker), key=lambda share: kept_nbytes(plan, share)) for worker in range(workers)
-    ]
+    That is the one of a few which ends about first and, of those, keeps least. Who waits for the
+    source chunk of another worker waits for a lower one, so nobody waits in a circle.
+    """
+    work = works(plan)
+    shares = _cut(plan, work, workers)
+    common = in_common(plan, shares)
+    schedule = Schedule(work, common)
+    dealt = []
+    for worker, share in enumerate(shares):
+        walks = list(_walks(plan, share))
+        if common:
+            walks += [partition.arrange(worker, walk, common, plan.sources) for walk in walks]
+        times = [schedule.times(worker, walk) for walk in walks]
+        latest = min(end for end, _ in times) * (1 + NEARLY)
+        best = min(
+            (number for number, (end, _) in enumerate(times) if end <= latest),
+            key=lambda number: kept_nbytes(plan, walks[number]),
+        )
+        schedule.settle(times[best][1])
+        dealt.append(walks[best])
+    return dealt
 
 
 def _walks(plan: Plan, share: list[int]) -> Iterator[list[int]]:
-    """List the orders in which a share may be made: which keeps least depends on its outline."""
-    yield share
-    yield share[::-1]  # of a chunk across two windows the later part is kept
+    """List the orders in which a share may be made: which is best depends on its outline."""
+    orders = [share]
     if plan.pieces:
         windows = plan.windows
-        yield sorted(share, key=lambda n: (windows[n].row_off, windows[n].col_off))
-        yield sorted(share, key=lambda n: (windows[n].col_off, windows[n].row_off))
+        orders.append(sorted(share, key=lambda n: (windows[n].row_off, windows[n].col_off)))
+        orders.append(sorted(share, key=lambda n: (windows[n].col_off, windows[n].row_off)))
+    for order in orders:
+        yield order
+        yield order[::-1]
+
+
+def in_common(plan: Plan, shares: Sequence[Sequence[int]]) -> dict[Key, list[int]]:
+    """Find the source chunks that one share decodes for others, and in whose shares they are.
+
+    None are where workers may be lost: then no one may need another. Nor where a product is
+    resampled and few workers have large shares: there it costs less than a sixth to decode those at
+    the borders twice, and to wait for them would mean to keep a row of chunks meanwhile.
+    """
+    if plan.job.survive:
+        return {}
+    common = partition.in_common(shares, plan.sources)
+    if not plan.pieces or not common:
+        return common
+    cost = {key: cost for work in works(plan) for key, cost in work.chunks.items()}
+    twice = sum((len(users) - 1) * cost[key] for key, users in common.items())
+    return {} if twice <= TWICE * sum(cost.values()) else common
 
 
 def crossings(
     plan: Plan, shares: Sequence[Sequence[int]], ranks: Sequence[int]
 ) -> list[dict[Key, Crossing]]:
-    """Find for the share of each rank the cells that show in others too.
-
-    None do where workers may be lost: then no one may need another.
-    """
-    if plan.job.survive:
-        return [{} for _ in shares]
-    return partition.crossings(shares, ranks, plan.sources)
+    """Find for the share of each rank the source chunks that others need too."""
+    return partition.crossings(shares, ranks, plan.sources, in_common(plan, shares))
 
 
 def kept_nbytes(plan: Plan, share: Sequence[int]) -> int:
@@ -106,19 +140,3 @@ def part_nbytes(patch: Patch, chunk: Window) -> int:
     """Return the size of what a patch needs of a source chunk, as DN of three bands, bytes."""
     part = patch.source.overlap(chunk)
     return part.width * part.height * PIXEL_NBYTES if part else 0
-
-
-def _cost(plan: Plan, window: int) -> int:
-    """Predict the work of a window, ns: of what its products have there, until it is full."""
-    cost, left = 0.0, 1.0
-    whole = plan.windows[window].width * plan.windows[window].height
-    for member, patches in itertools.groupby(plan.patches(window), lambda patch: patch.member):
-        product = plan.scene.members[member].product.unwarped
-        filled = 0
-        for patch in patches:
-            cost += left * product.cost(patch.source)
-            filled += patch.target.width * patch.target.height
-        left -= filled / whole
-        if left <= 0:  # what lies below is hidden, but for "no data" that nobody knows yet
-            break
-    return 1 + round(cost)

@@ -14,9 +14,8 @@ from s2rgb_mpi.gdalenv import CACHE_NBYTES
 from s2rgb_mpi.image.block import header_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.warp.warper import most_source_pixels
-from s2rgb_mpi.plan.deal import PIXEL_NBYTES, kept_nbytes, part_nbytes
+from s2rgb_mpi.plan.deal import PIXEL_NBYTES, in_common, kept_nbytes, part_nbytes
 from s2rgb_mpi.plan.levels import header_room, payload_nbytes, tiles
-from s2rgb_mpi.plan.partition import in_common
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,16 +188,18 @@ def writer_nbytes(plan: Plan, workers: int) -> int:
 def passed_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> list[int]:
     """Return the most that parts of source chunks can take that pass between workers, bytes.
 
-    All that a worker gets from others, and all that it gives to others, may be there at once.
+    All that a worker gets from others, and all that it gives to others, may be there at once; not
+    what it needs itself of a chunk that it decodes.
     """
-    common = in_common(shares, plan.sources)
+    common = in_common(plan, shares)
     totals = [0] * len(shares)
     for owner, share in enumerate(shares if common else ()):
         for number in share:
             for patch in plan.patches(number):
                 for member, chunk in patch.keys:
-                    for user in common.get((member, chunk), ()):
-                        if user <= owner:
+                    users = common.get((member, chunk), [])
+                    for user in users:
+                        if user < owner or user == owner != users[0]:
                             totals[user] += part_nbytes(patch, chunk)
     return totals
 

@@ -126,6 +126,7 @@ def crossings(
     shares: Sequence[Sequence[int]],
     ranks: Sequence[int],
     chunks: Callable[[int], Iterable[K]],
+    common: Mapping[K, Sequence[int]],
 ) -> list[dict[K, Crossing]]:
     """Find for each worker the chunks of its share that show in others, and who these are.
 
@@ -135,15 +136,14 @@ def crossings(
         Numbers of windows.
     ranks : sequence of int
         Whose shares they are.
-    chunks : callable
-        As :func:`in_common` has it.
+    chunks, common
+        As :func:`in_common` has them.
 
     Returns
     -------
     list of dict of chunk to Crossing
         In the order of the shares.
     """
-    common = in_common(shares, chunks)
     shown: defaultdict[K, list[tuple[int, int]]] = defaultdict(list)
     for worker, share in enumerate(shares) if common else ():
         for number in share:

@@ -11,6 +11,7 @@ from s2rgb_mpi.inputs.product import Choice, Product, Warp
 from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.warp import warper
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.inputs.warp.polynomial import horner
 from s2rgb_mpi.inputs.warp.warper import Warper, most_source_pixels
 
 CORNER = (399_963.7, 10.0, 0.0, 5_290_046.1, 0.0, -10.0)
@@ -84,7 +85,13 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(warper, "MOST_SOURCE_PIXELS", 20_000)
 
 
-@pytest.mark.usefixtures("small_pieces")
+@pytest.fixture
+def no_polynomial(monkeypatch):
+    """The operation itself moves every pixel."""
+    monkeypatch.setattr(warper, "horner", lambda _: None)
+
+
+@pytest.mark.usefixtures("small_pieces", "no_polynomial")
 @pytest.mark.parametrize("crs", [None, "EPSG:2056"])
 @pytest.mark.parametrize("resolution", [10.0, 15.0, 20.0, 40.0, 80.0])
 @pytest.mark.parametrize("resampling", ["nearest", "bilinear", "cubic"])
@@ -98,6 +105,23 @@ def test_pieces_equal_one_gdalwarp_of_the_whole(raster, crs, resolution, resampl
     expected = gdalwarp(raster, layout.grid, resampling, warp.scale, "-to", AREA)
     assert 0.8 < np.count_nonzero(expected) * resolution**2 / (500 * 400 * 3 * 100) < 1.1
     np.testing.assert_array_equal(read(layout), expected)
+
+
+@pytest.mark.parametrize("resolution", [10.0, 20.0, 80.0])
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear", "cubic"])
+def test_a_polynomial_gives_the_same_but_for_what_is_rounded_by_a_hair(
+    raster, resolution, resampling, monkeypatch
+):
+    """At a slope of 1000 DN a pixel its 1e-9 pixels are 1e-6 DN: two samples in a million."""
+    used = []
+    monkeypatch.setattr(warper, "horner", lambda points: used.append(horner(points)) or used[-1])
+    layout = lay(raster, crs="EPSG:2056", resolution=resolution, resampling=resampling)
+    warp = layout.members[0].product.warp
+    expected = gdalwarp(raster, layout.grid, resampling, warp.scale, "-to", AREA).astype(int)
+    different = np.abs(read(layout, 1024) - expected)
+    assert all(used)
+    assert different.max() <= (0 if resampling == "nearest" else 1)
+    assert np.count_nonzero(different) <= 2e-6 * different.size + 2
 
 
 @pytest.mark.usefixtures("small_pieces")

@@ -76,7 +76,7 @@ class Warper:
         except RuntimeError as error:
             raise ReadError(f"{product.name}: {cause(error, '')}") from error
         self._definition = None if operation is None else operation.definition
-        steps = set(re.findall(r"\+proj=(\w+)", self._definition or ""))
+        steps = set(re.findall(r"\bproj=(\w+)", self._definition or "proj=noop"))
         self._is_plain = steps <= _PLAIN_STEPS
 
     def pieces(self, window: Window) -> Iterator[Piece]:
