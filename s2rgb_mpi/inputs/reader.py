@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.product import Band, Product
     from s2rgb_mpi.inputs.stored import Stored
 
+LARGEST_CHUNK_PIXELS = 2048**2
+"""Larger source chunks are single blocks."""
+
 
 class Source:
     """One product's bands, opened once and kept open.
@@ -69,6 +72,58 @@ class Source:
             Names the window and the file.
         """
         return [array for file in self._files for array in file.read(window)]
+
+    def cut(
+        self, chunk: Window, part: Window, others: Sequence[Window]
+    ) -> tuple[Sequence[NDArray[np.uint16]], list[NDArray[np.uint16]]]:
+        """Decode a source chunk once, and cut parts out of it.
+
+        Parameters
+        ----------
+        chunk : Window
+            Whole source blocks, in pixels of the product's own grid.
+        part : Window
+            What is needed now, inside it, in the same pixels.
+        others : sequence of Window
+            What is needed later, likewise.
+
+        Returns
+        -------
+        now : sequence of three ndarray, shape (height, width), uint16
+            As :meth:`read` has them: the next call overwrites them.
+        later : list of ndarray, shape (3, height, width), uint16
+            Copies.
+        """
+        if is_large(chunk):
+            now, *later = self._cut_large([part, *others])
+            return list(now), later
+        dn = self.read(chunk)
+
+        def cut(part: Window) -> list[NDArray[np.uint16]]:
+            inside = part.moved(-chunk.col_off, -chunk.row_off).slices
+            return [band[inside] for band in dn]
+
+        return cut(part), [np.stack(cut(other)) for other in others]
+
+    def _cut_large(self, parts: Sequence[Window]) -> list[NDArray[np.uint16]]:
+        """Cut parts out of a chunk that is decoded file by file, and never held as a whole.
+
+        GDAL's cache holds one block of any size, so that no part decodes it again.
+        """
+        bands = sum(len(file.bands) for file in self._files)
+        cut = [np.empty((bands, part.height, part.width), dtype=np.uint16) for part in parts]
+        begin = 0
+        for file in self._files:
+            end = begin + len(file.bands)
+            for part, out in zip(parts, cut, strict=True):
+                out[begin:end] = file.read(part)
+            begin = end
+        return cut
+
+
+def is_large(chunk: Window) -> bool:
+    """Return whether a source chunk is too large to be held as DN of all bands."""
+    return chunk.width * chunk.height > LARGEST_CHUNK_PIXELS
 
 
 class Memory:

@@ -6,6 +6,7 @@ import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi.inputs.reader import is_large
 from s2rgb_mpi.plan import partition
 from s2rgb_mpi.plan.work import Schedule, costs, works
 
@@ -84,21 +85,32 @@ def _walks(plan: Plan, share: list[int]) -> Iterator[list[int]]:
         windows = plan.windows
         orders.append(sorted(share, key=lambda n: (windows[n].row_off, windows[n].col_off)))
         orders.append(sorted(share, key=lambda n: (windows[n].col_off, windows[n].row_off)))
+    if any(is_large(chunk) for number in share for _, chunk in plan.sources(number)):
+        orders.append(sorted(share, key=lambda n: min(map(_by_rows, plan.sources(n)))))
     for order in orders:
         yield order
         yield order[::-1]
 
 
+def _by_rows(key: Key) -> tuple[int, int, int]:
+    """Return where a source chunk stands among all, product by product and row by row."""
+    member, chunk = key
+    return member, chunk.row_off, chunk.col_off
+
+
 def in_common(plan: Plan, shares: Sequence[Sequence[int]]) -> dict[Key, list[int]]:
     """Find the source chunks that one share decodes for others, and in whose shares they are.
 
-    None are where workers may be lost: then no one may need another. Nor where a product is
-    resampled and few workers have large shares: there it costs less than a sixth to decode those at
-    the borders twice, and to wait for them would mean to keep a row of chunks meanwhile.
+    None are where workers may be lost: then no one may need another. Very large chunks are decoded
+    by each that needs them: to send them around takes as long, and far more memory. Nor are any
+    where a product is resampled and few workers have large shares: there it costs less than a sixth
+    to decode those at the borders twice, and to wait for them would mean to keep a row of chunks
+    meanwhile.
     """
     if plan.job.survive:
         return {}
-    common = partition.in_common(shares, plan.sources)
+    found = partition.in_common(shares, plan.sources)
+    common = {key: users for key, users in found.items() if not is_large(key[1])}
     if not plan.pieces or not common:
         return common
     cost = {key: cost for work in works(plan) for key, cost in work.chunks.items()}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from s2rgb_mpi.gdalenv import CACHE_NBYTES
 from s2rgb_mpi.image.block import header_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
+from s2rgb_mpi.inputs.reader import LARGEST_CHUNK_PIXELS
 from s2rgb_mpi.inputs.warp.warper import most_source_pixels
 from s2rgb_mpi.plan.deal import PIXEL_NBYTES, in_common, kept_nbytes, part_nbytes
 from s2rgb_mpi.plan.levels import header_room, payload_nbytes, tiles
@@ -137,6 +138,9 @@ def _read_nbytes(product: Product, chunk: int, window: int) -> int:
         How many pixels they have.
     """
     read = max((band.held.decoding for band in product.bands), default=0)
+    if chunk > LARGEST_CHUNK_PIXELS:  # then only parts of it are held
+        chunk = window
+        read += window * PIXEL_NBYTES
     read += chunk * sum(band.stored.nbytes_per_pixel for band in product.bands)
     if product.warp is None:
         return read

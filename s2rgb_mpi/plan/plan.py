@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.mosaic import Member, Scene
-    from s2rgb_mpi.inputs.product import Product
     from s2rgb_mpi.inputs.warp.warper import Piece
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.partition import Key
@@ -193,7 +192,7 @@ def make_plan(job: Job, scene: Scene) -> Plan:
         job=job,
         scene=scene,
         edge=edge,
-        chunk_edges=tuple(_chunk_edge(job, member.product) for member in scene.members),
+        chunk_edges=tuple(chunk_edge(job, member.product) for member in scene.members),
         windows=tuple(windows),
         levels=levels,
         whole_levels=max(whole),
@@ -202,14 +201,6 @@ def make_plan(job: Job, scene: Scene) -> Plan:
     if payload_nbytes(plan) > LARGEST_PAYLOAD:
         raise PlanError(f"windows of {edge[0]} x {edge[1]} pixels are too large for one message")
     return plan
-
-
-def _chunk_edge(job: Job, product: Product) -> tuple[int, int]:
-    """Choose ``(width, height)`` of the source chunks of a product."""
-    source = product.unwarped
-    if product.warp is not None:
-        return chunk_edge(source.block, source.grid)
-    return window_edge(job, source.block, source.grid)
 
 
 def _pieces(scene: Scene, windows: Sequence[Window]) -> dict[tuple[int, int], tuple[Piece, ...]]:

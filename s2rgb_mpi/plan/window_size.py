@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.inputs.product import Product
     from s2rgb_mpi.plan.job import Job
 
-LARGEST_SOURCE_BLOCK = 4096
-"""Source blocks with longer edges are cut by windows: whole ones would not fit in memory."""
+LARGEST_SOURCE_BLOCK = 2048
+"""Longer edges of source blocks, or of blocks and tiles in common, say nothing of windows: these
+would be too large. Such blocks are decoded once and cut."""
 
 LEAST_CHUNK = 512
 """The least edge of a source chunk, pixels: smaller ones cost calls, larger ones memory."""
@@ -33,19 +35,31 @@ def window_edge(job: Job, block: tuple[int, int], grid: Grid) -> tuple[int, int]
     return width, _multiple(_step(tile, block_height), -(-(job.window**2) // width))
 
 
-def chunk_edge(block: tuple[int, int], grid: Grid) -> tuple[int, int]:
-    """Choose ``(width, height)`` of the source chunks of a product that is resampled.
+def chunk_edge(job: Job, product: Product) -> tuple[int, int]:
+    """Choose ``(width, height)`` of the source chunks of a product: whole blocks, decoded at once.
 
-    Whole source blocks: what windows need of a chunk is cut out of it once it is decoded.
+    Those of a product that is not resampled are its windows, if these are whole blocks; else what
+    windows need of a chunk is cut out of it.
     """
-    width = _multiple(_step(1, block[0]), min(LEAST_CHUNK, grid.width))
-    return width, _multiple(_step(1, block[1]), -(-(LEAST_CHUNK**2) // width))
+    source = product.unwarped
+    block, grid = source.block, source.grid
+    least = LEAST_CHUNK
+    if product.warp is None:
+        least = job.window
+        edge = window_edge(job, block, grid)
+        if all(
+            length % size == 0 or length >= whole
+            for length, size, whole in zip(edge, block, grid.size, strict=True)
+        ):
+            return edge
+    width = _multiple(block[0], min(least, grid.width))
+    return width, _multiple(block[1], -(-(least**2) // width))
 
 
 def _step(tile: int, block: int) -> int:
     """Return what a window's edge must be a multiple of; blocks that are too large are cut."""
     step = math.lcm(tile, block)
-    return step if step <= LARGEST_SOURCE_BLOCK else max(tile, LEAST_CHUNK)
+    return step if step <= LARGEST_SOURCE_BLOCK else tile
 
 
 def _multiple(step: int, least: int) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
+from s2rgb_mpi.inputs.reader import is_large
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -38,7 +40,9 @@ def _work(plan: Plan, window: int) -> Work:
         filled = 0
         for patch in patches:
             for key in patch.keys:
-                if key not in chunks:
+                if is_large(key[1]):  # decoded in every share: what it needs of it tells its work
+                    own += left * product.unwarped.cost(patch.source)
+                elif key not in chunks:
                     chunks[key] = left * product.unwarped.cost(key[1])
             filled += patch.target.width * patch.target.height
         if product.warp is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.plan import Patch, Plan
     from s2rgb_mpi.ranks.chunk_exchange import ChunkExchange, Place
     from s2rgb_mpi.timing import Tally
+
+    Cut: TypeAlias = tuple[Sequence[NDArray[np.uint16]], list[NDArray[np.uint16]]]
 
 BANDS = 3
 
@@ -198,48 +200,45 @@ class Renderer:
             kept = passed.get(place)
         return list(kept) if kept is not None else self._read(key, place[0], part)
 
-    def _read(self, key: Key, number: int, part: Window) -> list[NDArray[np.uint16]]:
+    def _read(self, key: Key, number: int, part: Window) -> Sequence[NDArray[np.uint16]]:
         """Read a chunk, keep what is needed of it later, here and elsewhere; return one part."""
-        member, chunk = key
-        dn = self._patient(number, member, chunk)
+        later = self._awaited[key]
+        elsewhere = {
+            place: _part(patch, key)
+            for other in (self._exchange.later(key) if self._exchange else ())
+            for place, patch in _places(self._plan, other)
+            if key in patch.keys
+        }
+        others = [*later.values(), *elsewhere.values()]
+        now, parts = self._patient(number, key, part, others)
+        kept = dict(zip((*later, *elsewhere), parts, strict=True))
+        self._kept.update({(key, place): kept[place] for place in later})
+        if self._exchange is not None:
+            self._exchange.give(key, {place: kept[place] for place in elsewhere})
+        return now
 
-        def cut(part: Window) -> list[NDArray[np.uint16]]:
-            inside = part.moved(-chunk.col_off, -chunk.row_off).slices
-            return [band[inside] for band in dn]
-
-        with self._tally.stage("render", number):
-            for later, needed in self._awaited[key].items():
-                self._kept[key, later] = np.stack(cut(needed))
-            if self._exchange is not None:
-                elsewhere = {
-                    place: np.stack(cut(_part(patch, key)))
-                    for other in self._exchange.later(key)
-                    for place, patch in _places(self._plan, other)
-                    if key in patch.keys
-                }
-                self._exchange.give(key, elsewhere)
-        return cut(part)
-
-    def _patient(self, number: int, member: int, chunk: Window) -> list[NDArray[np.uint16]]:
-        """Read a chunk; if that fails, open the product anew and try once more."""
+    def _patient(self, number: int, key: Key, part: Window, others: Sequence[Window]) -> Cut:
+        """Read parts of a chunk; if that fails, open the product anew and try once more."""
+        member, _ = key
         try:
-            return self._fetch(number, member, chunk)
+            return self._fetch(number, key, part, others)
         except ReadError:
             forget(band.path for band in self._plan.scene.members[member].product.bands)
             self._sources.pop(member, None)
-            return self._fetch(number, member, chunk)
+            return self._fetch(number, key, part, others)
 
-    def _fetch(self, number: int, member: int, chunk: Window) -> list[NDArray[np.uint16]]:
-        """Read a chunk, of a product that may have to be opened first.
+    def _fetch(self, number: int, key: Key, part: Window, others: Sequence[Window]) -> Cut:
+        """Read parts of a chunk, of a product that may have to be opened first.
 
         All products are read into the same memory.
         """
+        member, chunk = key
         if member not in self._sources:
             product = self._plan.scene.members[member].product
             with self._tally.stage("open", number):
                 self._sources[member] = Source(product.unwarped, self._memory)
         with self._tally.stage("read", number):
-            return self._sources[member].read(chunk)
+            return self._sources[member].cut(chunk, part, others)
 
 
 def _places(plan: Plan, number: int) -> Iterator[tuple[Place, Patch]]:

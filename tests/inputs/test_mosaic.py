@@ -53,9 +53,10 @@ def reads():
             self.number = int(product.name)
             self.dn = pixels(self.number, product.grid.width, product.grid.height)
 
-        def read(self, window):
-            seen.append((self.number, window))
-            return [self.dn[window.slices]] * 3
+        def cut(self, chunk, part, others):
+            seen.append((self.number, chunk))
+            now, *later = (np.stack([self.dn[each.slices]] * 3) for each in (part, *others))
+            return now, later
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(render, "Source", Pixels)

@@ -114,7 +114,12 @@ def test_a_polynomial_gives_the_same_but_for_what_is_rounded_by_a_hair(
 ):
     """At a slope of 1000 DN a pixel its 1e-9 pixels are 1e-6 DN: two samples in a million."""
     used = []
-    monkeypatch.setattr(warper, "horner", lambda points: used.append(horner(points)) or used[-1])
+
+    def noted(points):
+        used.append(horner(points))
+        return used[-1]
+
+    monkeypatch.setattr(warper, "horner", noted)
     layout = lay(raster, crs="EPSG:2056", resolution=resolution, resampling=resampling)
     warp = layout.members[0].product.warp
     expected = gdalwarp(raster, layout.grid, resampling, warp.scale, "-to", AREA).astype(int)

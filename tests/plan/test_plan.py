@@ -46,7 +46,7 @@ plans = st.builds(
     plan_of,
     sizes,
     sizes,
-    block=st.sampled_from([(1024, 1024), (512, 512), (128, 128), (640, 640)]),
+    block=st.sampled_from([(1024, 1024), (512, 512), (128, 128), (384, 384)]),
     layout=st.just("tiled"),
 )
 
@@ -72,6 +72,24 @@ def test_windows_begin_on_tiles_and_source_blocks(plan):
         for offset, block in zip(window[:2], plan.scene.members[0].product.block, strict=True):
             assert offset % plan.job.profile.tile == 0
             assert offset % block == 0
+
+
+@given(sizes, sizes, st.sampled_from([(640, 640), (2752, 2752), (5490, 5490)]), st.integers(1, 9))
+def test_large_or_odd_source_blocks_are_decoded_whole_and_cut(width, height, block, workers):
+    """Blocks of which whole tiles would make a window too large."""
+    plan = plan_of(width, height, block=block, layout="tiled")
+    stored = plan.scene.members[0].product.block
+    assert math.prod(plan.edge) <= (2048 + 512) ** 2
+    shares = deal(plan, workers)
+    assert sorted(itertools.chain(*shares)) == list(range(len(plan.windows)))
+    for number, window in enumerate(plan.windows):
+        patches = list(plan.patches(number))
+        assert sum(math.prod(patch.target[2:]) for patch in patches) == window.width * window.height
+        for patch in patches:
+            assert patch.target == patch.source  # one product, at the corner of the image
+            for chunk in patch.chunks:
+                assert chunk.overlap(patch.source) == patch.source
+                assert all(at % size == 0 for at, size in zip(chunk[:2], stored, strict=True))
 
 
 @given(plans)
