@@ -1,6 +1,9 @@
 """Another grid: equal to one gdalwarp of the bands, coloured afterwards; no seams."""
 
 import json
+import re
+from collections import Counter
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -12,6 +15,8 @@ from conftest import SMALL, read_rgb
 from rasters import scene, write_raster
 from s2rgb_mpi.report.json_report import schema
 from s2rgb_mpi.testing.safe import read_dn
+
+COUNTING = (str(Path(__file__).parent / "programs" / "counting.py"),)
 
 
 def bands_of(safe):
@@ -48,6 +53,31 @@ def test_swiss_grid_equals_one_gdalwarp(mpirun, safe, tmp_path, resampling, rank
     dn = gdalwarp(bands_of(safe), path, "-t_srs", "EPSG:2056", "-r", near)
     assert np.count_nonzero(dn) > 0.9 * 3 * np.count_nonzero(read_dn(safe).any(axis=2))
     np.testing.assert_array_equal(read_rgb(path), reference.rgb(dn, offset=-1000))
+
+
+@pytest.mark.parametrize("ranks", [1, 6])
+def test_no_source_chunk_is_decoded_twice(mpirun, tmp_path, ranks):
+    """Windows of other grids need parts of several; at 6 ranks they pass from worker to worker."""
+    raster = tmp_path / "dn.tif"
+    options = ["TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256", "INTERLEAVE=BAND"]
+    write_raster(raster, scene(1500, 1300), descriptions=("B04", "B03", "B02"), options=options)
+    path = tmp_path / "rgb.tif"
+    swiss = ("--crs", "EPSG:2056", "--resampling", "bilinear")
+    run = mpirun(ranks, raster, "-o", path, *SMALL, *swiss, program=COUNTING)
+    assert run.returncode == 0, run.stderr
+    reads = Counter(re.findall(r"^read \d+ (.*)$", run.stdout, re.MULTILINE))
+    assert len(reads) == 3 * 3  # of 512 x 512 pixels
+    assert set(reads.values()) == {1}
+    bands = [gdal.Translate("", str(raster), format="MEM", bandList=[n]) for n in (1, 2, 3)]
+    options = ["-of", "MEM", "-et", "0", "-srcnodata", "0", "-dstnodata", "0", "-r", "bilinear"]
+    info = gdal.Info(str(path), format="json")
+    (west, south), (east, north) = (
+        info["cornerCoordinates"][c] for c in ("lowerLeft", "upperRight")
+    )
+    options += ["-t_srs", "EPSG:2056", "-te", *map(str, (west, south, east, north))]
+    options += ["-ts", *map(str, info["size"]), "-wo", "XSCALE=1", "-wo", "YSCALE=1"]
+    dn = np.stack([gdal.Warp("", band, options=options).ReadAsArray() for band in bands], axis=-1)
+    np.testing.assert_array_equal(read_rgb(path), reference.rgb(dn))
 
 
 def test_coarser_pixels_have_no_seams(mpirun, safe, tmp_path):

@@ -1,4 +1,4 @@
-"""The program, but every read of a cell is told: RANK PRODUCT WINDOW."""
+"""The program, but every read of a source chunk is told: RANK PRODUCT WINDOW."""
 
 import os
 import sys
