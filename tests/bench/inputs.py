@@ -14,6 +14,8 @@ from s2rgb_mpi.inputs.safe import open_safe
 from s2rgb_mpi.testing.safe import write_safe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from s2rgb_mpi.inputs.product import Product
 
 gdal.UseExceptions()
@@ -42,6 +44,8 @@ class Inputs(NamedTuple):
     """The same over the COGs."""
     scaled: Path
     """A VRT of uint16 that has 0 to 65,535 where `stack` has reflectance 0 to 1."""
+    size: int
+    """Edge of a product, pixels."""
     truth: Path
     """What must come out, pixel by pixel: an array file of shape (height, width, 3), uint8."""
 
@@ -57,16 +61,17 @@ def make(folder: Path, size: int) -> Inputs:
         Edge of a product, pixels.
     """
     folder = folder.resolve() / str(size)
-    safe = _safe(folder / "land", size, nodata_fraction=0.05)
-    (product,) = open_safe(str(safe))
+    land = safe(folder / "land", size, nodata_fraction=0.05)
+    (product,) = open_safe(str(land))
     cogs = tuple(_cog(Path(band.path), folder / "cogs") for band in product.bands)
     inputs = Inputs(
-        safe=safe,
+        safe=land,
         cogs=(cogs[0], cogs[1], cogs[2]),
-        half=_safe(folder / "half", size, nodata_fraction=0.5),
+        half=safe(folder / "half", size, nodata_fraction=0.5),
         stack=folder / "stack.vrt",
         cog_stack=folder / "cog_stack.vrt",
         scaled=folder / "scaled.vrt",
+        size=size,
         truth=folder / "truth.npy",
     )
     _stack([band.path for band in product.bands], inputs.stack)
@@ -105,7 +110,32 @@ def neighbours(cogs: tuple[Path, Path, Path], folder: Path, edge: int) -> list[l
     return granules
 
 
-def _safe(folder: Path, size: int, *, nodata_fraction: float) -> Path:
+def large_blocks(cogs: tuple[Path, Path, Path], folder: Path) -> list[Path]:
+    """Copy a granule's bands to files with four blocks, of 5504 x 5504 pixels at most."""
+    paths = []
+    for cog in cogs:
+        path = folder / cog.name
+        paths.append(path)
+        if path.exists():
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        source = gdal.Open(str(cog))
+        edge = -(-source.RasterXSize // 2 // 16) * 16
+        options = ["TILED=YES", f"BLOCKXSIZE={edge}", f"BLOCKYSIZE={edge}", "NUM_THREADS=ALL_CPUS"]
+        draft = path.with_suffix(".draft")
+        gdal.Translate(
+            str(draft),
+            source,
+            format="GTiff",
+            creationOptions=[*options, "COMPRESS=ZSTD", "PREDICTOR=2"],
+        )
+        draft.rename(path)
+    return paths
+
+
+def safe(
+    folder: Path, size: int, *, nodata_fraction: float, resolutions: Sequence[int] = (10,)
+) -> Path:
     """Return the product in a folder; make it if it is not there."""
     found = sorted(folder.glob("*.SAFE"))
     if found:
@@ -116,6 +146,7 @@ def _safe(folder: Path, size: int, *, nodata_fraction: float) -> Path:
         height=size,
         offset=OFFSET,
         nodata_fraction=nodata_fraction,
+        resolutions=resolutions,
     )
 
 

@@ -21,12 +21,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import check, growth, imbalance, inputs, limit, replay, startup, table
+from bench import check, growth, imbalance, inputs, limit, replay, startup, table, ways
 from bench.contestants import DEFAULT_RANKS, Contestant, contestants
 from bench.measure import Run, run
 from s2rgb_mpi import gdalenv
 
-PARTS = ("contestants", "limit", "imbalance", "startup", "replay", "growth")
+PARTS = ("contestants", "ways", "limit", "imbalance", "startup", "replay", "growth")
 """The first are those that most depend on the machine being quiet."""
 
 FORMAT = 2
@@ -64,6 +64,7 @@ def main() -> None:
         results = before | results
     steps = {
         "contestants": lambda: compete(made, folder, rounds, cores, options.skip),
+        "ways": lambda: ways.measure(made, folder / "ways", rounds),
         "limit": lambda: limit.compared(made, folder, rounds, cores),
         "imbalance": lambda: imbalance.measure(made.half, folder),
         "startup": lambda: startup.measure(folder, rounds),

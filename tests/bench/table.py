@@ -35,6 +35,8 @@ def markdown(results: Results, *, is_full: bool) -> str:
     lines = [head, ""]
     if "contestants" in results:
         lines += contest(results["contestants"])
+    if "ways" in results:
+        lines += ["", *ways(results["ways"])]
     if is_full:
         lines += ["", *targets(results)]
     if "limit" in results:
@@ -64,6 +66,23 @@ def contest(entries: list[Results]) -> list[str]:
             f" | {statistics.median(one['cpu']):.1f} | {one['largest'] / 1e6:.0f}"
             f" | {one['nbytes'] / 1e6:.1f}"
             f" | {one['off']['largest']} | {ratio} |"
+        )
+    return lines
+
+
+def ways(rows: list[Results]) -> list[str]:
+    """Write a row per way, this program's figures first."""
+    lines = [
+        "| job, 4 ranks | instead of | wall s | CPU s | worker, theirs MB | ratio | target |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        wall, cpu = (" : ".join(f"{value:.1f}" for value in row[name]) for name in ("wall", "cpu"))
+        met = "met" if row["ratio"] <= row["most"] else "**missed**"
+        lines.append(
+            f"| {row['name']} | {row['theirs']} | {wall} | {cpu}"
+            f" | {row['peak_worker'] / 1e6:.0f}, {row['peak_theirs'] / 1e6:.0f}"
+            f" | {row['ratio']:.2f} | ≤ {row['most']:g}, {met} |"
         )
     return lines
 
