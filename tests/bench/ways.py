@@ -62,9 +62,9 @@ def ways(made: Inputs, folder: Path) -> list[Way]:
         return lambda like, image: gdalwarp(jp2, size, like, image)
 
     def average(like: Path, image: Path) -> Sequence[object]:
-        del like
-        coarse = ["-r", "average", "-tr", 60, 60, "-ovr", "NONE"]
-        return [*translate(), *coarse, jp2, image]
+        west, south, east, north, cols, rows = grid(like)
+        place = ["-projwin", west, north, east, south, "-outsize", cols, rows]
+        return [*translate(), "-r", "average", "-ovr", "NONE", *place, jp2, image]
 
     return [
         Way("swiss", "10 m, EPSG:2056", "`gdalwarp`", 0.75, lambda: [made.safe, *SWISS], warp(10)),
@@ -191,11 +191,17 @@ def translate() -> list[object]:
     return ["gdal_translate", "-q", *to_tiled(LEVEL), *threads]
 
 
+def grid(image: Path) -> tuple[float, float, float, float, int, int]:
+    """Return west, south, east and north of an image, and how many columns and rows it has."""
+    dataset = gdal.Open(str(image))
+    cols, rows = dataset.RasterXSize, dataset.RasterYSize
+    x, dx, _, y, _, dy = dataset.GetGeoTransform()
+    return x, y + rows * dy, x + cols * dx, y, cols, rows
+
+
 def gdalwarp(vrt: Path, size: int, like: Path, image: Path) -> list[object]:
     """Return the words of `gdalwarp` onto the grid of an image, with pixels of so many metres."""
-    dataset = gdal.Open(str(like))
-    x, dx, _, y, _, dy = dataset.GetGeoTransform()
-    extent = x, y + dataset.RasterYSize * dy, x + dataset.RasterXSize * dx, y
+    *extent, _, _ = grid(like)
     words: list[object] = ["gdalwarp", "-q", "-multi", "-wo", "NUM_THREADS=ALL_CPUS", "-wm", 500]
     words += ["-t_srs", "EPSG:2056", "-r", "bilinear", "-te", *extent, "-tr", size, size]
     threads = ["-co", "NUM_THREADS=ALL_CPUS", "--config", "GDAL_NUM_THREADS", "ALL_CPUS"]
