@@ -11,6 +11,7 @@ import numpy as np
 from s2rgb_mpi.errors import InputError, ReadError
 from s2rgb_mpi.image.radiometry import DN_COUNT, NODATA_DN
 from s2rgb_mpi.inputs.dtypes import gdal_type
+from s2rgb_mpi.inputs.means import MeanFile
 from s2rgb_mpi.inputs.nodata import is_shared_mask
 from s2rgb_mpi.inputs.opening import cause, open_raster
 from s2rgb_mpi.inputs.warp.warper import Warper
@@ -51,7 +52,7 @@ class Source:
         groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
         self._files = [
             # What is warped is read file by file, into the same memory.
-            _File(list(bands), self._memory, place if self._warper is None else 0)
+            _open(product, list(bands), self._memory, place if self._warper is None else 0)
             for place, (_, bands) in enumerate(groups)
         ]
 
@@ -200,6 +201,15 @@ class _File:
                 yield slice(None), mask
                 return
             yield slice(index, index + 1), mask
+
+
+def _open(product: Product, bands: Sequence[Band], memory: Memory, place: int) -> _File | MeanFile:
+    """Open a file of a product, to be read as the product's own grid has its pixels."""
+    means = product.unwarped.means
+    if means is None:
+        return _File(bands, memory, place)
+    # Read file by file, into the same memory; the means of each have memory of their own.
+    return MeanFile(_File(bands, memory, 0), means, memory, place)
 
 
 def _hide(dn: NDArray[np.uint16], mask: NDArray[Any]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.gdalenv import CACHE_NBYTES, WARP_CACHE_NBYTES
 from s2rgb_mpi.image.block import header_nbytes
+from s2rgb_mpi.image.block_means import sum_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.warp.warper import most_source_pixels
 from s2rgb_mpi.plan.deal import kept_nbytes
@@ -120,9 +121,9 @@ def _cache_nbytes(plan: Plan) -> int:
 
 def _decoded_nbytes(product: Product) -> int:
     """Return a bound of the bytes of a product's blocks, decoded; those at the edges are padded."""
-    source = product.unwarped
-    sizes = source.grid.width, source.grid.height
-    padded = (-(-size // edge) * edge for size, edge in zip(sizes, source.block, strict=True))
+    grid, block = product.files
+    sizes = grid.width, grid.height
+    padded = (-(-size // edge) * edge for size, edge in zip(sizes, block, strict=True))
     return math.prod(padded) * sum(band.stored.nbytes_per_pixel for band in product.bands)
 
 
@@ -133,10 +134,33 @@ def _read_nbytes(product: Product, pixels: int) -> int:
     for band in product.bands:
         stored[band.path] += band.stored.nbytes_per_pixel
     if product.warp is None:
+        if product.means is not None:
+            return decoding + _means_nbytes(product, pixels, stored)
         return decoding + pixels * stored.total()
     # A piece of one file, the warper's copy of it, and what comes out of all files.
-    piece = most_source_pixels(product.warp) * (max(stored.values(), default=0) + WARPER_NBYTES)
+    source = most_source_pixels(product.warp)
+    if product.warp.source.means is None:
+        piece = source * (max(stored.values(), default=0) + WARPER_NBYTES)
+    else:
+        piece = _means_nbytes(product.warp.source, source, stored) + source * WARPER_NBYTES
     return decoding + piece + pixels * (3 * DN_NBYTES + WARPER_NBYTES)
+
+
+def _means_nbytes(product: Product, pixels: int, stored: Counter[str]) -> int:
+    """Return what it takes to read so many pixels as block means, bytes.
+
+    These are the means of all files, and of one file at a time the sums and counts, and pieces at
+    full resolution with the sums of their rows.
+    """
+    means = product.means
+    assert means is not None  # noqa: S101  it is asked for where there are any
+    width, height = means.piece_edge(means.grid.width)
+    piece = min(width, means.grid.width) * min(height, means.grid.height)
+    sums = sum_nbytes(means.factor)
+    rows = piece // means.factor * sums + piece  # and which of its pixels are valid
+    bands = max(Counter(band.path for band in product.bands).values(), default=0)
+    read = piece * max(stored.values(), default=0) + rows
+    return read + pixels * (2 * bands * sums + len(product.bands) * DN_NBYTES)
 
 
 def _files_nbytes(plan: Plan, share: Sequence[int]) -> int:

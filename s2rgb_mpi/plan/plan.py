@@ -10,7 +10,7 @@ from s2rgb_mpi.grid import Window, interleave
 from s2rgb_mpi.image.block import LARGEST_PAYLOAD
 from s2rgb_mpi.inputs.mosaic import cells, check_size
 from s2rgb_mpi.plan.levels import payload_nbytes
-from s2rgb_mpi.plan.window_size import window_edge
+from s2rgb_mpi.plan.window_size import cell_edge, least_edge, window_edge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +117,9 @@ def make_plan(job: Job, scene: Scene) -> Plan:
     has_levels = profile.layout == "cog" and profile.overviews == "auto"
     levels = grid.overview_levels(tile) if has_levels else 0
     # Windows follow the blocks of the first product, as if they were those of the whole scene.
-    edge = window_edge(job, scene.members[0].product.block, grid)
+    products = [member.product for member in scene.members]
+    least = least_edge(job, products)
+    edge = window_edge(tile, least, products[0], grid)
     sizes = (grid.width, grid.height)
     for length, size in zip(edge, sizes, strict=True):
         if length < size and length.bit_count() == 1:
@@ -146,9 +148,7 @@ def make_plan(job: Job, scene: Scene) -> Plan:
         job=job,
         scene=scene,
         edge=edge,
-        cell_edges=tuple(
-            window_edge(job, member.product.block, member.product.grid) for member in scene.members
-        ),
+        cell_edges=tuple(cell_edge(tile, least, product, product.grid) for product in products),
         windows=tuple(windows),
         levels=levels,
         whole_levels=max(whole),
