@@ -133,3 +133,14 @@ def best(sizes: Sequence[int], metres: float) -> int:
 def blocks(edge: float) -> int:
     """Return of how many pixels an edge fits into one of so many, rounding apart; 0 for NaN."""
     return 0 if math.isnan(edge) else math.floor(edge * (1 + ROUNDING))
+
+
+def unit(crs: str) -> str:
+    """Return the unit of a CRS (well-known text): m, degrees, or its name; empty without a CRS."""
+    if not crs:
+        return ""
+    reference = osr.SpatialReference(crs)
+    if reference.IsGeographic():
+        return "degrees"
+    name = str(reference.GetLinearUnitsName())
+    return "m" if name in {"metre", "meter"} else name
