@@ -66,7 +66,7 @@ class Job:
         One of :data:`RESAMPLINGS`; only with another CRS or resolution. By default nearest, or
         average where several pixels of the input are one of the image.
     window : int
-        The least edge of a window, pixels.
+        The least edge of a window, pixels of the input.
     overwrite : bool
         Whether an existing output may be replaced.
     resume : bool

@@ -55,22 +55,26 @@ def cell_edge(tile: int, least: int, product: Product, grid: Grid) -> tuple[int,
     Parameters
     ----------
     tile, least, product, grid
-        As in :func:`window_edge`. Blocks of means that begin and end with blocks of the files can
-        be large (1024 x 1024 pixels of 10 m are no whole number of 70 m): where there would be
-        hardly two of them in a row they are cut, and a few source blocks are decoded twice.
+        As in :func:`window_edge`.
+
+    Notes
+    -----
+    Blocks of means that begin and end with blocks of the files can be large: 1024 pixels of 10 m
+    are no whole number of 70 m, 7 x 1024 are. Where there would be hardly two of them in a row
+    they are cut, and some source blocks are decoded twice; and wherever means do not begin at the
+    corner of the files, for then none begin and end together.
     """
     means = product.means
     if means is None:
         return _of_blocks(tile, least, product.block, grid)
-    is_aligned = not any(means.offset)
     if means.block[0] >= means.grid.width:  # strips
         width = grid.width
     else:
-        width = _whole_blocks(product.block[0], grid.width, least, is_aligned=is_aligned)
+        width = _mean_edge(tile, least, product, 0, grid.width)
     if means.block[1] >= means.grid.height:
         return width, grid.height
     low = min(least, _multiple(tile, -(-(least**2) // width)))
-    return width, _whole_blocks(product.block[1], grid.height, low, is_aligned=is_aligned)
+    return width, _mean_edge(tile, low, product, 1, grid.height)
 
 
 def _whole_tiles(tile: int, least: int, edge: int, size: int) -> int:
@@ -80,10 +84,16 @@ def _whole_tiles(tile: int, least: int, edge: int, size: int) -> int:
     return least if edge % tile else edge
 
 
-def _whole_blocks(block: int, size: int, least: int, *, is_aligned: bool) -> int:
-    """Return the least edge of whole blocks, or of pixels if blocks cut the grid too coarsely."""
-    edge = _multiple(block, least)
-    return edge if is_aligned and 2 * edge <= size else least
+def _mean_edge(tile: int, least: int, product: Product, axis: int, size: int) -> int:
+    """Return the width (axis 0) or height (1) of what is read of block means at once."""
+    means = product.means
+    assert means is not None  # noqa: S101  it is asked for where there are any
+    whole = _multiple(product.block[axis], least)
+    # So long that only the blocks at the ends, of three or more, are decoded for others too.
+    cut = max(least, _multiple(tile, -(-2 * means.block[axis] // means.factor)))
+    if any(means.offset) or whole > max(cut, size // 2):
+        return min(cut, size)
+    return min(whole, size)
 
 
 def _of_blocks(tile: int, least: int, block: tuple[int, int], grid: Grid) -> tuple[int, int]:
