@@ -171,6 +171,28 @@ def test_a_mosaic_has_the_means_of_each(mpirun, tmp_path, ranks):
     assert not expected[:, 119:].any()
 
 
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_products_of_different_pixels_have_means_of_different_blocks(mpirun, tmp_path, ranks):
+    arguments, layers = [], []
+    for size, height, width, left in ((20, 213, 305, 0), (10, 389, 611, 240)):
+        dn = scene(height, width)
+        place = (TRANSFORM[0] + 10 * left, size, 0.0, TRANSFORM[3], 0.0, -size)
+        path = tmp_path / f"{size}.tif"
+        options = ["TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=64"]
+        write_raster(path, dn, transform=place, nodata=0, descriptions=BANDS, options=options)
+        arguments.append(path)
+        canvas = np.zeros((107, 213, 3), np.uint16)
+        means = reference.block_means(dn, 40 // size)
+        canvas[: len(means), left // 4 : left // 4 + means.shape[1]] = means
+        layers.append(reference.rgb(canvas))
+    image = tmp_path / "rgb.tif"
+    run = mpirun(ranks, *arguments, "-o", image, *SMALL, "--resolution", 40)
+    assert run.returncode == 0, run.stderr
+    first, second = layers
+    expected = np.where(first.any(axis=2, keepdims=True), first, second)
+    np.testing.assert_array_equal(read_rgb(image), expected)
+
+
 def test_bounds_show_a_part_of_the_same_pixels(mpirun, sizes, tmp_path):
     whole, part = tmp_path / "whole.tif", tmp_path / "part.tif"
     bounds = ["--bounds", 403_000, 5_292_000, 409_001, 5_297_000, "--bounds-crs", "EPSG:32632"]
