@@ -19,9 +19,6 @@ CACHE_NBYTES = 16 * 2**20
 """GDAL's block cache of a rank, bytes; its own default is 5 % of the machine per process. Every
 source block is read once, so a cache gains nothing: it only has to hold a few blocks."""
 
-WARP_CACHE_NBYTES = 96_000_000
-"""The same where products are resampled: pieces of a product share source blocks."""
-
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 RETRIES = 3
@@ -79,11 +76,6 @@ def configure() -> None:
     grok = gdal.GetDriverByName("JP2Grok")
     if grok is not None:
         grok.Deregister()
-
-
-def enlarge_cache(nbytes: int) -> None:
-    """Enlarge the block cache to at least so many bytes."""
-    gdal.SetCacheMax(max(gdal.GetCacheMax(), nbytes))
 
 
 @contextmanager

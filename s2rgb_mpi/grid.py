@@ -95,6 +95,11 @@ class Grid:
         """How many there are."""
         return self.width * self.height
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its ``(width, height)``, pixels."""
+        return self.width, self.height
+
     def windows(self, width: int, height: int) -> list[Window]:
         """Cut the grid into windows of at most ``width`` x ``height`` pixels, row by row."""
         return [

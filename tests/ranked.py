@@ -7,7 +7,7 @@ from typing import Any
 from s2rgb_mpi.image.block import Block
 from s2rgb_mpi.plan.plan import Plan
 from s2rgb_mpi.ranks.blocks import BlockMaker
-from s2rgb_mpi.ranks.cell_exchange import CellExchange
+from s2rgb_mpi.ranks.chunk_exchange import ChunkExchange
 from s2rgb_mpi.ranks.loop import Loop
 from s2rgb_mpi.ranks.team import Rank, Team
 from s2rgb_mpi.timing import Tally
@@ -23,7 +23,7 @@ def make_blocks(
     plan: Plan,
     windows: Sequence[int],
     tally: Tally | None = None,
-    exchange: CellExchange | None = None,
+    exchange: ChunkExchange | None = None,
 ) -> list[Block]:
     """Make the blocks of some windows, as a worker does."""
     maker = BlockMaker(plan, windows, tally or Tally("worker"), exchange)

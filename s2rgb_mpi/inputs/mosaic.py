@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from osgeo import osr
 
@@ -74,48 +74,31 @@ class Scene:
     notes: tuple[str, ...] = ()
 
 
-class Cell(NamedTuple):
-    """Whole blocks of a product that are read at once, and where they show."""
-
-    source: Window
-    """In pixels of the product; cut to what the scene shows of it."""
-    target: Window
-    """The same in pixels of the scene."""
-
-
-def cells(member: Member, scene: Grid, edge: tuple[int, int], window: Window) -> Iterator[Cell]:
-    """List the cells of a product that show in a window.
+def chunks(window: Window, edge: tuple[int, int], limits: Window) -> Iterator[Window]:
+    """List the source chunks that a window lies in.
 
     Parameters
     ----------
-    member : Member
-        The product.
-    scene : Grid
-        Of the whole scene: cells are cut to it, so that a cell is the same for every window.
-    edge : tuple of int
-        ``(width, height)`` of an uncut cell, pixels: whole source blocks.
     window : Window
-        In pixels of the scene.
+        In pixels of a product's own grid.
+    edge : tuple of int
+        ``(width, height)`` of an uncut chunk, pixels: whole source blocks, which are decoded at
+        once.
+    limits : Window
+        Of the whole image: chunks are cut to it, so that a chunk is the same for every window.
 
     Yields
     ------
-    Cell
+    Window
         Row by row.
     """
-    shown = member.visible(window)
-    limits = member.visible(Window(0, 0, scene.width, scene.height))
-    if shown is None or limits is None:
-        return
     width, height = edge
-    left, top = shown.col_off - member.col_off, shown.row_off - member.row_off
-    for row in range(top // height, -(-(top + shown.height) // height)):
-        for col in range(left // width, -(-(left + shown.width) // width)):
-            whole = Window(
-                member.col_off + col * width, member.row_off + row * height, width, height
-            )
-            target = whole.overlap(limits)
-            if target is not None:
-                yield Cell(target.moved(-member.col_off, -member.row_off), target)
+    left, top = window.col_off, window.row_off
+    for row in range(top // height, -(-(top + window.height) // height)):
+        for col in range(left // width, -(-(left + window.width) // width)):
+            chunk = Window(col * width, row * height, width, height).overlap(limits)
+            if chunk is not None:
+                yield chunk
 
 
 def lay_out(

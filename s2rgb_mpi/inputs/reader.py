@@ -14,7 +14,6 @@ from s2rgb_mpi.inputs.dtypes import gdal_type
 from s2rgb_mpi.inputs.means import MeanFile
 from s2rgb_mpi.inputs.nodata import is_shared_mask
 from s2rgb_mpi.inputs.opening import cause, open_raster
-from s2rgb_mpi.inputs.warp.warper import Warper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +31,7 @@ class Source:
     Parameters
     ----------
     product : Product
-        What rank 0 found.
+        What rank 0 found; it is read on its own grid.
     memory : Memory, optional
         Where the pixels are put; several sources may share it if they are read in turn.
 
@@ -44,15 +43,10 @@ class Source:
 
     def __init__(self, product: Product, memory: Memory | None = None) -> None:
         self._memory = Memory() if memory is None else memory
-        try:
-            self._warper = None if product.warp is None else Warper(product.warp, product.grid)
-        except RuntimeError as error:  # PROJ has no such grid of a datum shift on this machine
-            raise ReadError(f"{product.name}: {cause(error, '')}") from error
         # Bands of one file are read in one call: pixel by pixel, they share its blocks.
         groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
         self._files = [
-            # What is warped is read file by file, into the same memory.
-            _open(product, list(bands), self._memory, place if self._warper is None else 0)
+            _open(product, list(bands), self._memory, place)
             for place, (_, bands) in enumerate(groups)
         ]
 
@@ -62,7 +56,7 @@ class Source:
         Parameters
         ----------
         window : Window
-            In pixels of the product's grid, and inside it.
+            In pixels of the product's own grid, and inside it.
 
         Returns
         -------
@@ -76,28 +70,7 @@ class Source:
         ReadError
             Names the window and the file.
         """
-        if self._warper is None:
-            return [array for file in self._files for array in file.read(window)]
-        return self._warped(self._warper, window)
-
-    def _warped(self, warper: Warper, window: Window) -> list[NDArray[np.uint16]]:
-        """Read a window of all bands, resampled onto another grid than that of the files."""
-        pieces = list(warper.pieces(window))
-        arrays: list[NDArray[np.uint16]] = []
-        # File by file, so that GDAL's block cache holds the blocks of one until all have used them.
-        for place, file in enumerate(self._files, 1):
-            shape = len(file.bands), window.height, window.width
-            out = self._memory.array(place, "warped", "uint16", shape)
-            out[:] = 0
-            for piece in pieces:
-                inside = piece.target.moved(-window.col_off, -window.row_off).slices
-                for dn, target in zip(file.read(piece.source), out, strict=True):
-                    try:
-                        warper.warp(dn, piece, target[inside])
-                    except RuntimeError as error:
-                        raise file.error(piece.source, error) from error
-            arrays.extend(out)
-        return arrays
+        return [array for file in self._files for array in file.read(window)]
 
 
 class Memory:

@@ -68,7 +68,8 @@ class Output:
         inside = points[np.isfinite(transform.forward(points)).all(axis=-1)]
         if not inside.size:
             return math.nan
-        edge = 1 / float(max(ratios(transform, inside, period(target))))
+        most = float(np.max(ratios(transform, inside, period(target))))
+        edge = 1 / most if most > 0 else math.nan
         own = osr.SpatialReference(grid.crs)
         if reference.IsProjected() and own.IsProjected():
             stated = self.resolution * reference.GetLinearUnits() / (pixel * own.GetLinearUnits())
@@ -131,8 +132,8 @@ def best(sizes: Sequence[int], metres: float) -> int:
 
 
 def blocks(edge: float) -> int:
-    """Return of how many pixels an edge fits into one of so many, rounding apart; 0 for NaN."""
-    return 0 if math.isnan(edge) else math.floor(edge * (1 + ROUNDING))
+    """Return of how many pixels an edge fits into one of so many, rounding apart; 0 if unknown."""
+    return 0 if not math.isfinite(edge) else math.floor(edge * (1 + ROUNDING))
 
 
 def unit(crs: str) -> str:

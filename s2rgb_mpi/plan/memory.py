@@ -10,14 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi.gdalenv import CACHE_NBYTES, WARP_CACHE_NBYTES
+from s2rgb_mpi.gdalenv import CACHE_NBYTES
 from s2rgb_mpi.image.block import header_nbytes
 from s2rgb_mpi.image.block_means import sum_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.warp.warper import most_source_pixels
-from s2rgb_mpi.plan.deal import kept_nbytes
+from s2rgb_mpi.plan.deal import PIXEL_NBYTES, in_common, kept_nbytes, part_nbytes
 from s2rgb_mpi.plan.levels import header_room, payload_nbytes, tiles
-from s2rgb_mpi.plan.partition import in_common
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +33,9 @@ WORKING_NBYTES = 12_000_000
 """What libraries take once they work, bytes: code of codecs, tifffile, PROJ's database; the largest
 growth of a worker or writer of an image of 600 x 600 pixels (measured)."""
 
-DN_NBYTES = 2
-WARPER_NBYTES = 3
-"""What the warper holds of each pixel that it works on: its DN, and whether it is valid, bytes."""
+WARPER_NBYTES = 7
+"""What the warper holds of each pixel that it works on: three DN, and whether they are valid,
+bytes."""
 
 RECEIVE_NBYTES = 64_000_000
 """Payloads that the writer lets be under way at once, bytes; always at least one."""
@@ -65,7 +64,7 @@ def resident_nbytes() -> int:
 def give_back() -> None:
     """Return freed heap pages to the operating system (glibc's ``malloc_trim``).
 
-    Parts of cells that are kept for long lie among others that come and go: without this a worker
+    Parts of chunks that are kept for long lie among others that come and go: without this a worker
     of a mosaic of nine granules grew by 180 MB of holes. It takes some 5 ms.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
@@ -82,12 +81,12 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
         What is to be done.
     shares : sequence of sequence of int
         Numbers of windows, of each worker in its order of work (`deal`):
-        how many cells and open tiles it has to keep depends on them.
+        how many parts of source chunks and open tiles it has to keep depends on them.
     """
     window = _pixels(plan.edge, plan.grid)
     read = max(
-        _read_nbytes(member.product, _pixels(edge, member.product.grid))
-        for member, edge in zip(plan.scene.members, plan.cell_edges, strict=True)
+        _read_nbytes(member.product, _pixels(edge, member.product.unwarped.grid), window)
+        for member, edge in zip(plan.scene.members, plan.chunk_edges, strict=True)
     )
     arrays = read + window * 4 * RGBA
     kept = max(
@@ -114,9 +113,8 @@ def _pixels(edge: tuple[int, int], grid: Grid) -> int:
 def _cache_nbytes(plan: Plan) -> int:
     """Return what GDAL's block cache can hold, bytes: at least one block, at most all of them."""
     products = [member.product for member in plan.scene.members]
-    limit = CACHE_NBYTES if all(each.warp is None for each in products) else WARP_CACHE_NBYTES
     largest = max((band.held.block for each in products for band in each.bands), default=0)
-    return max(min(limit, sum(map(_decoded_nbytes, products))), largest)
+    return max(min(CACHE_NBYTES, sum(map(_decoded_nbytes, products))), largest)
 
 
 def _decoded_nbytes(product: Product) -> int:
@@ -127,26 +125,30 @@ def _decoded_nbytes(product: Product) -> int:
     return math.prod(padded) * sum(band.stored.nbytes_per_pixel for band in product.bands)
 
 
-def _read_nbytes(product: Product, pixels: int) -> int:
-    """Return what it takes to read so many pixels, besides cache and open files, bytes."""
-    decoding = max((band.held.decoding for band in product.bands), default=0)
-    stored: Counter[str] = Counter()
-    for band in product.bands:
-        stored[band.path] += band.stored.nbytes_per_pixel
-    if product.warp is None:
-        if product.means is not None:
-            return decoding + _means_nbytes(product, pixels, stored)
-        return decoding + pixels * stored.total()
-    # A piece of one file, the warper's copy of it, and what comes out of all files.
-    source = most_source_pixels(product.warp)
-    if product.warp.source.means is None:
-        piece = source * (max(stored.values(), default=0) + WARPER_NBYTES)
+def _read_nbytes(product: Product, chunk: int, window: int) -> int:
+    """Return what it takes to read a source chunk and to resample a window, bytes.
+
+    Cache and open files are not counted.
+
+    Parameters
+    ----------
+    product : Product
+        Any.
+    chunk, window : int
+        How many pixels they have.
+    """
+    read = max((band.held.decoding for band in product.bands), default=0)
+    if product.unwarped.means is None:
+        read += chunk * sum(band.stored.nbytes_per_pixel for band in product.bands)
     else:
-        piece = _means_nbytes(product.warp.source, source, stored) + source * WARPER_NBYTES
-    return decoding + piece + pixels * (3 * DN_NBYTES + WARPER_NBYTES)
+        read += _means_nbytes(product.unwarped, chunk)
+    if product.warp is None:
+        return read
+    # What a piece needs, what comes out of it, and the warper's copies of both.
+    return read + (most_source_pixels(product) + window) * (PIXEL_NBYTES + WARPER_NBYTES)
 
 
-def _means_nbytes(product: Product, pixels: int, stored: Counter[str]) -> int:
+def _means_nbytes(product: Product, pixels: int) -> int:
     """Return what it takes to read so many pixels as block means, bytes.
 
     These are the means of all files, and of one file at a time the sums and counts, and pieces at
@@ -158,9 +160,12 @@ def _means_nbytes(product: Product, pixels: int, stored: Counter[str]) -> int:
     piece = min(width, means.grid.width) * min(height, means.grid.height)
     sums = sum_nbytes(means.factor)
     rows = piece // means.factor * sums + piece  # and which of its pixels are valid
+    stored: Counter[str] = Counter()
+    for band in product.bands:
+        stored[band.path] += band.stored.nbytes_per_pixel
     bands = max(Counter(band.path for band in product.bands).values(), default=0)
     read = piece * max(stored.values(), default=0) + rows
-    return read + pixels * (2 * bands * sums + len(product.bands) * DN_NBYTES)
+    return read + pixels * (2 * bands * sums + PIXEL_NBYTES)
 
 
 def _files_nbytes(plan: Plan, share: Sequence[int]) -> int:
@@ -171,9 +176,9 @@ def _files_nbytes(plan: Plan, share: Sequence[int]) -> int:
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     for place, number in enumerate(share):
-        for member, _ in plan.cells(plan.windows[number]):
-            first.setdefault(member, place)
-            last[member] = place
+        for patch in plan.patches(number):
+            first.setdefault(patch.member, place)
+            last[patch.member] = place
     change: Counter[int] = Counter()
     for member, place in first.items():
         bands = plan.scene.members[member].product.bands
@@ -205,20 +210,21 @@ def writer_nbytes(plan: Plan, workers: int) -> int:
 
 
 def passed_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> list[int]:
-    """Return the most that parts of cells can take that pass between workers, bytes.
+    """Return the most that parts of source chunks can take that pass between workers, bytes.
 
-    All that a worker gets from others, and all that it gives to others, may be there at once.
+    All that a worker gets from others, and all that it gives to others, may be there at once; not
+    what it needs itself of a chunk that it decodes.
     """
-    common = in_common(shares, plan.sources)
+    common = in_common(plan, shares)
     totals = [0] * len(shares)
     for owner, share in enumerate(shares if common else ()):
         for number in share:
-            window = plan.windows[number]
-            for member, cell in plan.cells(window):
-                part = cell.target.overlap(window)
-                for user in common.get((member, cell.source), ()):
-                    if part and user <= owner:
-                        totals[user] += part.width * part.height * RGBA
+            for patch in plan.patches(number):
+                for member, chunk in patch.keys:
+                    users = common.get((member, chunk), [])
+                    for user in users:
+                        if user < owner or user == owner != users[0]:
+                            totals[user] += part_nbytes(patch, chunk)
     return totals
 
 

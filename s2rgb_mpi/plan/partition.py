@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 
 Key: TypeAlias = "tuple[int, Window]"
-"""A cell: the number of its product, and its place there."""
+"""A source chunk: the number of its product, and its place there."""
 
 
 def cut(costs: Mapping[int, int], workers: int) -> list[list[int]]:
@@ -42,38 +42,38 @@ def cut(costs: Mapping[int, int], workers: int) -> list[list[int]]:
 
 
 def in_common(
-    shares: Sequence[Sequence[int]], cells: Callable[[int], Iterable[K]]
+    shares: Sequence[Sequence[int]], chunks: Callable[[int], Iterable[K]]
 ) -> dict[K, list[int]]:
-    """Find the cells that show in more than one share.
+    """Find the chunks that show in more than one share.
 
     Parameters
     ----------
     shares : sequence of sequence of int
         Numbers of windows.
-    cells : callable
-        Gives the cells that show in a window.
+    chunks : callable
+        Gives the chunks that show in a window.
 
     Returns
     -------
-    dict of cell to list of int
+    dict of chunk to list of int
         In whose shares they show, ascending.
     """
     users: defaultdict[K, list[int]] = defaultdict(list)
     for worker, share in enumerate(shares):
-        for cell in dict.fromkeys(cell for number in share for cell in cells(number)):
-            users[cell].append(worker)
-    return {cell: workers for cell, workers in users.items() if len(workers) > 1}
+        for chunk in dict.fromkeys(chunk for number in share for chunk in chunks(number)):
+            users[chunk].append(worker)
+    return {chunk: workers for chunk, workers in users.items() if len(workers) > 1}
 
 
 def arrange(
     worker: int,
     share: Sequence[int],
     common: Mapping[K, Sequence[int]],
-    cells: Callable[[int], Iterable[K]],
+    chunks: Callable[[int], Iterable[K]],
 ) -> list[int]:
     """Put a share in the order of work: late what others wait for, last what waits for others.
 
-    A cell goes from the lowest worker that it shows up at to the next one, so nobody waits in a
+    A chunk goes from the lowest worker that it shows up at to the next one, so nobody waits in a
     circle. Both come at the end, side by side: what is given is soon taken, and need not be kept.
 
     Parameters
@@ -82,7 +82,7 @@ def arrange(
         Whose share it is.
     share : sequence of int
         Numbers of windows.
-    common, cells
+    common, chunks
         As :func:`in_common` has them.
 
     Returns
@@ -92,7 +92,7 @@ def arrange(
     """
 
     def turn(number: int) -> int:
-        users = [common[cell] for cell in cells(number) if cell in common]
+        users = [common[chunk] for chunk in chunks(number) if chunk in common]
         if any(workers[0] != worker for workers in users):
             return 2
         return 1 if users else 0
@@ -101,10 +101,10 @@ def arrange(
 
 
 class Crossing(NamedTuple):
-    """What a worker has to know of a cell that shows in its share and in others."""
+    """What a worker has to know of a chunk that shows in its share and in others."""
 
     number: int
-    """What the cell is called in messages."""
+    """What the chunk is called in messages."""
     before: int | None
     """The rank that gives it; None where this worker is the first."""
     after: int | None
@@ -119,15 +119,16 @@ class Share:
 
     windows: Sequence[int] = ()
     crossings: Mapping[Key, Crossing] = field(default_factory=dict)
-    """The cells of these windows that show in other shares."""
+    """The chunks of these windows that show in other shares."""
 
 
 def crossings(
     shares: Sequence[Sequence[int]],
     ranks: Sequence[int],
-    cells: Callable[[int], Iterable[K]],
+    chunks: Callable[[int], Iterable[K]],
+    common: Mapping[K, Sequence[int]],
 ) -> list[dict[K, Crossing]]:
-    """Find for each worker the cells of its share that show in others, and who these are.
+    """Find for each worker the chunks of its share that show in others, and who these are.
 
     Parameters
     ----------
@@ -135,30 +136,29 @@ def crossings(
         Numbers of windows.
     ranks : sequence of int
         Whose shares they are.
-    cells : callable
-        As :func:`in_common` has it.
+    chunks, common
+        As :func:`in_common` has them.
 
     Returns
     -------
-    list of dict of cell to Crossing
+    list of dict of chunk to Crossing
         In the order of the shares.
     """
-    common = in_common(shares, cells)
     shown: defaultdict[K, list[tuple[int, int]]] = defaultdict(list)
     for worker, share in enumerate(shares) if common else ():
         for number in share:
-            for cell in cells(number):
-                if cell in common:
-                    shown[cell].append((worker, number))
+            for chunk in chunks(number):
+                if chunk in common:
+                    shown[chunk].append((worker, number))
     crossing: list[dict[K, Crossing]] = [{} for _ in shares]
-    for name, (cell, workers) in enumerate(common.items()):
+    for name, (chunk, workers) in enumerate(common.items()):
         for before, worker, after in zip(
             [None, *workers], workers, [*workers[1:], None], strict=False
         ):
-            crossing[worker][cell] = Crossing(
+            crossing[worker][chunk] = Crossing(
                 name,
                 None if before is None else ranks[before],
                 None if after is None else ranks[after],
-                tuple(number for owner, number in shown[cell] if owner > worker),
+                tuple(number for owner, number in shown[chunk] if owner > worker),
             )
     return crossing

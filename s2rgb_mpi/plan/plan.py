@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.grid import Window, interleave
 from s2rgb_mpi.image.block import LARGEST_PAYLOAD
-from s2rgb_mpi.inputs.mosaic import cells, check_size
+from s2rgb_mpi.inputs.mosaic import check_size, chunks
+from s2rgb_mpi.inputs.warp.warper import Warper
 from s2rgb_mpi.plan.levels import payload_nbytes
-from s2rgb_mpi.plan.window_size import cell_edge, least_edge, window_edge
+from s2rgb_mpi.plan.window_size import chunk_edge, least_edge, mean_chunk_edge, window_edge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from s2rgb_mpi.grid import Grid
-    from s2rgb_mpi.inputs.mosaic import Cell, Scene
+    from s2rgb_mpi.inputs.mosaic import Member, Scene
+    from s2rgb_mpi.inputs.product import Product
+    from s2rgb_mpi.inputs.warp.warper import Piece
     from s2rgb_mpi.plan.job import Job
+    from s2rgb_mpi.plan.partition import Key
+
+
+class Patch(NamedTuple):
+    """A part of a window that one product fills at once."""
+
+    member: int
+    """The number of the product."""
+    target: Window
+    """In pixels of the image."""
+    source: Window
+    """What it needs, in pixels of the product's own grid."""
+    chunks: tuple[Window, ...]
+    """The source chunks that this lies in, in the same pixels."""
+
+    @property
+    def keys(self) -> list[Key]:
+        """What the chunks are called among those of all products."""
+        return [(self.member, chunk) for chunk in self.chunks]
 
 
 @dataclass(frozen=True)
@@ -32,8 +54,8 @@ class Plan:
         What is read, and where it lies.
     edge : tuple of int
         ``(width, height)`` of a window that no border cuts, pixels.
-    cell_edges : tuple of tuple of int
-        The same of the pieces that each product is read in: whole source blocks.
+    chunk_edges : tuple of tuple of int
+        The same of the source chunks of each product, in pixels of its own grid.
     windows : tuple of Window
         All of them, on a Z-order curve, so that neighbours stay together in every share.
     levels : int
@@ -44,17 +66,20 @@ class Plan:
         Windows that an earlier run has left in the part file; they are not dealt again.
     libraries_nbytes : int
         Resident memory of a rank that has done nothing yet, bytes; 0 where it was not measured.
+    pieces : mapping of tuple of int to tuple of Piece
+        Of a product that is resampled, by its number and that of a window.
     """
 
     job: Job
     scene: Scene
     edge: tuple[int, int]
-    cell_edges: tuple[tuple[int, int], ...]
+    chunk_edges: tuple[tuple[int, int], ...]
     windows: tuple[Window, ...]
     levels: int
     whole_levels: int
     done: frozenset[int] = frozenset()
     libraries_nbytes: int = 0
+    pieces: Mapping[tuple[int, int], tuple[Piece, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def grid(self) -> Grid:
@@ -78,17 +103,39 @@ class Plan:
         """The levels whose tiles span windows: they are joined from the parts of each."""
         return range(self.whole_levels + 1, self.levels + 1)
 
-    def cells(self, window: Window) -> Iterator[tuple[int, Cell]]:
-        """List the cells that show in a window, by the number of their product, top first."""
-        for number, (member, edge) in enumerate(
-            zip(self.scene.members, self.cell_edges, strict=True)
-        ):
-            for cell in cells(member, self.grid, edge, window):
-                yield number, cell
+    def patches(self, number: int) -> Iterator[Patch]:
+        """List what is needed for a window, product by product, top first."""
+        for member, each in enumerate(self.scene.members):
+            if each.product.warp is None:
+                yield from self._aligned(member, each, self.windows[number])
+                continue
+            whole = Window(0, 0, *each.product.unwarped.grid.size)
+            for piece in self.pieces.get((member, number), ()):
+                needed = tuple(chunks(piece.source, self.chunk_edges[member], whole))
+                target = piece.target.moved(each.col_off, each.row_off)
+                yield Patch(member, target, piece.source, needed)
 
-    def sources(self, number: int) -> list[tuple[int, Window]]:
-        """List what is read for a window: numbers of products, and places in them."""
-        return [(member, cell.source) for member, cell in self.cells(self.windows[number])]
+    def _aligned(self, number: int, member: Member, window: Window) -> Iterator[Patch]:
+        """List what is needed of a product that is not resampled, chunk by chunk.
+
+        A chunk that products before it hide is then not even read.
+        """
+        here = -member.col_off, -member.row_off
+        shown = member.visible(window)
+        limits = member.visible(Window(0, 0, self.grid.width, self.grid.height))
+        if shown is None or limits is None:
+            return
+        inside = shown.moved(*here)
+        for chunk in chunks(inside, self.chunk_edges[number], limits.moved(*here)):
+            source = chunk.overlap(inside)
+            if source is not None:
+                target = source.moved(member.col_off, member.row_off)
+                yield Patch(number, target, source, (chunk,))
+
+    def sources(self, number: int) -> list[Key]:
+        """List the source chunks that a window needs, each once."""
+        keys = (key for patch in self.patches(number) for key in patch.keys)
+        return list(dict.fromkeys(keys))
 
 
 def make_plan(job: Job, scene: Scene) -> Plan:
@@ -148,11 +195,37 @@ def make_plan(job: Job, scene: Scene) -> Plan:
         job=job,
         scene=scene,
         edge=edge,
-        cell_edges=tuple(cell_edge(tile, least, product, product.grid) for product in products),
+        chunk_edges=tuple(_chunk_edge(tile, least, product) for product in products),
         windows=tuple(windows),
         levels=levels,
         whole_levels=max(whole),
+        pieces=_pieces(scene, windows),
     )
     if payload_nbytes(plan) > LARGEST_PAYLOAD:
         raise PlanError(f"windows of {edge[0]} x {edge[1]} pixels are too large for one message")
     return plan
+
+
+def _chunk_edge(tile: int, least: int, product: Product) -> tuple[int, int]:
+    """Choose ``(width, height)`` of the source chunks of a product."""
+    source = product.unwarped
+    if product.warp is not None:
+        return chunk_edge(source)
+    if source.means is not None:
+        return mean_chunk_edge(tile, least, source, source.grid)
+    return window_edge(tile, least, source, source.grid)
+
+
+def _pieces(scene: Scene, windows: Sequence[Window]) -> dict[tuple[int, int], tuple[Piece, ...]]:
+    """Find what each window needs of the products that are resampled."""
+    found = {}
+    for number, member in enumerate(scene.members):
+        if member.product.warp is None:
+            continue
+        warper = Warper(member.product)
+        for at, window in enumerate(windows):
+            shown = member.visible(window)
+            if shown is not None:
+                place = shown.moved(-member.col_off, -member.row_off)
+                found[number, at] = tuple(warper.pieces(place))
+    return found

@@ -1,4 +1,4 @@
-"""How large windows are: whole output tiles of whole source blocks."""
+"""How large windows are, whole output tiles of whole source blocks; and the chunks of a source."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 LARGEST_SOURCE_BLOCK = 4096
 """Source blocks with longer edges are cut by windows: whole ones would not fit in memory."""
+
+LEAST_CHUNK = 512
+"""The least edge of a source chunk, pixels: smaller ones cost calls, larger ones memory."""
 
 
 def least_edge(job: Job, products: Iterable[Product]) -> int:
@@ -43,14 +46,14 @@ def window_edge(tile: int, least: int, product: Product, grid: Grid) -> tuple[in
     """
     if product.means is None:
         return _of_blocks(tile, least, product.block, grid)
-    width, height = cell_edge(tile, least, product, grid)
+    width, height = mean_chunk_edge(tile, least, product, grid)
     return _whole_tiles(tile, least, width, grid.width), _whole_tiles(
         tile, least, height, grid.height
     )
 
 
-def cell_edge(tile: int, least: int, product: Product, grid: Grid) -> tuple[int, int]:
-    """Choose ``(width, height)`` of what is read of a product at once: whole source blocks.
+def mean_chunk_edge(tile: int, least: int, product: Product, grid: Grid) -> tuple[int, int]:
+    """Choose ``(width, height)`` of what is read of block means at once: whole source blocks.
 
     Parameters
     ----------
@@ -60,13 +63,12 @@ def cell_edge(tile: int, least: int, product: Product, grid: Grid) -> tuple[int,
     Notes
     -----
     Blocks of means that begin and end with blocks of the files can be large: 1024 pixels of 10 m
-    are no whole number of 70 m, 7 x 1024 are. Where there would be hardly two of them in a row
+    are no whole number of 110 m, 11 x 1024 are. Where there would be hardly two of them in a row
     they are cut, and some source blocks are decoded twice; and wherever means do not begin at the
     corner of the files, for then none begin and end together.
     """
     means = product.means
-    if means is None:
-        return _of_blocks(tile, least, product.block, grid)
+    assert means is not None  # noqa: S101  it is asked for where there are any
     if means.block[0] >= means.grid.width:  # strips
         width = grid.width
     else:
@@ -89,8 +91,8 @@ def _mean_edge(tile: int, least: int, product: Product, axis: int, size: int) ->
     means = product.means
     assert means is not None  # noqa: S101  it is asked for where there are any
     whole = _multiple(product.block[axis], least)
-    # So long that only the blocks at the ends, of three or more, are decoded for others too.
-    cut = max(least, _multiple(tile, -(-2 * means.block[axis] // means.factor)))
+    # So long that only the blocks at the ends, of five or so, are decoded for others too.
+    cut = max(least, _multiple(tile, -(-4 * means.block[axis] // means.factor)))
     if any(means.offset) or whole > max(cut, size // 2):
         return min(cut, size)
     return min(whole, size)
@@ -112,10 +114,27 @@ def _of_blocks(tile: int, least: int, block: tuple[int, int], grid: Grid) -> tup
     return width, _multiple(_step(tile, block_height), -(-(least**2) // width))
 
 
+def chunk_edge(product: Product) -> tuple[int, int]:
+    """Choose ``(width, height)`` of the source chunks of a product that is resampled.
+
+    Whole source blocks: what windows need of a chunk is cut out of it once it is decoded.
+
+    Parameters
+    ----------
+    product : Product
+        On its own grid.
+    """
+    grid, block = product.grid, product.block
+    if product.means is not None:
+        return mean_chunk_edge(1, -(-LEAST_CHUNK // product.factor), product, grid)
+    width = _multiple(_step(1, block[0]), min(LEAST_CHUNK, grid.width))
+    return width, _multiple(_step(1, block[1]), -(-(LEAST_CHUNK**2) // width))
+
+
 def _step(tile: int, block: int) -> int:
     """Return what a window's edge must be a multiple of; blocks that are too large are cut."""
     step = math.lcm(tile, block)
-    return step if step <= LARGEST_SOURCE_BLOCK else tile
+    return step if step <= LARGEST_SOURCE_BLOCK else max(tile, LEAST_CHUNK)
 
 
 def _multiple(step: int, least: int) -> int:

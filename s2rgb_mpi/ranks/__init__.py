@@ -6,7 +6,7 @@ duties it looks after while it waits. Small `messages` are values; `progress` re
 where `liveness` names ranks that are silent.
 
 A worker makes `blocks` of windows that it renders (`render`); source chunks that several shares
-show pass between workers (`cell_exchange`), and workers that are done copy tiles into place
+show pass between workers (`chunk_exchange`), and workers that are done copy tiles into place
 (`seal_helpers`). `ulfm/` continues without a lost worker.
 
 `convert` is all of this as a function, in one process (`alone`) or on many ranks.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.ranks.cell_exchange import CellExchange
+    from s2rgb_mpi.ranks.chunk_exchange import ChunkExchange
     from s2rgb_mpi.timing import Tally
 
 LARGEST_CAUSE = 2000
@@ -39,8 +39,8 @@ class BlockMaker:
         Numbers of the windows that will be asked for, each once.
     tally : Tally
         Filled here.
-    exchange : CellExchange, optional
-        Where there are other shares with cells of this one.
+    exchange : ChunkExchange, optional
+        Where other shares need source chunks of this one.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class BlockMaker:
         plan: Plan,
         windows: Sequence[int],
         tally: Tally,
-        exchange: CellExchange | None = None,
+        exchange: ChunkExchange | None = None,
     ) -> None:
         self._plan = plan
         self._tally = tally

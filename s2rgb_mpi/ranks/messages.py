@@ -16,10 +16,10 @@
       |  Failed, from any rank  ------------------------------------------>  |
       |  Stop, from any rank that a signal reached  ---------------------->  |
       |  <------------------------- Stop after the window in hand, to all ranks
-      |  CELL (parts of a source chunk that the next share shows too), to a worker
+      |  CHUNK (parts of a source chunk that the next share shows too), to a worker
       |  <------------------------- with --survive: Share or NoShare, and End, to all ranks
 
-HEADER and BLOCK are described in `image.block`, CELL in `cell_exchange`; START is for collective
+HEADER and BLOCK are described in `image.block`, CHUNK in `chunk_exchange`; START is for collective
 calls where ranks may die (`ulfm`). The tag never carries a number: MPI only guarantees tags up to
 32,767.
 """
@@ -44,7 +44,7 @@ class Tag(IntEnum):
     STOP = 5
     FAILED = 6
     TALLY = 7
-    CELL = 8
+    CHUNK = 8
     SHARE = 9
     END = 10
     START = 11

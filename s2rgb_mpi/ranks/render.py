@@ -12,20 +12,23 @@ from s2rgb_mpi.image.checks import boa_offset, overlap
 from s2rgb_mpi.image.radiometry import RGBA, colour, make_lut, valid
 from s2rgb_mpi.inputs.files.remote import forget
 from s2rgb_mpi.inputs.reader import Memory, Source
+from s2rgb_mpi.inputs.warp.warper import Piece, Warper
 from s2rgb_mpi.plan.memory import give_back
-from s2rgb_mpi.ranks.cell_exchange import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from s2rgb_mpi.grid import Window
-    from s2rgb_mpi.inputs.mosaic import Cell
-    from s2rgb_mpi.plan.plan import Plan
-    from s2rgb_mpi.ranks.cell_exchange import CellExchange
+    from s2rgb_mpi.inputs.product import Product
+    from s2rgb_mpi.plan.job import Job
+    from s2rgb_mpi.plan.partition import Key
+    from s2rgb_mpi.plan.plan import Patch, Plan
+    from s2rgb_mpi.ranks.chunk_exchange import ChunkExchange, Place
     from s2rgb_mpi.timing import Tally
 
+BANDS = 3
 
 GIVE_BACK_WINDOWS = 20
 """After so many windows what is free is given back: far less often than it is needed again."""
@@ -42,14 +45,42 @@ class Rendered(NamedTuple):
     """For the overlap check: colours above and below, by the number of the product below."""
 
 
+class Colours:
+    """From DN to colours, by the tables of one product.
+
+    Parameters
+    ----------
+    product : Product
+        Whose offset, scale and way of storing DN count.
+    job : Job
+        The stretch.
+    """
+
+    def __init__(self, product: Product, job: Job) -> None:
+        dn = [band.stored.dn_of_codes() for band in product.bands]
+        self._darkest = job.darkest
+        self._luts = [
+            make_lut(band.calibration, job.stretch, darkest=job.darkest, dn=numbers)
+            for band, numbers in zip(product.bands, dn, strict=True)
+        ]
+        self._bins = list(map(boa_offset.bins, dn))
+
+    def colour(
+        self, dn: Sequence[NDArray[np.uint16]]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+        """Return RGBA of shape (height, width, 4), and the counts of the offset check."""
+        rgba = np.empty((*dn[0].shape, RGBA), dtype=np.uint8)
+        colour(dn, self._luts, rgba, darkest=self._darkest)
+        return rgba, boa_offset.count(dn, self._bins)
+
+
 class Renderer:
     """Renders the windows of a share, and decodes no source block twice for it.
 
-    Products are read in cells of whole blocks. Where the blocks of a product do not line up with
-    the windows, a cell shows in up to four of them: for each of those that are still to come, its
-    part of the cell is coloured at once, and kept; that takes a third of what the whole cell
-    would take as DN. Likewise for windows of other shares. A cell that is wholly hidden by products
-    before it is never read.
+    Products are decoded in chunks of whole source blocks. Where these do not line up with the
+    windows, or are resampled, several windows need parts of one: all that is needed later is cut
+    out at once and kept until then, and likewise for windows of other shares. A chunk that is
+    wholly hidden by products before it is never read.
 
     Parameters
     ----------
@@ -59,38 +90,29 @@ class Renderer:
         Numbers of the windows that will be asked for, each once.
     tally : Tally
         Filled here.
-    exchange : CellExchange, optional
-        Where there are other shares whose cells show in this one.
+    exchange : ChunkExchange, optional
+        Where other shares need source chunks of this one.
     """
 
     def __init__(
-        self, plan: Plan, share: Sequence[int], tally: Tally, exchange: CellExchange | None = None
+        self, plan: Plan, share: Sequence[int], tally: Tally, exchange: ChunkExchange | None = None
     ) -> None:
         self._plan = plan
         self._tally = tally
         self._exchange = exchange
         self._sources: dict[int, Source] = {}
+        self._warpers: dict[int, Warper] = {}
         self._memory = Memory()
-        self._luts: list[list[NDArray[np.uint8]]] = []
-        self._bins: list[list[NDArray[np.int16]]] = []
-        job = plan.job
-        for bands in (member.product.bands for member in plan.scene.members):
-            dn = [band.stored.dn_of_codes() for band in bands]
-            self._luts.append(
-                [
-                    make_lut(band.calibration, job.stretch, darkest=job.darkest, dn=numbers)
-                    for band, numbers in zip(bands, dn, strict=True)
-                ]
-            )
-            self._bins.append(list(map(boa_offset.bins, dn)))
-        self._awaited: defaultdict[tuple[int, Window], set[int]] = defaultdict(set)
+        self._colours = [Colours(member.product, plan.job) for member in plan.scene.members]
+        self._awaited: defaultdict[Key, dict[Place, Window]] = defaultdict(dict)
         self._rendered = 0
-        self._uses: Counter[int] = Counter()  # windows and cells of a product still to come
+        self._uses: Counter[int] = Counter()  # patches of a product still to come
         for number in share:
-            for member, cell in plan.cells(plan.windows[number]):
-                self._awaited[member, cell.source].add(number)
-                self._uses[member] += 1
-        self._kept: dict[tuple[int, Window, int], Part] = {}
+            for place, patch in _places(plan, number):
+                self._uses[patch.member] += 1
+                for key in patch.keys:
+                    self._awaited[key][place] = _part(patch, key)
+        self._kept: dict[tuple[Key, Place], NDArray[np.uint16]] = {}
 
     def render(self, number: int) -> Rendered:
         """Return the colours of one window.
@@ -103,110 +125,152 @@ class Renderer:
         window = self._plan.windows[number]
         rgba = np.zeros((window.height, window.width, RGBA), dtype=np.uint8)
         rendered = Rendered(rgba, {}, {})
-        # Whatever becomes of this window, nothing is kept for it any longer.
-        here = [
-            (member, cell, self._take(member, cell, number))
-            for member, cell in self._plan.cells(window)
-        ]
-        for member, cell, kept in here:
-            shown = cell.target.overlap(window)
-            assert shown is not None  # noqa: S101  `cells` lists no other
-            target = rgba[shown.moved(-window.col_off, -window.row_off).slices]
-            if member and valid(target).all():
-                continue
-            try:
-                part = kept or self._passed(number, member, cell)
-                part = part or self._read(number, member, cell)
-            except ReadError as error:
-                raise ReadError(f"window {number} {error}") from error
-            with self._tally.stage("render", number):
-                _paint(rendered, member, part, target)
-        if self._exchange is not None:
-            for member, cell, _ in here:
-                if not self._awaited[member, cell.source]:
-                    self._exchange.leave((member, cell.source))
-        for member, _, _ in here:
-            if not self._uses[member]:  # an open file holds a block or two: megabytes
-                self._sources.pop(member, None)
+        patches = list(_places(self._plan, number))
+        try:
+            for place, patch in patches:
+                inside = patch.target.moved(-window.col_off, -window.row_off).slices
+                if patch.member and valid(rgba[inside]).all():
+                    continue
+                dn = self._dn(place, patch)
+                with self._tally.stage("render", number):
+                    part, counts = self._colours[patch.member].colour(dn)
+                    _paint(rendered, patch.member, rgba[inside], part, counts)
+        except ReadError as error:
+            raise ReadError(f"window {number} {error}") from error
+        finally:
+            self._leave(patches)
         self._rendered += 1
         if self._kept and self._rendered % GIVE_BACK_WINDOWS == 0:
             give_back()
         return rendered
 
-    def _passed(self, number: int, member: int, cell: Cell) -> Part | None:
-        """Return what another worker has of a cell, and keep the parts of later windows."""
-        if self._exchange is None:
-            return None
-        with self._tally.stage("idle", number):
-            parts = self._exchange.take((member, cell.source))
-        for window in self._awaited[member, cell.source] & parts.keys():
-            self._kept[member, cell.source, window] = parts[window]
-        return parts.get(number)
+    def _leave(self, patches: Sequence[tuple[Place, Patch]]) -> None:
+        """Keep nothing any longer for a window, whatever became of it."""
+        for place, patch in patches:
+            self._uses[patch.member] -= 1
+            for key in patch.keys:
+                self._awaited[key].pop(place, None)
+                self._kept.pop((key, place), None)
+                if self._exchange is not None and not self._awaited[key]:
+                    self._exchange.leave(key)
+            if not self._uses[patch.member]:  # an open file holds a block or two: megabytes
+                self._sources.pop(patch.member, None)
+                self._warpers.pop(patch.member, None)
 
-    def _read(self, number: int, member: int, cell: Cell) -> Part:
-        """Read a cell, keep the parts that later windows show, and return that of this one."""
-        dn = self._patient(number, member, cell.source)
+    def _dn(self, place: Place, patch: Patch) -> Sequence[NDArray[np.uint16]]:
+        """Return the DN of a patch: three bands, each of the height and width of its target.
+
+        They lie in memory that the next patch overwrites.
+        """
+        product = self._plan.scene.members[patch.member].product
+        if product.warp is None:
+            (key,) = patch.keys
+            return self._needed(key, place, _part(patch, key))
+        source = self._array("source", patch.source)
+        for key in patch.keys:
+            part = _part(patch, key)
+            inside = part.moved(-patch.source.col_off, -patch.source.row_off).slices
+            for band, values in zip(source, self._needed(key, place, part), strict=True):
+                band[inside] = values
+        with self._tally.stage("render", place[0]):
+            out = self._array("resampled", patch.target)
+            out[:] = 0
+            if patch.member not in self._warpers:
+                self._warpers[patch.member] = Warper(product)
+            member = self._plan.scene.members[patch.member]
+            target = patch.target.moved(-member.col_off, -member.row_off)
+            self._warpers[patch.member].warp(source, Piece(target, patch.source), out)
+        return list(out)
+
+    def _array(self, use: str, window: Window) -> NDArray[np.uint16]:
+        """Return an array for the three bands of a window."""
+        return self._memory.array(0, use, "uint16", (BANDS, window.height, window.width))
+
+    def _needed(self, key: Key, place: Place, part: Window) -> Sequence[NDArray[np.uint16]]:
+        """Return the part of a chunk that a patch needs: kept, from another worker, or read now."""
+        self._awaited[key].pop(place)
+        kept = self._kept.pop((key, place), None)
+        if kept is None and self._exchange is not None:
+            with self._tally.stage("idle", place[0]):
+                passed = self._exchange.take(key)
+            for later in self._awaited[key].keys() & passed.keys():
+                self._kept[key, later] = passed[later]
+            kept = passed.get(place)
+        return list(kept) if kept is not None else self._read(key, place[0], part)
+
+    def _read(self, key: Key, number: int, part: Window) -> list[NDArray[np.uint16]]:
+        """Read a chunk, keep what is needed of it later, here and elsewhere; return one part."""
+        member, chunk = key
+        dn = self._patient(number, member, chunk)
+
+        def cut(part: Window) -> list[NDArray[np.uint16]]:
+            inside = part.moved(-chunk.col_off, -chunk.row_off).slices
+            return [band[inside] for band in dn]
+
         with self._tally.stage("render", number):
-            for later in self._awaited[member, cell.source]:
-                self._kept[member, cell.source, later] = self._part(later, member, cell, dn)
+            for later, needed in self._awaited[key].items():
+                self._kept[key, later] = np.stack(cut(needed))
             if self._exchange is not None:
-                key = member, cell.source
-                others = self._exchange.later(key)
-                parts = {other: self._part(other, member, cell, dn) for other in others}
-                self._exchange.give(key, parts)
-            return self._part(number, member, cell, dn)
+                elsewhere = {
+                    place: np.stack(cut(_part(patch, key)))
+                    for other in self._exchange.later(key)
+                    for place, patch in _places(self._plan, other)
+                    if key in patch.keys
+                }
+                self._exchange.give(key, elsewhere)
+        return cut(part)
 
-    def _take(self, member: int, cell: Cell, number: int) -> Part | None:
-        """Return what is kept of a cell for a window, and keep it no longer."""
-        self._awaited[member, cell.source].remove(number)
-        self._uses[member] -= 1
-        return self._kept.pop((member, cell.source, number), None)
-
-    def _patient(self, number: int, member: int, cell: Window) -> list[NDArray[np.uint16]]:
-        """Read a cell; if that fails, open the product anew and try once more."""
+    def _patient(self, number: int, member: int, chunk: Window) -> list[NDArray[np.uint16]]:
+        """Read a chunk; if that fails, open the product anew and try once more."""
         try:
-            return self._fetch(number, member, cell)
+            return self._fetch(number, member, chunk)
         except ReadError:
             forget(band.path for band in self._plan.scene.members[member].product.bands)
             self._sources.pop(member, None)
-            return self._fetch(number, member, cell)
+            return self._fetch(number, member, chunk)
 
-    def _fetch(self, number: int, member: int, cell: Window) -> list[NDArray[np.uint16]]:
-        """Read a cell, of a product that may have to be opened first.
+    def _fetch(self, number: int, member: int, chunk: Window) -> list[NDArray[np.uint16]]:
+        """Read a chunk, of a product that may have to be opened first.
 
         All products are read into the same memory.
         """
         if member not in self._sources:
             product = self._plan.scene.members[member].product
             with self._tally.stage("open", number):
-                self._sources[member] = Source(product, self._memory)
+                self._sources[member] = Source(product.unwarped, self._memory)
         with self._tally.stage("read", number):
-            return self._sources[member].read(cell)
-
-    def _part(self, number: int, member: int, cell: Cell, dn: Sequence[NDArray[np.uint16]]) -> Part:
-        """Colour what a window shows of a cell, and count its DN."""
-        shown = cell.target.overlap(self._plan.windows[number])
-        assert shown is not None  # noqa: S101  the cell is awaited by windows that show it
-        inside = shown.moved(-cell.target.col_off, -cell.target.row_off).slices
-        part = [band[inside] for band in dn]
-        rgba = np.empty((shown.height, shown.width, RGBA), dtype=np.uint8)
-        colour(part, self._luts[member], rgba, darkest=self._plan.job.darkest)
-        return Part(rgba, boa_offset.count(part, self._bins[member]))
+            return self._sources[member].read(chunk)
 
 
-def _paint(rendered: Rendered, member: int, part: Part, target: NDArray[np.uint8]) -> None:
+def _places(plan: Plan, number: int) -> Iterator[tuple[Place, Patch]]:
+    """List the patches of a window, with what they are called among those of all windows."""
+    for at, patch in enumerate(plan.patches(number)):
+        yield (number, at), patch
+
+
+def _part(patch: Patch, key: Key) -> Window:
+    """Return what a patch needs of one of its chunks, in pixels of the product."""
+    part = patch.source.overlap(key[1])
+    assert part is not None  # noqa: S101  a patch lists no other chunks
+    return part
+
+
+def _paint(
+    rendered: Rendered,
+    member: int,
+    target: NDArray[np.uint8],
+    part: NDArray[np.uint8],
+    counts: NDArray[np.uint32],
+) -> None:
     """Fill the pixels of a part of the window that are still empty; count what is seen."""
-    _add(rendered.counts, member, part.counts)
-    if member == 0:
-        target[:] = part.rgba
+    _add(rendered.counts, member, counts)
+    if member == 0 or not target.any():  # mostly, and far faster than pixel by pixel
+        target[:] = part
         return
-    if not target.any():  # mostly, and far faster than pixel by pixel
-        target[:] = part.rgba
-        return
-    _add(rendered.overlaps, member, overlap.count(target, part.rgba))
-    np.copyto(target, part.rgba, where=~valid(target)[..., np.newaxis])
+    _add(rendered.overlaps, member, overlap.count(target, part))
+    np.copyto(target, part, where=~valid(target)[..., np.newaxis])
 
 
 def _add(sums: dict[int, NDArray[np.uint32]], member: int, counts: NDArray[np.uint32]) -> None:
-    """Add the counts of a cell to those of the window."""
+    """Add the counts of a patch to those of the window."""
     sums[member] = sums[member] + counts if member in sums else counts

@@ -11,7 +11,7 @@ from s2rgb_mpi.image.block import EndOfShare, pack, pack_end
 from s2rgb_mpi.plan.levels import header_room
 from s2rgb_mpi.plan.memory import BLOCKS_IN_FLIGHT
 from s2rgb_mpi.ranks.blocks import BlockMaker
-from s2rgb_mpi.ranks.cell_exchange import CellExchange
+from s2rgb_mpi.ranks.chunk_exchange import ChunkExchange
 from s2rgb_mpi.ranks.messages import Tag
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def run(rank: Rank, plan: Plan, share: Share) -> None:
     plan : Plan
         The same on every rank.
     share : Share
-        Its windows, and the cells of them that show in other shares.
+        Its windows, and the source chunks that other shares need too.
     """
     outbox = _Outbox(rank)
-    exchange = CellExchange(rank, share) if share.crossings else None
+    exchange = ChunkExchange(rank, share) if share.crossings else None
     with rank.loop.duty(exchange.attend) if exchange else nullcontext():
         whole = _work(rank, plan, share.windows, outbox, exchange)
         with rank.tally.stage("idle"):
@@ -59,7 +59,7 @@ def _work(
     plan: Plan,
     windows: Sequence[int],
     outbox: _Outbox,
-    exchange: CellExchange | None = None,
+    exchange: ChunkExchange | None = None,
 ) -> bool:
     """Make and send the blocks of some windows; False if a graceful stop came before the last."""
     maker = BlockMaker(plan, windows, rank.tally, exchange)

@@ -16,7 +16,7 @@ from s2rgb_mpi.errors import InputError, PlanError, UsageError
 from s2rgb_mpi.grid import Grid, Window
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.inputs.mosaic import cells, lay_out
+from s2rgb_mpi.inputs.mosaic import chunks, lay_out
 from s2rgb_mpi.inputs.product import Band, Product
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
 from s2rgb_mpi.plan.deal import deal, kept_nbytes
@@ -74,7 +74,7 @@ def render_all(scene):
 
 
 def painted(scene):
-    """Paint a scene from the bottom up, without windows or cells."""
+    """Paint a scene from the bottom up, without windows or chunks."""
     image = np.zeros((scene.grid.height, scene.grid.width), dtype=np.uint16)
     for number, member in reversed(list(enumerate(scene.members))):
         for row, col in np.ndindex(member.product.grid.height, member.product.grid.width):
@@ -116,16 +116,16 @@ def test_what_is_kept_is_what_the_plan_says(where, workers):
         for number in share:
             renderer.render(number)
             kept = renderer._kept.values()  # noqa: SLF001  nothing else tells its size
-            most = max(most, sum(part.rgba.nbytes for part in kept))
+            most = max(most, sum(part.nbytes for part in kept))
         assert most <= kept_nbytes(plan, share)
-        if len(where) == 1:  # nothing hides a cell, so that it would not be read
+        if len(where) == 1:  # nothing hides a chunk, so that it would not be read
             assert most == kept_nbytes(plan, share)
         assert not renderer._kept  # noqa: SLF001
         assert not renderer._sources  # noqa: SLF001  a product that is done is closed
 
 
 def test_a_share_is_walked_from_the_end_that_keeps_less():
-    """The second product's cells begin near the end of windows: their short parts are kept."""
+    """The second product's chunks begin near the end of windows: their short parts are kept."""
     scene = lay_out([product("0", 0, 0, 64, 64), product("1", 124, 0, 512, 64)])
     job = Job(("0",), Path("rgb.tif"), window=64, profile=Profile(tile=64, layout="tiled"))
     plan = make_plan(job, scene)
@@ -152,15 +152,18 @@ def test_bounds_show_the_same_pixels(where, crop):
 
 @settings(max_examples=60)
 @given(places, st.tuples(st.integers(1, 40), st.integers(1, 40)))
-def test_cells_cover_what_shows_exactly_once(place, edge):
-    scene = lay_out([product("0", *place), product("1", 0, 0, 100, 100)])
-    window = Window(0, 0, scene.grid.width, scene.grid.height)
-    member = scene.members[0]
-    covered = np.zeros((member.product.grid.height, member.product.grid.width), dtype=int)
-    for cell in cells(member, scene.grid, edge, window):
-        covered[cell.source.slices] += 1
-        assert cell.target == cell.source.moved(member.col_off, member.row_off)
-    assert (covered == 1).all()
+def test_chunks_cover_a_window_exactly_once(place, edge):
+    col, row, width, height = place
+    limits = Window(0, 0, 200, 200)
+    window = Window(abs(col), abs(row), width, height).overlap(limits)
+    if window is None:
+        return
+    covered = np.zeros((200, 200), dtype=int)
+    for chunk in chunks(window, edge, limits):
+        covered[chunk.slices] += 1
+        assert chunk.overlap(window) is not None
+    assert (covered[window.slices] == 1).all()
+    assert covered.max() == 1
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def plan_of(factor, size=10_980, *, block=(1024, 1024), offset=(0, 0), window=10
 
 
 @pytest.mark.parametrize(
-    ("plan", "edge", "cell", "windows"),
+    ("plan", "edge", "chunk", "windows"),
     [
         (plan_of(1), (1024, 1024), (1024, 1024), 121),
         (plan_of(2), (512, 512), (512, 512), 121),
@@ -42,15 +42,15 @@ def plan_of(factor, size=10_980, *, block=(1024, 1024), offset=(0, 0), window=10
         (plan_of(2, block=(5490, 5490)), (512, 512), (2745, 2745), 121),
         (plan_of(8, block=(5490, 5490)), (1536, 1536), (1373, 1373), 1),
         (plan_of(3), (1024, 1024), (1024, 1024), 16),
-        (plan_of(7), (512, 512), (512, 512), 16),  # 7 x 1024 are cut: there would be four
+        (plan_of(11), (512, 512), (512, 512), 4),  # 11 x 1024 are cut: there would be one
         (plan_of(8, block=(10_980, 1)), (1536, 512), (1373, 512), 3),  # strips
         (plan_of(8, block=(10_980, 10_980)), (1536, 1536), (1373, 1373), 1),
         (plan_of(2, window=4096), (2048, 2048), (2048, 2048), 9),
     ],
 )
-def test_windows_have_as_many_pixels_of_the_files(plan, edge, cell, windows):
+def test_windows_have_as_many_pixels_of_the_files(plan, edge, chunk, windows):
     assert plan.edge == edge
-    assert plan.cell_edges == (cell,)
+    assert plan.chunk_edges == (chunk,)
     assert len(plan.windows) == windows
 
 

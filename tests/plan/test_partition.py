@@ -23,18 +23,18 @@ def test_no_share_costs_more_than_its_part_and_one_window(costs, workers):
     assert all(sum(costs[number] for number in share) <= most for share in cut(costs, workers))
 
 
-def cells(number):
-    """Windows of 10 in a row, cells of 14: a window shows one or two of them."""
+def chunks(number):
+    """Windows of 10 in a row, chunks of 14: a window shows one or two of them."""
     return list(range(number * 10 // 14, -(-(number + 1) * 10 // 14)))
 
 
 @given(st.integers(1, 60), st.integers(1, 12))
-def test_cells_in_common_are_those_of_several_shares(windows, workers):
+def test_chunks_in_common_are_those_of_several_shares(windows, workers):
     shares = cut(dict.fromkeys(range(windows), 1), workers)
-    common = in_common(shares, cells)
-    users = Counter(cell for share in shares for cell in {c for n in share for c in cells(n)})
-    assert {cell: len(common[cell]) for cell in common} == {
-        cell: count for cell, count in users.items() if count > 1
+    common = in_common(shares, chunks)
+    users = Counter(chunk for share in shares for chunk in {c for n in share for c in chunks(n)})
+    assert {chunk: len(common[chunk]) for chunk in common} == {
+        chunk: count for chunk, count in users.items() if count > 1
     }
     assert all(list(each) == sorted(each) for each in common.values())
 
@@ -42,30 +42,30 @@ def test_cells_in_common_are_those_of_several_shares(windows, workers):
 @given(st.integers(1, 60), st.integers(1, 12))
 def test_what_waits_for_others_comes_last_and_what_others_wait_for_before(windows, workers):
     shares = cut(dict.fromkeys(range(windows), 1), workers)
-    common = in_common(shares, cells)
+    common = in_common(shares, chunks)
     for worker, share in enumerate(shares):
-        order = arrange(worker, share, common, cells)
+        order = arrange(worker, share, common, chunks)
         assert sorted(order) == share
-        waits = [any(common.get(c, [worker])[0] != worker for c in cells(n)) for n in order]
+        waits = [any(common.get(c, [worker])[0] != worker for c in chunks(n)) for n in order]
         assert waits == sorted(waits)
-        awaited = [any(c in common for c in cells(n)) for n in order]
+        awaited = [any(c in common for c in chunks(n)) for n in order]
         free = [awaited[i] for i, wait in enumerate(waits) if not wait]
         assert free == sorted(free)
 
 
 @given(st.integers(1, 60), st.integers(1, 12))
-def test_a_cell_in_common_goes_from_one_rank_to_the_next(windows, workers):
+def test_a_chunk_in_common_goes_from_one_rank_to_the_next(windows, workers):
     shares = cut(dict.fromkeys(range(windows), 1), workers)
     ranks = range(1, workers + 1)
-    found = crossings(shares, ranks, cells)
-    common = in_common(shares, cells)
-    for cell, users in common.items():
-        chain = [found[worker][cell] for worker in users]
+    common = in_common(shares, chunks)
+    found = crossings(shares, ranks, chunks, common)
+    for chunk, users in common.items():
+        chain = [found[worker][chunk] for worker in users]
         assert len({crossing.number for crossing in chain}) == 1
         assert [crossing.before for crossing in chain] == [None, *(ranks[w] for w in users[:-1])]
         assert [crossing.after for crossing in chain] == [*(ranks[w] for w in users[1:]), None]
         for worker, crossing in zip(users, chain, strict=True):
-            shown = {n for share in shares[worker + 1 :] for n in share if cell in cells(n)}
+            shown = {n for share in shares[worker + 1 :] for n in share if chunk in chunks(n)}
             assert sorted(crossing.later) == sorted(shown)
     assert sum(map(len, found)) == sum(map(len, common.values()))
     assert len({one.number for each in found for one in each.values()}) == len(common)

@@ -82,8 +82,15 @@ class Transform:
         ]
 
 
-def lattice(window: Window) -> NDArray[np.float64]:
+def lattice(window: Window, steps: int = STEPS) -> NDArray[np.float64]:
     """Spread points evenly over a window, its edges and corners among them.
+
+    Parameters
+    ----------
+    window : Window
+        Of any grid.
+    steps : int
+        Into how many parts its edges are divided, unless they have fewer pixels.
 
     Returns
     -------
@@ -91,7 +98,7 @@ def lattice(window: Window) -> NDArray[np.float64]:
         Columns and rows.
     """
     cols, rows = (
-        np.linspace(begin, begin + size, min(size, STEPS) + 1)
+        np.linspace(begin, begin + size, min(size, steps) + 1)
         for begin, size in ((window.col_off, window.width), (window.row_off, window.height))
     )
     return np.stack(np.meshgrid(cols, rows), axis=-1)

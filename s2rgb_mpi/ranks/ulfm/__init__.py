@@ -14,7 +14,7 @@ was measured of it, with Open MPI 5 under ``mpirun --with-ft ulfm``, and what is
   and now and then waits for ever then (PRRTE 3.0.8): so one rank alone leaves with the exit code.
 - ``MPI_Finalize`` hangs now and then after a death: ranks part by hand, and then just leave.
 
-No worker may wait for another: cells that show in two shares are read by both (no exchange).
+No worker may wait for another: source chunks that two shares need are read by both (no exchange).
 
 `comm` is a communicator that ranks may die on, `team` how they end together, `survivors` who takes
 over the windows of a lost worker. Nothing else depends on this folder: without it the program only

@@ -6,28 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2rgb_mpi.errors import ProtocolError
-from s2rgb_mpi.image.checks import boa_offset
-from s2rgb_mpi.ranks.cell_exchange import Part, pack, unpack
+from s2rgb_mpi.ranks.chunk_exchange import pack, unpack
 
 
 def part(height, width):
     rng = np.random.default_rng(height)
-    counts = rng.integers(0, 2**32, boa_offset.SHAPE, dtype=np.uint32)
-    return Part(rng.integers(0, 256, (height, width, 4), dtype=np.uint8), counts)
-
-
-def assert_same(parts, expected):
-    assert parts.keys() == expected.keys()
-    for window, each in parts.items():
-        for found, array in zip(each, expected[window], strict=True):
-            np.testing.assert_array_equal(found, array)
+    return rng.integers(0, 2**16, (3, height, width), dtype=np.uint16)
 
 
 def test_parts_come_out_as_they_went_in():
-    parts = {7: part(3, 5), 2**20: part(1, 1)}
-    cell, found = unpack(pack(9, parts))
-    assert cell == 9
-    assert_same(found, parts)
+    parts = {(7, 0): part(3, 5), (7, 1): part(2, 2), (2**20, 0): part(1, 1)}
+    chunk, found = unpack(pack(9, parts))
+    assert chunk == 9
+    assert found.keys() == parts.keys()
+    for place, each in parts.items():
+        np.testing.assert_array_equal(found[place], each)
 
 
 def test_a_chunk_that_was_not_read_has_no_parts():
@@ -35,7 +28,7 @@ def test_a_chunk_that_was_not_read_has_no_parts():
 
 
 def test_any_flipped_bit_is_noticed():
-    message = pack(9, {7: part(2, 2)})
+    message = pack(9, {(7, 0): part(2, 2)})
     for byte in range(len(message)):
         damaged = bytearray(message)
         damaged[byte] ^= 1
