@@ -103,21 +103,18 @@ def _product(found: Found, described: Described, images: list[str], choice: Choi
     """Join the bands of one granule."""
     place, metadata = found
     said = place.say(metadata)
-    level = metadata_kind(metadata)
 
     def names(resolution: int) -> dict[str, str]:
-        suffix = _suffix(said, level, resolution)
+        suffix = _suffix(said, metadata_kind(metadata), resolution)
         return {band: f"{_image(said, images, f'_{band}{suffix}')}.jp2" for band in RGB_BANDS}
 
     def has(resolution: int) -> bool:
-        """Return whether the images are listed and there: some users remove those they need not."""
-        if level != L2A_METADATA:
+        """Return whether the images are listed, and there: some keep those alone that they need."""
+        try:
+            files = names(resolution)
+        except InputError:
             return False
-        suffixes = [f"_{band}{_suffix(said, level, resolution)}" for band in RGB_BANDS]
-        found_here = [name for name in images if name.endswith(tuple(suffixes))]
-        return len(found_here) == len(suffixes) and all(
-            not leaves(name) and place.gdal_name(f"{name}.jp2") for name in found_here
-        )
+        return all(place.gdal_name(file) for file in files.values())
 
     placed, warning = granule_geocoding(place, names(choice.resolution)[RGB_BANDS[0]])
 
