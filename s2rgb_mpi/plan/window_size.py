@@ -52,13 +52,18 @@ def window_edge(tile: int, least: int, product: Product, grid: Grid) -> tuple[in
     )
 
 
-def mean_chunk_edge(tile: int, least: int, product: Product, grid: Grid) -> tuple[int, int]:
+def mean_chunk_edge(
+    tile: int, least: int, product: Product, grid: Grid, *, blocks: int = 2
+) -> tuple[int, int]:
     """Choose ``(width, height)`` of what is read of block means at once: whole source blocks.
 
     Parameters
     ----------
     tile, least, product, grid
         As in :func:`window_edge`.
+    blocks : int
+        As long as so many source blocks is what is cut at least: those at its ends alone are
+        decoded for others too.
 
     Notes
     -----
@@ -72,11 +77,11 @@ def mean_chunk_edge(tile: int, least: int, product: Product, grid: Grid) -> tupl
     if means.block[0] >= means.grid.width:  # strips
         width = grid.width
     else:
-        width = _mean_edge(tile, least, product, 0, grid.width)
+        width = _mean_edge(tile, least, product, 0, grid.width, blocks=blocks)
     if means.block[1] >= means.grid.height:
         return width, grid.height
     low = min(least, _multiple(tile, -(-(least**2) // width)))
-    return width, _mean_edge(tile, low, product, 1, grid.height)
+    return width, _mean_edge(tile, low, product, 1, grid.height, blocks=blocks)
 
 
 def _whole_tiles(tile: int, least: int, edge: int, size: int) -> int:
@@ -86,13 +91,12 @@ def _whole_tiles(tile: int, least: int, edge: int, size: int) -> int:
     return least if edge % tile else edge
 
 
-def _mean_edge(tile: int, least: int, product: Product, axis: int, size: int) -> int:
+def _mean_edge(tile: int, least: int, product: Product, axis: int, size: int, blocks: int) -> int:
     """Return the width (axis 0) or height (1) of what is read of block means at once."""
     means = product.means
     assert means is not None  # noqa: S101  it is asked for where there are any
     whole = _multiple(product.block[axis], least)
-    # So long that only the blocks at the ends, of five or so, are decoded for others too.
-    cut = max(least, _multiple(tile, -(-4 * means.block[axis] // means.factor)))
+    cut = max(least, _multiple(tile, -(-blocks * means.block[axis] // means.factor)))
     if any(means.offset) or whole > max(cut, size // 2):
         return min(cut, size)
     return min(whole, size)
@@ -126,7 +130,8 @@ def chunk_edge(product: Product) -> tuple[int, int]:
     """
     grid, block = product.grid, product.block
     if product.means is not None:
-        return mean_chunk_edge(1, -(-LEAST_CHUNK // product.factor), product, grid)
+        least = -(-LEAST_CHUNK // product.factor)
+        return mean_chunk_edge(1, least, product, grid, blocks=4)
     width = _multiple(_step(1, block[0]), min(LEAST_CHUNK, grid.width))
     return width, _multiple(_step(1, block[1]), -(-(LEAST_CHUNK**2) // width))
 

@@ -15,6 +15,7 @@ from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.memory import worker_nbytes
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.plan.prepare import prepare
+from s2rgb_mpi.plan.window_size import chunk_edge
 from s2rgb_mpi.testing.safe import write_safe
 
 BANDS = tuple(
@@ -42,7 +43,8 @@ def plan_of(factor, size=10_980, *, block=(1024, 1024), offset=(0, 0), window=10
         (plan_of(2, block=(5490, 5490)), (512, 512), (2745, 2745), 121),
         (plan_of(8, block=(5490, 5490)), (1536, 1536), (1373, 1373), 1),
         (plan_of(3), (1024, 1024), (1024, 1024), 16),
-        (plan_of(11), (512, 512), (512, 512), 4),  # 11 x 1024 are cut: there would be one
+        (plan_of(7), (512, 512), (512, 512), 16),  # 7 x 1024 are cut: there would be four
+        (plan_of(4, 5490, block=(640, 640), offset=(2, 2)), (512, 512), (512, 512), 9),
         (plan_of(8, block=(10_980, 1)), (1536, 512), (1373, 512), 3),  # strips
         (plan_of(8, block=(10_980, 10_980)), (1536, 1536), (1373, 1373), 1),
         (plan_of(2, window=4096), (2048, 2048), (2048, 2048), 9),
@@ -52,6 +54,22 @@ def test_windows_have_as_many_pixels_of_the_files(plan, edge, chunk, windows):
     assert plan.edge == edge
     assert plan.chunk_edges == (chunk,)
     assert len(plan.windows) == windows
+
+
+@pytest.mark.parametrize(
+    ("factor", "size", "block", "chunk"),
+    [
+        (2, 10_980, (1024, 1024), (512, 512)),
+        (8, 10_980, (1024, 1024), (128, 128)),
+        (4, 5490, (640, 640), (160, 160)),
+        (7, 10_980, (1024, 1024), (586, 586)),  # cut, four blocks long
+        (8, 10_980, (10_980, 1), (1373, 3)),
+        (8, 10_980, (5490, 5490), (1373, 1373)),
+    ],
+)
+def test_chunks_that_are_resampled_are_whole_blocks(factor, size, block, chunk):
+    product = Product("S2A", BANDS, make_grid(size, size), block)
+    assert chunk_edge(averaged(product, factor)) == chunk
 
 
 def test_memory_does_not_grow_with_the_factor():
