@@ -91,7 +91,9 @@ def _whole_tiles(tile: int, least: int, edge: int, size: int) -> int:
     return least if edge % tile else edge
 
 
-def _mean_edge(tile: int, least: int, product: Product, axis: int, size: int, blocks: int) -> int:
+def _mean_edge(
+    tile: int, least: int, product: Product, axis: int, size: int, *, blocks: int
+) -> int:
     """Return the width (axis 0) or height (1) of what is read of block means at once."""
     means = product.means
     assert means is not None  # noqa: S101  it is asked for where there are any
