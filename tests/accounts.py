@@ -76,6 +76,9 @@ def make_account(**changes: Any) -> Account:
                 "baseline": "05.09",
                 "block": (1024, 1024),
                 "offset_source": "the product's own list",
+                "pixel": 10.0,
+                "unit": "m",
+                "factor": 1,
                 "offset_check": "agrees (1000 pixels)",
                 "bands": [{"name": name, "path": f"{name}.jp2"} | calibration for name in names],
             }

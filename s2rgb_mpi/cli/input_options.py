@@ -8,7 +8,8 @@ import re
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.image.radiometry import PRESETS, Stretch
-from s2rgb_mpi.plan.job import RESAMPLINGS, Job
+from s2rgb_mpi.inputs.product import RESOLUTIONS
+from s2rgb_mpi.plan.job import AUTO, RESAMPLINGS, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,14 @@ def _auto(kind: type) -> Callable[[str], float | None]:
 
     read.__name__ = f"auto or {kind.__name__}"  # what argparse calls a text it cannot read
     return read
+
+
+def _resolution(text: str) -> int | str:
+    """Read metres, or ``auto``."""
+    return text if text == AUTO else int(text)
+
+
+_resolution.__name__ = "auto or int"  # what argparse calls a text it cannot read
 
 
 def _band_file(text: str) -> str:
@@ -87,11 +96,12 @@ def add_input(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--source-resolution",
-        type=int,
-        choices=(10, 20, 60),
+        type=_resolution,
+        choices=(AUTO, *RESOLUTIONS),
         default=Job.source_resolution,
-        help="which band files of a SAFE product, AWS tile or STAC item, metres (default:"
-        " %(default)s)",
+        help="which band files of a SAFE product, AWS tile or STAC item, metres; auto: the coarsest"
+        " that serve --resolution, and means of as many of their pixels as fit into one of the"
+        " image; 10 without --resolution; a number: just these, as they are (default: %(default)s)",
     )
     group.add_argument(
         "--allow-l1c",
@@ -192,5 +202,7 @@ def add_grid(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--resampling",
         choices=RESAMPLINGS,
-        help="how to, with --crs or --resolution (default: nearest)",
+        help="how to, with --crs or --resolution; average: means of whole blocks of the input's"
+        " pixels, and bilinear for the rest (default: average where several pixels of the input are"
+        " one of the image, else nearest)",
     )

@@ -112,7 +112,8 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         type=int,
         default=Job.window,
         metavar="PX",
-        help="least edge of a window, pixels; grows to whole source tiles (default: %(default)s)",
+        help="least edge of a window, pixels of the input; grows to whole source tiles (default:"
+        " %(default)s)",
     )
     group.add_argument(
         "--overwrite",

@@ -15,5 +15,6 @@ which statement is used and `baseline` fills in where there is none. `files/` is
 and servers. `decode_cost` estimates the time to decode a window, `decode_memory` the bytes.
 
 Products on one grid side by side are a `mosaic`; `warp/` brings those of any grid onto another one.
+For a coarser one `source_size` chooses the images, and their pixels are read as block `means`.
 `reader` reads the pixels, as `stored` codes.
 """

@@ -14,7 +14,9 @@ from s2rgb_mpi.inputs.stored import Stored
 if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.image.radiometry import Calibration
+    from s2rgb_mpi.inputs.means import Means
     from s2rgb_mpi.inputs.safe_grid import Placed
+    from s2rgb_mpi.inputs.source_size import Output
 
 RGB_BANDS = ("B04", "B03", "B02")
 """Red, green, blue: the one order of bands everywhere inside."""
@@ -36,7 +38,10 @@ class Choice:
     Parameters
     ----------
     resolution : int
-        Which band files of a SAFE product or STAC item, metres: 10, 20 or 60.
+        Which band files of a SAFE product, AWS tile or STAC item, metres: 10, 20 or 60.
+    output : Output, optional
+        The pixels that the image will have, for which the files are chosen; without it they are
+        those of `resolution`.
     bidx : tuple of int
         Numbers of the red, green and blue band in a multi-band raster; empty to find them.
     allow_l1c : bool
@@ -51,6 +56,7 @@ class Choice:
     """
 
     resolution: int = RESOLUTIONS[0]
+    output: Output | None = None
     bidx: tuple[int, ...] = ()
     allow_l1c: bool = False
     offset: float | None = None
@@ -179,6 +185,8 @@ class Product:
         What the user should look at; each begins with a path.
     warp : Warp, optional
         How the files are resampled onto `grid`; None where that is their own.
+    means : Means, optional
+        How the pixels of `grid` are means of those of the files; None where they are these.
     costs : tuple of int
         How long each block of a band should take to decode, ns, row by row; empty where unknown.
     """
@@ -192,12 +200,25 @@ class Product:
     is_sentinel_2: bool = False
     warnings: tuple[str, ...] = ()
     warp: Warp | None = None
+    means: Means | None = None
     costs: tuple[int, ...] = field(default=(), repr=False)  # no part of what decides the pixels
 
     @property
     def unwarped(self) -> Product:
         """The product on its own grid."""
         return self if self.warp is None else self.warp.source
+
+    @property
+    def files(self) -> tuple[Grid, tuple[int, int]]:
+        """Where the files lie, and ``(width, height)`` of the pieces that they are stored in."""
+        own = self.unwarped
+        return (own.grid, own.block) if own.means is None else (own.means.grid, own.means.block)
+
+    @property
+    def factor(self) -> int:
+        """Edge of the blocks whose means the product's own pixels are, pixels of the files."""
+        means = self.unwarped.means
+        return 1 if means is None else means.factor
 
     def cost(self, window: Window) -> float:
         """Predict how long a window of one band takes to decode, ns.
@@ -208,7 +229,8 @@ class Product:
             In pixels of the product; of blocks that it cuts, their part counts.
         """
         if not self.costs:
-            return window.width * window.height * TYPICAL_NS_PER_PIXEL
+            pixels = window.width * window.height * (self.means.factor**2 if self.means else 1)
+            return pixels * TYPICAL_NS_PER_PIXEL
         width, height = self.block
         rows = range(window.row_off // height, -(-(window.row_off + window.height) // height))
         cols = range(window.col_off // width, -(-(window.col_off + window.width) // width))

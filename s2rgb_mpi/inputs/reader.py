@@ -11,6 +11,7 @@ import numpy as np
 from s2rgb_mpi.errors import InputError, ReadError
 from s2rgb_mpi.image.radiometry import DN_COUNT, NODATA_DN
 from s2rgb_mpi.inputs.dtypes import gdal_type
+from s2rgb_mpi.inputs.means import MeanFile
 from s2rgb_mpi.inputs.nodata import is_shared_mask
 from s2rgb_mpi.inputs.opening import cause, open_raster
 
@@ -48,7 +49,8 @@ class Source:
         # Bands of one file are read in one call: pixel by pixel, they share its blocks.
         groups = groupby(product.bands, key=lambda band: (band.path, band.stored.dtype))
         self._files = [
-            _File(list(bands), self._memory, place) for place, (_, bands) in enumerate(groups)
+            _open(product, list(bands), self._memory, place)
+            for place, (_, bands) in enumerate(groups)
         ]
 
     def read(self, window: Window) -> list[NDArray[np.uint16]]:
@@ -227,6 +229,15 @@ class _File:
                 yield slice(None), mask
                 return
             yield slice(index, index + 1), mask
+
+
+def _open(product: Product, bands: Sequence[Band], memory: Memory, place: int) -> _File | MeanFile:
+    """Open a file of a product, to be read as the product's own grid has its pixels."""
+    means = product.unwarped.means
+    if means is None:
+        return _File(bands, memory, place)
+    # Read file by file, into the same memory; the means of each have memory of their own.
+    return MeanFile(_File(bands, memory, 0), means, memory, place)
 
 
 def _hide(dn: NDArray[np.uint16], mask: NDArray[Any]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.gdalenv import CACHE_NBYTES
 from s2rgb_mpi.image.block import header_nbytes
+from s2rgb_mpi.image.block_means import sum_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.reader import LARGEST_CHUNK_PIXELS
 from s2rgb_mpi.inputs.warp.warper import most_source_pixels
@@ -119,9 +120,9 @@ def _cache_nbytes(plan: Plan) -> int:
 
 def _decoded_nbytes(product: Product) -> int:
     """Return a bound of the bytes of a product's blocks, decoded; those at the edges are padded."""
-    source = product.unwarped
-    sizes = source.grid.width, source.grid.height
-    padded = (-(-size // edge) * edge for size, edge in zip(sizes, source.block, strict=True))
+    grid, block = product.files
+    sizes = grid.width, grid.height
+    padded = (-(-size // edge) * edge for size, edge in zip(sizes, block, strict=True))
     return math.prod(padded) * sum(band.stored.nbytes_per_pixel for band in product.bands)
 
 
@@ -138,14 +139,37 @@ def _read_nbytes(product: Product, chunk: int, window: int) -> int:
         How many pixels they have.
     """
     read = max((band.held.decoding for band in product.bands), default=0)
-    if chunk > LARGEST_CHUNK_PIXELS:  # then only parts of it are held
-        chunk = window
-        read += window * PIXEL_NBYTES
-    read += chunk * sum(band.stored.nbytes_per_pixel for band in product.bands)
+    if product.unwarped.means is not None:
+        read += _means_nbytes(product.unwarped, chunk)
+    else:
+        if chunk > LARGEST_CHUNK_PIXELS:  # then only parts of it are held
+            chunk = window
+            read += window * PIXEL_NBYTES
+        read += chunk * sum(band.stored.nbytes_per_pixel for band in product.bands)
     if product.warp is None:
         return read
     # What a piece needs, what comes out of it, and the warper's copies of both.
     return read + (most_source_pixels(product) + window) * (PIXEL_NBYTES + WARPER_NBYTES)
+
+
+def _means_nbytes(product: Product, pixels: int) -> int:
+    """Return what it takes to read so many pixels as block means, bytes.
+
+    These are the means of all files, and of one file at a time the sums and counts, and pieces at
+    full resolution with the sums of their rows.
+    """
+    means = product.means
+    assert means is not None  # noqa: S101  it is asked for where there are any
+    width, height = means.piece_edge(means.grid.width)
+    piece = min(width, means.grid.width) * min(height, means.grid.height)
+    sums = sum_nbytes(means.factor)
+    rows = piece // means.factor * sums + piece  # and which of its pixels are valid
+    stored: Counter[str] = Counter()
+    for band in product.bands:
+        stored[band.path] += band.stored.nbytes_per_pixel
+    bands = max(Counter(band.path for band in product.bands).values(), default=0)
+    read = piece * max(stored.values(), default=0) + rows
+    return read + pixels * (2 * bands * sums + PIXEL_NBYTES)
 
 
 def _files_nbytes(plan: Plan, share: Sequence[int]) -> int:

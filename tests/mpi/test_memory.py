@@ -115,6 +115,11 @@ def test_another_grid(used, product):
     assert_is_true(used(3, *product(3072, 1024, "DEFLATE"), *WARP))
 
 
+@pytest.mark.parametrize(("block", "resolution"), [(1024, 20), (1024, 80), (2752, 40), (512, 30)])
+def test_block_means(used, product, block, resolution):
+    assert_is_true(used(3, *product(5504, block, "DEFLATE"), "--resolution", resolution))
+
+
 @pytest.mark.parametrize("codec", ["jpeg", "webp"])
 def test_lossy_codecs(used, product, codec):
     assert_is_true(used(4, *product(3072, 1024, "DEFLATE"), "--compress", codec))
