@@ -26,6 +26,9 @@ _SIZ, _TLM, _SOT = b"\xff\x51", b"\xff\x55", b"\xff\x90"
 _PART = struct.Struct(">3HI")
 """How a part of a tile begins: marker, length of the segment, tile, length of the part."""
 
+PART_NBYTES = _PART.size
+"""What is read of a part to get to the next one, bytes."""
+
 HEAD_NBYTES = 2**16
 """Where a codestream is looked for, bytes; ESA's begins after 2,000 bytes of boxes."""
 
@@ -96,8 +99,8 @@ def walk(file: Any, at: int) -> Iterator[Part]:
         Where the first one begins, bytes.
     """
     for _ in range(_MOST_PARTS):
-        data = _read(file, at, _PART.size)
-        if len(data) < _PART.size or data[:2] != _SOT:
+        data = _read(file, at, PART_NBYTES)
+        if len(data) < PART_NBYTES or data[:2] != _SOT:
             return
         _, _, tile, length = _PART.unpack(data)
         yield Part(tile, at, length)

@@ -10,17 +10,21 @@ import numpy as np
 
 from s2rgb_mpi.errors import InputError, ReadError
 from s2rgb_mpi.image.radiometry import DN_COUNT, NODATA_DN
+from s2rgb_mpi.inputs.byte_ranges import find_blocks
 from s2rgb_mpi.inputs.dtypes import gdal_type
+from s2rgb_mpi.inputs.files.read_ahead import is_cached
 from s2rgb_mpi.inputs.nodata import is_shared_mask
 from s2rgb_mpi.inputs.opening import cause, open_raster
 from s2rgb_mpi.inputs.warp.warper import Warper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from s2rgb_mpi.grid import Window
+    from s2rgb_mpi.inputs.byte_ranges import Blocks, Start
+    from s2rgb_mpi.inputs.files.read_ahead import ByteRange
     from s2rgb_mpi.inputs.product import Band, Product
     from s2rgb_mpi.inputs.stored import Stored
 
@@ -78,6 +82,23 @@ class Source:
         if self._warper is None:
             return [array for file in self._files for array in file.read(window)]
         return self._warped(self._warper, window)
+
+    def ranges(self, window: Window, start: Start) -> list[ByteRange]:
+        """List the bytes of files on servers that a window is decoded from, where files say so.
+
+        Parameters
+        ----------
+        window : Window
+            In pixels of the product's grid, and inside it.
+        start : callable
+            Has something done in the background.
+        """
+        if self._warper is None:
+            windows = [window]
+        else:
+            windows = [piece.source for piece in self._warper.pieces(window)]
+        found = (each for file in self._files for each in file.ranges(windows, start))
+        return list(dict.fromkeys(found))
 
     def _warped(self, warper: Warper, window: Window) -> list[NDArray[np.uint16]]:
         """Read a window of all bands, resampled onto another grid than that of the files."""
@@ -141,6 +162,24 @@ class _File:
         self._dataset: Any = dataset
         self._has_mask = has_mask
         self._alpha = bands[0].stored.alpha
+        self._blocks: Blocks | None = None
+
+    def ranges(
+        self,
+        windows: Iterable[Window],
+        start: Start,
+    ) -> Iterator[ByteRange]:
+        """List the bytes that windows are decoded from; none where nothing says so."""
+        if not is_cached(self.bands[0].path):
+            return
+        if self._blocks is None:
+            numbers = [band.number for band in self.bands]
+            if self._alpha is not None:
+                numbers.append(self._alpha.number)
+            self._blocks = find_blocks(self._dataset, numbers, start)
+        if self._blocks is not None:
+            for window in windows:
+                yield from self._blocks.ranges(window)
 
     def read(self, window: Window) -> NDArray[np.uint16]:
         """Read a window: shape (bands, height, width), uint16, 0 where there is no data."""

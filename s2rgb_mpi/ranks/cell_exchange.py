@@ -79,6 +79,10 @@ class CellExchange:
         self._here: dict[Key, dict[int, Part]] = {}
         self._left: set[Key] = set()
 
+    def comes(self, key: Key) -> bool:
+        """Return whether the worker before will send what it has of a cell."""
+        return key in self._from
+
     def later(self, key: Key) -> Sequence[int]:
         """List the windows of later workers that show a cell, if it has not been given on."""
         return self._crossings[key].later if key in self._to else ()

@@ -10,9 +10,11 @@ import numpy as np
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.image.checks import boa_offset, overlap
 from s2rgb_mpi.image.radiometry import RGBA, colour, make_lut, valid
+from s2rgb_mpi.inputs.ahead import Ahead, is_served
 from s2rgb_mpi.inputs.files.remote import forget
 from s2rgb_mpi.inputs.reader import Memory, Source
 from s2rgb_mpi.plan.memory import give_back
+from s2rgb_mpi.plan.reading import reading_order
 from s2rgb_mpi.ranks.cell_exchange import Part
 
 if TYPE_CHECKING:
@@ -91,6 +93,16 @@ class Renderer:
                 self._awaited[member, cell.source].add(number)
                 self._uses[member] += 1
         self._kept: dict[tuple[int, Window, int], Part] = {}
+        products = [member.product for member in plan.scene.members]
+        self._ahead: Ahead | None = None
+        if any(map(is_served, products)):
+            is_elsewhere = exchange.comes if exchange else lambda _: False
+            self._ahead = Ahead(products, reading_order(plan, share, is_elsewhere))
+
+    def close(self, *, patient: bool = True) -> None:
+        """Read nothing ahead any more; wait for open requests, unless it is urgent."""
+        if self._ahead is not None:
+            self._ahead.close(patient=patient)
 
     def render(self, number: int) -> Rendered:
         """Return the colours of one window.
@@ -178,8 +190,14 @@ class Renderer:
         """
         if member not in self._sources:
             product = self._plan.scene.members[member].product
+            if self._ahead is not None and is_served(product):
+                with self._tally.stage("network", number):
+                    self._ahead.before_open(member)
             with self._tally.stage("open", number):
                 self._sources[member] = Source(product, self._memory)
+        if self._ahead is not None and is_served(self._plan.scene.members[member].product):
+            with self._tally.stage("network", number):
+                self._ahead.before_read(member, cell, self._sources)
         with self._tally.stage("read", number):
             return self._sources[member].read(cell)
 

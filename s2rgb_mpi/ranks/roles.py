@@ -145,15 +145,15 @@ def run_alone(rank: Rank, plan: Plan, share: Share, report: Report, lock: Lock) 
     output = Output(plan, rank.tally)
     with rank.loop.duty(signals.check), rank.loop.duty(lock.refresh):
         try:
-            maker = BlockMaker(plan, share.windows, rank.tally)
-            for number in share.windows:
-                rank.loop.attend()
-                if signals.finishing():
-                    output.keep()
-                    return None
-                block = maker.make(number)
-                output.place(block)
-                report.advance(output.windows, output.nbytes, [(number, block.nbytes)])
+            with BlockMaker(plan, share.windows, rank.tally) as maker:
+                for number in share.windows:
+                    rank.loop.attend()
+                    if signals.finishing():
+                        output.keep()
+                        return None
+                    block = maker.make(number)
+                    output.place(block)
+                    report.advance(output.windows, output.nbytes, [(number, block.nbytes)])
             written = output.finish(lambda copies: copies.run(rank.loop.attend))
         except (StopError, KeyboardInterrupt):
             output.keep()
