@@ -32,7 +32,7 @@ RETRY_SECONDS = 0.5
 BEGINNING_NBYTES = 2**15
 """Enough for the directory of a full Sentinel-2 COG in the first request, bytes."""
 
-NETWORK_CACHE_NBYTES = 96 * 2**20
+NETWORK_CACHE_NBYTES = 64 * 2**20
 """GDAL's cache of what it has read of files on servers, bytes: twice what is read ahead, so that
 nothing leaves it before it is needed. It is filled by who reads from servers alone."""
 

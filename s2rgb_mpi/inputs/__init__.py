@@ -16,6 +16,6 @@ and servers. `decode_cost` estimates the time to decode a window (of JPEG 2000 b
 `decode_memory` the bytes.
 
 Products on one grid side by side are a `mosaic`; `warp/` brings those of any grid onto another one.
-`reader` reads the pixels, as `stored` codes; `ahead` has the bytes of the next ones read from servers
-meanwhile, whose `byte_ranges` the files state.
+`reader` reads the pixels, as `stored` codes; `ahead` has the bytes of the next ones read meanwhile
+where they are on a server, by the `byte_ranges` that files state.
 """
