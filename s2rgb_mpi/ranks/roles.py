@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi import signals
-from s2rgb_mpi.errors import StopError
+from s2rgb_mpi.errors import ReadError, StopError
 from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.output.workspace import clear
 from s2rgb_mpi.plan.deal import crossings, deal
@@ -155,7 +155,7 @@ def run_alone(rank: Rank, plan: Plan, share: Share, report: Report, lock: Lock) 
                     output.place(block)
                     report.advance(output.windows, output.nbytes, [(number, block.nbytes)])
             written = output.finish(lambda copies: copies.run(rank.loop.attend))
-        except (StopError, KeyboardInterrupt):
+        except (StopError, ReadError, KeyboardInterrupt):
             output.keep()
             raise
     rank.tally.close()
