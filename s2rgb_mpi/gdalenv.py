@@ -32,9 +32,9 @@ RETRY_SECONDS = 0.5
 BEGINNING_NBYTES = 2**15
 """Enough for the directory of a full Sentinel-2 COG in the first request, bytes."""
 
-NETWORK_CACHE_NBYTES = 64 * 2**20
-"""GDAL's cache of what it has read of files on servers, bytes: twice what is read ahead, so that
-nothing leaves it before it is needed. It is filled by who reads from servers alone."""
+NETWORK_CACHE_NBYTES = 48 * 2**20
+"""GDAL's cache of what it reads from servers, bytes: enough that a worker reads 32 MB ahead. Only who
+reads from servers fills it."""
 
 _FIXED = {
     # The ranks are the parallelism. With threads GDAL 3.6 also keeps silent about JPEG 2000 tiles

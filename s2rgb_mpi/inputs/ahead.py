@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Ahead:
     """Reads the bytes of the next cells in the background.
 
-    As many as fit in half of GDAL's cache of ranges: a range leaves that when as many bytes as it
-    holds have been read or used since, and these are at most those that were wanted before and
-    after it. More are asked for once half of them have been used, so that neighbours become one
-    request.
+    As many as fit in two thirds of GDAL's cache of ranges, and more once half of these have been
+    used: so neighbours become one request. A range leaves the cache when others of its size have
+    been read or used since. Of those there are at most one and a half times what is read ahead:
+    that which was wanted with it, and the half that is wanted before it is used.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Ahead:
         self._known = set(self._next)
         self._wanted: dict[Key, int] = {}  # bytes of those that are not read yet, in order
         self._begun: set[int] = set()
-        self._most = network_cache_nbytes() // 2
+        self._most = 2 * network_cache_nbytes() // 3
         self._peeked: tuple[Key, list[ByteRange]] | None = None
         self._reader = ReadAhead()
 

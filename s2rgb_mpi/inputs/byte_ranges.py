@@ -6,8 +6,8 @@ import itertools
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from s2rgb_mpi.inputs.codestream import HEAD_NBYTES, PART_NBYTES, codestream, walk
-from s2rgb_mpi.inputs.files.read_ahead import ByteRange
+from s2rgb_mpi.inputs.codestream import PART_NBYTES, codestream, walk
+from s2rgb_mpi.inputs.files.read_ahead import ByteRange, beginning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -99,7 +99,7 @@ class _Jp2Blocks:
         places = [place for place, part in enumerate(parts) if part.tile in wanted]
         if not places:
             return
-        yield ByteRange(self._path, 0, HEAD_NBYTES)
+        yield beginning(self._path)
         # Old releases of OpenJPEG go to the end before they decode the first tile, new ones from
         # tile to tile. Heads that are in the cache already cost nothing.
         reached = places[-1] + 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import struct
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from osgeo import gdal
@@ -29,8 +29,9 @@ _PART = struct.Struct(">3HI")
 PART_NBYTES = _PART.size
 """What is read of a part to get to the next one, bytes."""
 
-HEAD_NBYTES = 2**16
-"""Where a codestream is looked for, bytes; ESA's begins after 2,000 bytes of boxes."""
+HEAD_NBYTES = 2**15, 2**16
+"""Where a codestream is looked for, bytes; in the second only if its main header is not in the first.
+ESA's begins after 2,000 bytes of boxes."""
 
 _MOST_PARTS = 100_000
 """Beyond this many parts nobody looks further."""
@@ -79,10 +80,11 @@ def codestream(name: str) -> Iterator[tuple[Any, Head | None]]:
         yield None, None
         return
     try:
-        try:
-            head = _head(file)
-        except (IndexError, struct.error):  # cut off
-            head = None
+        head = None
+        for nbytes in HEAD_NBYTES:
+            with suppress(IndexError, struct.error):  # cut off
+                head = _head(_read(file, 0, nbytes))
+                break
         yield file, head
     finally:
         gdal.VSIFCloseL(file)
@@ -115,9 +117,8 @@ def tile_size(name: str) -> tuple[int, int] | None:
         return None if head is None else head.tile
 
 
-def _head(file: Any) -> Head | None:
-    """Read the main header."""
-    data = _read(file, 0, HEAD_NBYTES)
+def _head(data: bytes) -> Head | None:
+    """Read the main header from the beginning of a file."""
     at = data.find(_CODESTREAM)
     if at < 0:
         return None

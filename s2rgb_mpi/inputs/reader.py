@@ -97,7 +97,9 @@ class Source:
             windows = [window]
         else:
             windows = [piece.source for piece in self._warper.pieces(window)]
-        found = (each for file in self._files for each in file.ranges(windows, start))
+        for file in self._files:  # all begin before the first is waited for
+            file.locate(start)
+        found = (each for file in self._files for each in file.ranges(windows))
         return list(dict.fromkeys(found))
 
     def _warped(self, warper: Warper, window: Window) -> list[NDArray[np.uint16]]:
@@ -164,19 +166,16 @@ class _File:
         self._alpha = bands[0].stored.alpha
         self._blocks: Blocks | None = None
 
-    def ranges(
-        self,
-        windows: Iterable[Window],
-        start: Start,
-    ) -> Iterator[ByteRange]:
-        """List the bytes that windows are decoded from; none where nothing says so."""
-        if not is_cached(self.bands[0].path):
-            return
-        if self._blocks is None:
+    def locate(self, start: Start) -> None:
+        """Begin to find out where blocks lie in the file, if it is on a server."""
+        if self._blocks is None and is_cached(self.bands[0].path):
             numbers = [band.number for band in self.bands]
             if self._alpha is not None:
                 numbers.append(self._alpha.number)
             self._blocks = find_blocks(self._dataset, numbers, start)
+
+    def ranges(self, windows: Iterable[Window]) -> Iterator[ByteRange]:
+        """List the bytes that windows are decoded from, where they have been located."""
         if self._blocks is not None:
             for window in windows:
                 yield from self._blocks.ranges(window)
