@@ -33,8 +33,8 @@ BEGINNING_NBYTES = 2**15
 """Enough for the directory of a full Sentinel-2 COG in the first request, bytes."""
 
 NETWORK_CACHE_NBYTES = 48 * 2**20
-"""GDAL's cache of what it reads from servers, bytes: enough that a worker reads 32 MB ahead. Only who
-reads from servers fills it."""
+"""GDAL's cache of what it reads from servers, bytes: enough that a worker reads 32 MB ahead. Only
+those who read from servers fill it."""
 
 _FIXED = {
     # The ranks are the parallelism. With threads GDAL 3.6 also keeps silent about JPEG 2000 tiles

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+PATIENCE = 20.0
+"""Seconds that a request waits for others."""
+
 
 class Asked(NamedTuple):
     """One request."""
@@ -30,7 +33,9 @@ class Web:
     With a signature, requests whose query string has another ``sig`` get 403, and so do all after
     the signature has expired, which it does after so many answers. Aliases are paths of the same
     file. Users and passwords are those
-    of HTTP's basic authentication, ``user:password``.
+    of HTTP's basic authentication, ``user:password``. Requests for bytes that are `broken` get 503.
+    With `together`, ranges beyond the beginning of a file are answered only once so many requests
+    have been open at once; in vain for :data:`PATIENCE`, and `met` stays false.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,6 +46,11 @@ class Web:
         self.signature: str | None = None
         self.expires_after: float = math.inf
         self.user: str | None = None
+        self.broken: dict[str, range] = {}
+        self.together = 0
+        self.met = False
+        self._open = 0
+        self._change = threading.Condition()
         web = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -101,8 +111,23 @@ class Web:
             self._send(request, 200, content)
             return
         first, last = int(span[1]), min(int(span[2] or len(content)), len(content) - 1)
+        if first:
+            self._meet()
+        broken = self.broken.get(path, range(0))
+        if first < broken.stop and broken.start <= last:
+            self._send(request, 503, b"")
+            return
         where = f"bytes {first}-{last}/{len(content)}"
         self._send(request, 206, content[first : last + 1], {"Content-Range": where})
+
+    def _meet(self) -> None:
+        """Wait until as many requests are open at once as there are to be."""
+        with self._change:
+            self._open += 1
+            self.met = self.met or self._open >= self.together
+            self._change.notify_all()
+            self._change.wait_for(lambda: self.met, PATIENCE)
+            self._open -= 1
 
     def _is_allowed(self, request: BaseHTTPRequestHandler) -> bool:
         """Return whether a request is signed, or has the password."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi.gdalenv import network_cache_nbytes
-from s2rgb_mpi.inputs.files.read_ahead import UNIT_NBYTES, ReadAhead, beginning, is_cached
+from s2rgb_mpi.inputs.files.read_ahead import (
+    UNIT_NBYTES,
+    ReadAhead,
+    beginning,
+    is_cached,
+    room_nbytes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,10 +28,8 @@ if TYPE_CHECKING:
 class Ahead:
     """Reads the bytes of the next cells in the background.
 
-    As many as fit in two thirds of GDAL's cache of ranges, and more once half of these have been
-    used: so neighbours become one request. A range leaves the cache when others of its size have
-    been read or used since. Of those there are at most one and a half times what is read ahead:
-    that which was wanted with it, and the half that is wanted before it is used.
+    As many as there is room for; and more once half of them have been used, so that neighbours
+    become one request.
 
     Parameters
     ----------
@@ -42,7 +46,7 @@ class Ahead:
         self._known = set(self._next)
         self._wanted: dict[Key, int] = {}  # bytes of those that are not read yet, in order
         self._begun: set[int] = set()
-        self._most = 2 * network_cache_nbytes() // 3
+        self._most = room_nbytes()
         self._peeked: tuple[Key, list[ByteRange]] | None = None
         self._reader = ReadAhead()
 
@@ -121,7 +125,9 @@ class Ahead:
         """List the ranges of a window; they may have been listed before."""
         if self._peeked is not None and self._peeked[0] == key:
             return self._peeked[1]
-        return source.ranges(key[1], self._reader.start)
+        with suppress(RuntimeError):  # of GDAL's: whoever reads the window will meet it too
+            return source.ranges(key[1], self._reader.start)
+        return []
 
 
 def is_served(product: Product) -> bool:

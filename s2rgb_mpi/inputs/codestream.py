@@ -30,7 +30,7 @@ PART_NBYTES = _PART.size
 """What is read of a part to get to the next one, bytes."""
 
 HEAD_NBYTES = 2**15, 2**16
-"""Where a codestream is looked for, bytes; in the second only if its main header is not in the first.
+"""Where a codestream is looked for, bytes: in more only if its main header does not end in less.
 ESA's begins after 2,000 bytes of boxes."""
 
 _MOST_PARTS = 100_000

@@ -96,8 +96,8 @@ class Renderer:
         products = [member.product for member in plan.scene.members]
         self._ahead: Ahead | None = None
         if any(map(is_served, products)):
-            is_elsewhere = exchange.comes if exchange else lambda _: False
-            self._ahead = Ahead(products, reading_order(plan, share, is_elsewhere))
+            order = reading_order(plan, share, exchange.comes if exchange else lambda _: False)
+            self._ahead = Ahead(products, order)
 
     def close(self, *, patient: bool = True) -> None:
         """Read nothing ahead any more; wait for open requests, unless it is urgent."""
@@ -190,12 +190,12 @@ class Renderer:
         """
         if member not in self._sources:
             product = self._plan.scene.members[member].product
-            if self._ahead is not None and is_served(product):
+            if self._ahead is not None:
                 with self._tally.stage("network", number):
                     self._ahead.before_open(member)
             with self._tally.stage("open", number):
                 self._sources[member] = Source(product, self._memory)
-        if self._ahead is not None and is_served(self._plan.scene.members[member].product):
+        if self._ahead is not None:
             with self._tally.stage("network", number):
                 self._ahead.before_read(member, cell, self._sources)
         with self._tally.stage("read", number):

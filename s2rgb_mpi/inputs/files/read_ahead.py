@@ -123,9 +123,20 @@ def at_once(work: Callable[[_T], _U], served: Sequence[_T]) -> list[_U]:
         return list(pool.map(work, served))
 
 
+def room_nbytes() -> int:
+    """Return how much may be wanted at once and still be in the cache when it is used, bytes.
+
+    A range leaves the cache when others of its size have been read or used since. Who wants more
+    once half of it has been used touches one and a half times as much before a range is used: that
+    which was wanted with it, and the half that is wanted before.
+    """
+    return 2 * gdalenv.network_cache_nbytes() // 3
+
+
 def held_nbytes() -> int:
     """Return the most memory that reading ahead takes, GDAL's cache of ranges included, bytes."""
-    return gdalenv.network_cache_nbytes() + COPIES * REQUESTS * REQUEST_NBYTES
+    under_way = min(REQUESTS * REQUEST_NBYTES, room_nbytes())
+    return gdalenv.network_cache_nbytes() + COPIES * under_way
 
 
 def read_beginnings(paths: Iterable[str]) -> None:
