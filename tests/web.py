@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-PATIENCE = 20.0
-"""Seconds that a request waits for others."""
-
 
 class Asked(NamedTuple):
     """One request."""
@@ -35,7 +32,7 @@ class Web:
     file. Users and passwords are those
     of HTTP's basic authentication, ``user:password``. Requests for bytes that are `broken` get 503.
     With `together`, ranges beyond the beginning of a file are answered only once so many requests
-    have been open at once; in vain for :data:`PATIENCE`, and `met` stays false.
+    have been open at once; in vain for `patience` seconds, and `met` stays false.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,6 +46,7 @@ class Web:
         self.broken: dict[str, range] = {}
         self.together = 0
         self.met = False
+        self.patience = 20.0
         self._open = 0
         self._change = threading.Condition()
         web = self
@@ -126,7 +124,7 @@ class Web:
             self._open += 1
             self.met = self.met or self._open >= self.together
             self._change.notify_all()
-            self._change.wait_for(lambda: self.met, PATIENCE)
+            self._change.wait_for(lambda: self.met, self.patience)
             self._open -= 1
 
     def _is_allowed(self, request: BaseHTTPRequestHandler) -> bool:

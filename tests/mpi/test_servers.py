@@ -1,13 +1,19 @@
 """Products on a server: the same image as from files that are here, in few requests at once."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 
 import reference
-from conftest import SMALL, read_rgb
+from conftest import MPI_ENVIRONMENT, MPIRUN, SMALL, read_rgb
 from rasters import copy_jp2, scene
+from running import marked, processes
 from stac_items import BANDS, write_bands
 from web import Web
 
@@ -133,6 +139,29 @@ def test_a_server_that_is_busy_for_a_moment(mpirun, web, tmp_path):
     run = mpirun(3, *rgb(web.url), "-o", output, *SMALL, *OFFSET, env=SMALL_CACHE)
     assert run.returncode == 0, run.stderr
     np.testing.assert_array_equal(read_rgb(output), reference.rgb(DN, offset=-1000))
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+@pytest.mark.parametrize("ranks", [None, 3])
+def test_a_stop_while_a_server_keeps_silent(web, tmp_path, ranks, number):
+    web.together, web.patience = 99, 5.0
+    words = [*rgb(web.url), "-o", tmp_path / "rgb.tif", *SMALL, *OFFSET]
+    launcher = [MPIRUN, "-n", ranks] if ranks else []
+    command = list(map(str, [*launcher, sys.executable, "-m", "s2rgb_mpi", *words]))
+    environment = marked(os.environ | MPI_ENVIRONMENT)
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while not ranges(web):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert f"stopped by {number.name}" in said
+    assert "Traceback" not in said
+    assert process.returncode == 75 or (ranks and number == signal.SIGTERM and process.returncode)
+    assert not (tmp_path / "rgb.tif").exists()
+    assert processes(environment) == []
 
 
 def test_the_time_spent_waiting_is_in_the_report(mpirun, web, tmp_path):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from osgeo import gdal
 
-from s2rgb_mpi import gdalenv
+from s2rgb_mpi import gdalenv, signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -38,6 +38,9 @@ REQUEST_NBYTES = 2 * 2**20
 
 UNIT_NBYTES = 2**14
 """GDAL reads whole units of this size; ranges that are no further apart become one."""
+
+POLL_SECONDS = 0.1
+"""Pause between two looks for signals."""
 
 COPIES = 3
 """How often the bytes of a request are in memory while they go into the cache: as curl has received
@@ -97,8 +100,17 @@ class ReadAhead:
                 self._reads.setdefault(key, set()).add(reading)
 
     def wait(self, key: Key) -> None:
-        """Wait until all that was wanted for something is there, or cannot be read."""
-        wait(self._reads.pop(key, ()))
+        """Wait until all that was wanted for something is there, or cannot be read.
+
+        Raises
+        ------
+        StopError
+            A signal has come meanwhile that ends this rank's work.
+        """
+        open_reads = self._reads.pop(key, set())
+        while open_reads:
+            open_reads = wait(open_reads, POLL_SECONDS).not_done
+            signals.check()
 
     def start(self, work: Callable[[], _T]) -> Future[_T]:
         """Have something else done in a thread."""
