@@ -44,6 +44,8 @@ class Inputs(NamedTuple):
     """A VRT of uint16 that has 0 to 65,535 where `stack` has reflectance 0 to 1."""
     truth: Path
     """What must come out, pixel by pixel: an array file of shape (height, width, 3), uint8."""
+    url: str = ""
+    """Where a server has the COGs, for contestants that read from one."""
 
 
 def make(folder: Path, size: int) -> Inputs:

@@ -157,9 +157,11 @@ def test_a_stop_while_a_server_keeps_silent(web, tmp_path, ranks, number):
             time.sleep(0.01)
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
-    assert f"stopped by {number.name}" in said
     assert "Traceback" not in said
-    assert process.returncode == 75 or (ranks and number == signal.SIGTERM and process.returncode)
+    assert process.returncode != 0
+    if ranks is None or number == signal.SIGUSR1:  # else mpirun may kill before a word is said
+        assert f"stopped by {number.name}" in said
+        assert process.returncode == 75
     assert not (tmp_path / "rgb.tif").exists()
     assert processes(environment) == []
 
