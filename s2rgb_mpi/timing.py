@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 STAGES = (
     "open",
+    "network",
     "read",
     "render",
     "encode",

@@ -14,6 +14,7 @@ from s2rgb_mpi.inputs.calibration import Stated, from_scale, settle
 from s2rgb_mpi.inputs.decode_cost import block_costs
 from s2rgb_mpi.inputs.decode_memory import held
 from s2rgb_mpi.inputs.dtypes import largest_shift, numpy_name
+from s2rgb_mpi.inputs.files.read_ahead import at_once, is_cached, read_beginnings
 from s2rgb_mpi.inputs.files.remote import stamp
 from s2rgb_mpi.inputs.naming import described_band
 from s2rgb_mpi.inputs.nodata import alpha_of, find_alpha, has_mask, stored_values
@@ -61,6 +62,7 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
     InputError
         Names the file that cannot be read, or is unlike the first.
     """
+    read_beginnings(band.path for band in listed)
     rasters = [_inspect(band, choice, listed) for band in listed]
     first = rasters[0]
     for raster in rasters[1:]:
@@ -79,7 +81,7 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
         warnings.append(f"{no_crs}; the image will have none either")
     return Product(
         name=name,
-        bands=tuple(raster.band for raster in rasters),
+        bands=_stamped([raster.band for raster in rasters]),
         grid=first.grid,
         block=block,
         warnings=tuple(warnings),
@@ -162,9 +164,6 @@ def _settled(listed: Listed, raster: gdal.Band, choice: Choice, stored: Stored) 
     )
     shift = largest_shift(stored.dtype, calibration.offset)
     values = stored_values(stored.dtype, (tag, listed.nodata), choice.nodata, shifted=shift > 0)
-    stamps = [stamp(listed.path)]
-    if stored.has_mask:
-        stamps += [stamp(mask_file(listed.path))]
     return Band(
         name=listed.name,
         path=listed.path,
@@ -172,9 +171,21 @@ def _settled(listed: Listed, raster: gdal.Band, choice: Choice, stored: Stored) 
         number=listed.number or 1,
         stored=replace(stored, nodata=values, gain=gain, shift=shift),
         offset_source=source,
-        stamp=", mask ".join(filter(None, stamps)),
         internal=listed.internal,
     )
+
+
+def _stamped(bands: Sequence[Band]) -> tuple[Band, ...]:
+    """Note what would be another for another file; servers are asked for all files at once."""
+    served = list(dict.fromkeys(band.path for band in bands if is_cached(band.path)))
+    known = dict(zip(served, at_once(stamp, served), strict=True))
+    stamped = []
+    for band in bands:
+        stamps = [known.get(band.path) or stamp(band.path)]
+        if band.stored.has_mask:
+            stamps += [stamp(mask_file(band.path))]
+        stamped.append(replace(band, stamp=", mask ".join(filter(None, stamps))))
+    return tuple(stamped)
 
 
 def _dtype(path: str, raster: gdal.Band) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from s2rgb_mpi.inputs.byte_ranges import Start
+    from s2rgb_mpi.inputs.files.read_ahead import ByteRange
     from s2rgb_mpi.inputs.product import Band, Product
 
 MOST_FILE_PIXELS = 2**21
@@ -160,6 +162,12 @@ class File(Protocol):
     def read(self, window: Window) -> NDArray[np.uint16]:
         """Read a window: shape (bands, height, width), uint16, 0 where there is no data."""
 
+    def locate(self, start: Start) -> None:
+        """Begin to find out where its blocks lie, if it is on a server."""
+
+    def ranges(self, window: Window) -> Iterator[ByteRange]:
+        """List the bytes that a window is decoded from."""
+
     def error(self, window: Window, error: RuntimeError) -> Exception:
         """Return the error of a window."""
 
@@ -207,6 +215,17 @@ class MeanFile:
         out = self._memory.array(self._place, "means", "uint16", shape)
         blocks.means(out)
         return out
+
+    def locate(self, start: Start) -> None:
+        """Begin to find out where blocks lie in the file, if it is on a server."""
+        self._file.locate(start)
+
+    def ranges(self, window: Window) -> Iterator[ByteRange]:
+        """List the bytes that a window of the means is decoded from."""
+        grid = self._means.grid
+        inside = self._means.source(window).overlap(Window(0, 0, grid.width, grid.height))
+        if inside is not None:
+            yield from self._file.ranges(inside)
 
     def error(self, window: Window, error: RuntimeError) -> Exception:
         """Return the error of a window of the means, with GDAL's words."""

@@ -14,6 +14,8 @@ from s2rgb_mpi.gdalenv import CACHE_NBYTES
 from s2rgb_mpi.image.block import header_nbytes
 from s2rgb_mpi.image.block_means import sum_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
+from s2rgb_mpi.inputs.ahead import is_served
+from s2rgb_mpi.inputs.files.read_ahead import held_nbytes
 from s2rgb_mpi.inputs.reader import LARGEST_CHUNK_PIXELS
 from s2rgb_mpi.inputs.warp.warper import most_source_pixels
 from s2rgb_mpi.plan.deal import PIXEL_NBYTES, in_common, kept_nbytes, part_nbytes
@@ -98,7 +100,7 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
         for share, passed in zip(shares, passed_nbytes(plan, shares), strict=True)
     )
     sent = BLOCKS_IN_FLIGHT * payload_nbytes(plan)
-    return _start_nbytes(plan) + _cache_nbytes(plan) + arrays + kept + sent
+    return _start_nbytes(plan) + _cache_nbytes(plan) + _ahead_nbytes(plan) + arrays + kept + sent
 
 
 def _start_nbytes(plan: Plan) -> int:
@@ -116,6 +118,12 @@ def _cache_nbytes(plan: Plan) -> int:
     products = [member.product for member in plan.scene.members]
     largest = max((band.held.block for each in products for band in each.bands), default=0)
     return max(min(CACHE_NBYTES, sum(map(_decoded_nbytes, products))), largest)
+
+
+def _ahead_nbytes(plan: Plan) -> int:
+    """Return what is read ahead from servers at most, bytes; nothing of files that are here."""
+    served = any(is_served(member.product) for member in plan.scene.members)
+    return held_nbytes() if served else 0
 
 
 def _decoded_nbytes(product: Product) -> int:

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from s2rgb_mpi.timing import Span
 
 COLOURS = {
-    # Okabe and Ito's palette, which colour-blind readers can tell apart; idle time is pale.
+    # Okabe and Ito's palette, which colour-blind readers can tell apart, and a tenth colour of
+    # Tol's; idle time is pale.
     "open": "#999999",
+    "network": "#882255",
     "read": "#0072b2",
     "render": "#009e73",
     "encode": "#e69f00",

@@ -10,10 +10,11 @@ import reference
 from rasters import TRANSFORM, scene, write_raster
 from s2rgb_mpi.grid import Grid, Window
 from s2rgb_mpi.inputs import means as module
+from s2rgb_mpi.inputs.band_file import BandFile
 from s2rgb_mpi.inputs.means import averaged
 from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.product import TYPICAL_NS_PER_PIXEL, Product
-from s2rgb_mpi.inputs.reader import Source, _File
+from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.rgb_files import open_bands
 
 NAMES = ("B04", "B03", "B02")
@@ -69,13 +70,13 @@ def test_no_source_block_is_decoded_twice(tmp_path, monkeypatch, block, factor):
     dn = scene(389, 611)
     coarse = averaged(three(tmp_path, dn, options=tiled(block)), factor)
     reads = []
-    original = _File.read
+    original = BandFile.read
 
     def noted(file, window):
         reads.append((file.bands[0].path, window))
         return original(file, window)
 
-    monkeypatch.setattr(_File, "read", noted)
+    monkeypatch.setattr(BandFile, "read", noted)
     monkeypatch.setattr(module, "MOST_FILE_PIXELS", 3 * block**2)
     source = Source(coarse)
     for window in coarse.grid.windows(*coarse.block):

@@ -38,6 +38,16 @@ def test_decode_bound_says_what_more_workers_would_save():
     )
 
 
+def test_network_bound_says_what_would_help():
+    waiting = {"network": 6.0, "read": 3.0, "render": 0.4, "encode": 0.6}
+    found = judge(worker(1, **waiting), worker(2, **waiting))
+    assert found.name == "network-bound"
+    assert found.sentence == (
+        "network-bound: workers spent 60% of their time waiting for bytes of servers;"
+        " a nearer server, or copies of the files, would help"
+    )
+
+
 def test_more_workers_are_not_advised_beyond_the_cores():
     workers = [worker(1, **DECODING), worker(2, **DECODING)]
     assert judge(*workers, cores=2).sentence.endswith(
