@@ -15,7 +15,7 @@ from osgeo import gdal
 from conftest import SMALL
 from geotiffs import PROFILES, picture, write
 from readers.table import CLOSE, CODECS, DOCUMENT, READERS, WRONG, Reader, updated
-from s2rgb_mpi.cli.options import make_parser
+from s2rgb_mpi.cli.options import OPTIONS
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.output.geotiff import sealing
 
@@ -155,9 +155,7 @@ def test_the_document_has_the_table():
 
 
 def test_help_says_who_cannot_read_sparse_files():
-    parser = make_parser()
-    words = next(action.help for action in parser._actions if action.dest == "sparse")  # noqa: SLF001
-    can, _, cannot = str(words).partition(" read it then; ")
+    can, _, cannot = OPTIONS["sparse"].text.partition(" read it then; ")
     for reader in READERS.values():
         name = reader.title.split(" ")[0]
         if reader.fails_sparse:
