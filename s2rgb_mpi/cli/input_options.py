@@ -29,7 +29,7 @@ INPUT = (
         "--rgb",
         Job,
         "three single-band files in place of PRODUCT; may be repeated; in the folder of a SAFE"
-        " product its metadata count for them",
+        " product they use its metadata",
         read=band_file,
         metavar=("RED", "GREEN", "BLUE"),
         nargs=3,
@@ -50,35 +50,37 @@ INPUT = (
         read=int,
         choices=(10, 20, 60),
     ),
-    Option("--allow-l1c", Job, "take top-of-atmosphere products, Level-1C, too (default: refuse)"),
+    Option(
+        "--allow-l1c", Job, "accept top-of-atmosphere products, Level-1C, too (default: reject)"
+    ),
     Option(
         "--offset",
         Job,
-        "DN added before all else, in place of what the metadata say (default: auto)",
+        "DN to add first, in place of the offset in the metadata (default: auto)",
         read=auto(int),
         metavar="auto|DN",
     ),
     Option(
         "--quantification",
         Job,
-        "DN per unit of reflectance, in place of what the metadata say (default: auto)",
+        "DN per unit of reflectance, in place of the value in the metadata (default: auto)",
         read=auto(float),
         metavar="auto|DN",
     ),
     Option(
         "--nodata",
         Job,
-        "values in the input files that are no data, beside what files and metadata state, DN"
-        " 0 of unsigned integers, and NaN (default: none)",
+        "input values that mean nodata, in addition to those that files and metadata state, DN 0"
+        " of unsigned integers, and NaN (default: none)",
         read=values,
         metavar="VALUE[,VALUE ...]",
     ),
     Option(
         "--strict",
         Job,
-        "doubtful offsets and places are errors, and so are pixels that contradict offset"
-        " or quantification, or each other where products overlap, and an image without a valid"
-        " pixel (default: off)",
+        "make these warnings errors: doubtful offsets and positions, pixels that contradict the"
+        " offset or quantification, products that differ where they overlap, an image without a"
+        " valid pixel (default: off)",
     ),
 )
 
@@ -87,7 +89,7 @@ COLOUR = (
         "--preset",
         Stretch,
         "boa, the formula above; tci, ESA's own true-colour image; exopp, the recipe of the"
-        " course exercise; the last two take none of the options below (default: {default})",
+        " course exercise; tci and exopp take none of the options below (default: {default})",
         choices=tuple(PRESETS),
     ),
     Option(
@@ -140,7 +142,7 @@ GRID = (
     Option(
         "--resampling",
         Job,
-        "how to, with --crs or --resolution (default: nearest)",
+        "method, with --crs or --resolution (default: nearest)",
         choices=RESAMPLINGS,
     ),
 )

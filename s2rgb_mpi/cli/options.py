@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Turn the bands B04, B03, B02 of a Sentinel-2 L2A product into one 8-bit true-colour GeoTIFF.
 
-  mpirun -n 16 python -m s2rgb_mpi PRODUCT -o OUTPUT.tif
-  srun         python -m s2rgb_mpi PRODUCT -o OUTPUT.tif     inside a Slurm allocation
-  python -m s2rgb_mpi PRODUCT -o OUTPUT.tif                  one process, the same result
+  mpirun -n 16 s2rgb-mpi PRODUCT -o OUTPUT.tif
+  srun         s2rgb-mpi PRODUCT -o OUTPUT.tif     inside a Slurm allocation
+  s2rgb-mpi PRODUCT -o OUTPUT.tif                  one process, the same file
 """
 
 EXIT_CODES = """\
@@ -84,7 +84,7 @@ def _joined(args: Sequence[str]) -> list[str]:
 def make_parser() -> argparse.ArgumentParser:
     """Build the parser; what is not given is not in what it returns."""
     parser = _Parser(
-        prog="s2rgb_mpi",
+        prog="s2rgb-mpi",
         description=DESCRIPTION,
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -39,9 +39,9 @@ OUTPUT = (
     Option(
         "--sparse",
         Profile,
-        "leave tiles without data out of the file: GDAL, rasterio, tifffile and"
-        " geotiff.js read it then; Pillow, OpenCV, imageio, ImageMagick, sharp, async-geotiff and"
-        " georaster do not; never with jpeg (default: every tile is written)",
+        "leave tiles without data out of the file: GDAL, rasterio, tifffile and geotiff.js can"
+        " read such a file; Pillow, OpenCV, imageio, ImageMagick, sharp, async-geotiff and"
+        " georaster cannot; not with jpeg (default: every tile is written)",
     ),
     Option(
         "--overviews",
@@ -59,16 +59,16 @@ OUTPUT = (
     Option(
         "--window",
         Job,
-        "least edge of a window, pixels; grows to whole source tiles (default: {default})",
+        "smallest edge of a window, pixels; grows to whole source tiles (default: {default})",
         read=int,
         metavar="PX",
     ),
     Option(
         "--overwrite",
         Job,
-        "replace an existing FILE, and what a stopped run has left of it (default: refuse)",
+        "replace an existing FILE, and the files of a stopped run (default: reject)",
     ),
-    Option("--resume", Job, "continue a stopped run of the same job; begin if it left nothing"),
+    Option("--resume", Job, "continue a stopped run of the same job; start anew if there is none"),
 )
 
 RUN = (
@@ -82,14 +82,14 @@ RUN = (
     Option(
         "--timeout",
         Job,
-        "end the run when a rank has said nothing for so long, seconds (default: {default})",
+        "end the run if a rank sends nothing for this long, seconds (default: {default})",
         read=float,
         metavar="S",
     ),
     Option(
         "--survive",
         Job,
-        "continue without a worker that was killed: the others make its windows; needs Open"
+        "continue without a worker that was killed: other workers make its windows; needs Open"
         " MPI 5 and mpirun --with-ft ulfm (default: the run ends, and --resume continues)",
         in_file=False,  # it is needed before MPI starts, when no file is read
     ),
@@ -97,8 +97,8 @@ RUN = (
     Option(
         "--job",
         None,
-        "the same options from a file, by their names (products = [...], output = ...); those"
-        " on the command line win",
+        "read options from a file, by their names (products = [...], output = ...); those on the"
+        " command line have precedence",
         read=Path,
         metavar="FILE.toml",
         in_file=False,
@@ -106,7 +106,7 @@ RUN = (
     Option(
         "--advise",
         Order,
-        "with --dry-run: ranks and memory to ask for, and the lines that submit the job",
+        "with --dry-run: ranks and memory to request, and the lines that start the job",
     ),
     Option(
         "--json",
@@ -121,12 +121,14 @@ def _file(name: str, metavar: str, meaning: str) -> Option:
 
 
 REPORT = (
-    _file("--report", "FILE.json", "all of it, for programs: s2rgb_mpi/report/schema.json"),
+    _file(
+        "--report", "FILE.json", "everything, for programs; schema: s2rgb_mpi/report/schema.json"
+    ),
     _file("--html", "FILE.html", "a page with pictures; needs the extra [html], matplotlib"),
     _file("--trace", "FILE.json", "every rank's time line, for https://ui.perfetto.dev"),
     _file("--quicklook", "FILE.png", "the image with at most 1024 pixels an edge"),
     _file("--stac", "FILE.json", "the image's STAC item; needs the extra [stac], pystac"),
-    _file("--log-file", "FILE", "add every line to a log, with its time and rank"),
+    _file("--log-file", "FILE", "append every line to a log, with its time and rank"),
     Option(
         "--progress",
         Wanted,
@@ -134,12 +136,12 @@ REPORT = (
         " terminal, mpirun's too (default: {default})",
         choices=PROGRESS,
     ),
-    Option("--verbose", Wanted, "say a line a window too", short="-v", rivals="loudness"),
-    Option("--quiet", Order, "say nothing but errors", short="-q", rivals="loudness"),
+    Option("--verbose", Wanted, "also print a line for each window", short="-v", rivals="loudness"),
+    Option("--quiet", Order, "print errors only", short="-q", rivals="loudness"),
 )
 
 GROUPS = (
     Group("output", OUTPUT),
     Group("run", RUN),
-    Group("report", REPORT, "what the run says of itself; files that are there are replaced"),
+    Group("report", REPORT, "what the run reports; existing files are replaced"),
 )

@@ -27,7 +27,7 @@ COLOURS = {
     "receive": "#56b4e9",
     "append": "#d55e00",
     "overviews": "#f0e442",
-    "seal": "#333333",
+    "finalise": "#333333",
     "idle": "#eeeeee",
 }
 

@@ -52,7 +52,7 @@ class Report:
 
     @property
     def quiet(self) -> bool:
-        """Whether only errors are said on the terminal."""
+        """Whether the terminal gets errors only."""
         return self._terminal.level >= logging.ERROR
 
     @quiet.setter
@@ -121,7 +121,7 @@ class Report:
         Parameters
         ----------
         windows, nbytes : int
-            What is in the part file.
+            What is in the partial file.
         new : sequence of (int, int)
             The windows that have come since the last time, and the bytes of each.
         """
@@ -145,7 +145,7 @@ class Report:
             self._say(logging.INFO, line)
 
     def text(self, text: str) -> None:
-        """Put what was asked for (a plan) on standard output.
+        """Print a text, such as the plan, on standard output.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class Report:
         _print(redact(text))
 
     def fields(self, fields: Mapping[str, Any]) -> None:
-        """Put what a program asked for on standard output, as one object of JSON in ASCII.
+        """Print one JSON object, in ASCII, on standard output.
 
         Raises
         ------

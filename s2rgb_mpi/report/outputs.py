@@ -1,4 +1,4 @@
-"""What the command line asks of the report."""
+"""The files and the progress that a run is asked to report."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Wanted:
         }
 
     def check(self, output: Path) -> None:
-        """Refuse, before the start, what could not be written at the end.
+        """Reject, before the start, files that could not be written at the end.
 
         Raises
         ------

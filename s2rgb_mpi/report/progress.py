@@ -80,7 +80,7 @@ class Lines:
         self._said = (self._begin, done / pixels)
 
     def advance(self, windows: int, pixels: int, nbytes: int) -> str | None:
-        """Return the line that is due now that so much is in the part file, or None."""
+        """Return the line that is due now that so much is in the partial file, or None."""
         now = time.monotonic()
         last, before = self._said
         share = pixels / self._pixels

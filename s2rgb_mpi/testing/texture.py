@@ -205,7 +205,7 @@ class _Noise(NamedTuple):
 
 
 def _source(texture: str, rng: np.random.Generator) -> _Real | _Noise:
-    """Return what land is made from."""
+    """Return the source of land: real pixels, or noise."""
     if texture not in TEXTURES:
         raise ValueError(f"texture {texture!r} is not one of {', '.join(TEXTURES)}")
     # Found, never imported: its code of 2016 warns when compiled, and here warnings are errors.

@@ -137,7 +137,7 @@ class OffsetCheck:
         )
 
     def tag(self) -> str:
-        """Return all verdicts as one metadata item; several are told apart by name."""
+        """Return all verdicts as one metadata item; several are distinguished by name."""
         verdicts = self.verdicts()
         if len(verdicts) == 1:
             return verdicts[0][1].tag()

@@ -105,7 +105,7 @@ class OverlapCheck:
         return tuple(
             f"{name}: where it overlaps the products above it, its reflectance is higher by"
             f" {_numbers(difference)} (B04, B03, B02; medians): the offset of one of them may be"
-            " wrong; --dry-run tells which are in use"
+            " wrong; --dry-run shows which are in use"
             for name, difference in self.differences().items()
             if np.abs(difference).min() > MOST_DIFFERENCE
             and np.abs(np.sign(difference).sum()) == len(difference)
