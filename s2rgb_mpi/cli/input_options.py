@@ -1,4 +1,4 @@
-"""The options that say what is read, how it is coloured, and on which grid."""
+"""The options of the input, the colour and the grid."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""An option: its name, its values and its help, and the field that it fills, which has its default.
+"""One definition of an option: its name, values and help, and the field that it fills.
 
-From these argparse, job files, the job itself and the table of the documentation are made.
+The parser, job files, the job and the table of the documentation are made of these definitions.
+The default is that of the field.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ numbers.__name__ = "R,G,B"  # what argparse calls a text it cannot read
 
 
 def values(text: str) -> tuple[float, ...]:
-    """Read pixel values with commas between them; what is not finite needs no mention."""
+    """Read pixel values with commas between them; nan and inf are dropped: never data."""
     found = [int(part) if _WHOLE.fullmatch(part) else float(part) for part in text.split(",")]
     return tuple(number for number in found if math.isfinite(number))
 

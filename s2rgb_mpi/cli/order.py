@@ -1,4 +1,4 @@
-"""What the command line asks for: a job, and how to go about it."""
+"""The command line as a value: a job, and how it is run."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Order:
-    """A job, and how to go about it.
+    """A job, and how it is run.
 
     Parameters
     ----------
     job : Job
-        What is made.
+        The image to make.
     dry_run : bool
-        Whether the plan is printed, and no more done.
+        Whether to print the plan and stop.
     quiet : bool
-        Whether nothing but errors is said.
+        Whether to print errors only.
     advise, json : bool
         Of a dry run: with advice on ranks and memory; as JSON.
     wanted : Wanted

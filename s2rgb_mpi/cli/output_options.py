@@ -1,4 +1,4 @@
-"""The options that say what is written, how the run goes, and what it reports."""
+"""The options of the output, the run and its reports."""
 
 from __future__ import annotations
 

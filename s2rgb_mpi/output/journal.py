@@ -119,7 +119,7 @@ class Journal:
             os.fdatasync(self._file)
 
     def _settle(self) -> None:
-        """Wait for the commit under way; its error is raised here."""
+        """Wait for the commit that is running; its error is raised here."""
         if self._under_way is not None:
             under_way, self._under_way = self._under_way, None
             under_way.result()
@@ -202,7 +202,7 @@ def blocks(path: Path, read: Callable[[int, int], bytes]) -> Iterator[tuple[Bloc
 def mend(
     path: Path, part_path: Path, windows: int, attend: Callable[[], None] = lambda: None
 ) -> frozenset[int]:
-    """Make a journal and its partial file true again after whatever has happened to them.
+    """Repair a journal and its partial file after a crash or a kill.
 
     Blocks are dropped whose bytes are not in the partial file any more, and those of windows that
     could not be read: they are tried again. A torn tail is cut off both files.

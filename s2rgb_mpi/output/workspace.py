@@ -90,12 +90,13 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     plan : Plan
         The run's.
     error : BaseException, optional
-        What ended it; None if it was asked to stop.
+        What ended it; None if it was stopped by a signal.
 
     Returns
     -------
     str
-        What is kept and how to go on, for the user, or that the image is there; else empty.
+        For the user: the windows that are kept and how to resume, or that the image is whole; else
+        empty.
 
     Raises
     ------
@@ -108,8 +109,8 @@ def clear(plan: Plan, error: BaseException | None) -> str:
         _remove(part_path(plan), lock_path(plan))
         return WHOLE
     _remove(final_path(plan), lock_path(plan))
-    # What a strict run refuses at its end is not to be gone on from; by its code, as rank 0 has it
-    # from another rank.
+    # A result that a strict run rejects at its end is not to be resumed; known by its exit code, as
+    # the error may be that of another rank.
     was_refused = isinstance(error, S2RGBError) and error.exit_code == StrictError.exit_code
     kept = _kept(plan)
     if kept and not was_refused:

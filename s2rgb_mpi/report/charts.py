@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.timing import Span
 
 COLOURS = {
-    # Okabe and Ito's palette, which colour-blind readers can tell apart; idle time is pale.
+    # Okabe and Ito's palette, which colour-blind readers can distinguish; idle time is pale.
     "open": "#999999",
     "read": "#0072b2",
     "render": "#009e73",

@@ -42,7 +42,7 @@ def terminal() -> int | None:
         if not str(device).startswith(("/dev/pts/", "/dev/tty")):
             return None
         handle = os.open(device, os.O_RDONLY | os.O_NOCTTY)
-    except OSError:  # no /proc, or a parent of somebody else
+    except OSError:  # no /proc, or a parent of another user
         return None
     try:
         return os.get_terminal_size(handle).columns

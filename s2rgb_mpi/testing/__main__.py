@@ -43,8 +43,8 @@ def make_parser() -> argparse.ArgumentParser:
         "folder", type=Path, metavar="FOLDER", help="folder for the product; created if missing"
     )
     for name, kind, default, metavar, words in _OPTIONS:
-        told = f"{words} (default: %(default)s)"
-        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=told)
+        text = f"{words} (default: %(default)s)"
+        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=text)
     parser.add_argument(
         "--no-offset",
         dest="offset",

@@ -30,7 +30,7 @@ SAMPLE_STEP = 4
 """One pixel in so many rows and columns is counted, as for the offset check."""
 
 LEAST_PIXELS = 500
-"""Fewer common pixels tell nothing, as for the offset check."""
+"""Fewer common pixels give no result, as for the offset check."""
 
 MOST_DIFFERENCE = 0.05
 """Reflectance by which medians may differ in all three bands: half of the offset looked for.
