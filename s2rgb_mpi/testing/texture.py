@@ -175,16 +175,21 @@ class _Real(NamedTuple):
     def strips(
         self, width: int, height: int, rng: np.random.Generator
     ) -> Iterator[NDArray[np.float32]]:
-        """Yield strips of a part of the image or, where it is too small, of what continues it."""
+        """Yield strips of a part of the image or, where it is too small, of its quilt."""
         _, rows, cols = self.image.shape
         if height > rows or width > cols:
-            for band in Quilt(self.image, width, rng).bands():
-                for strip in np.split(band, STEP // STRIP_ROWS, axis=1):
-                    yield strip * _STEP
+            yield from self._quilted(width, rng)
+            return
         row, col = rng.integers(0, (rows - height + 1, cols - width + 1))
         part = self.image[:, row : row + height, col : col + width]
         for first in range(0, height, STRIP_ROWS):
             yield part[:, first : first + STRIP_ROWS] * _STEP
+
+    def _quilted(self, width: int, rng: np.random.Generator) -> Iterator[NDArray[np.float32]]:
+        """Yield strips without end: the image, and patches that continue it."""
+        for band in Quilt(self.image, width, rng).bands():
+            for strip in np.split(band, STEP // STRIP_ROWS, axis=1):
+                yield strip * _STEP
 
 
 class _Noise(NamedTuple):
