@@ -258,7 +258,7 @@ def as_text(description: Description) -> str:
         "memory": f"at most {description.worker_nbytes / 1e6:.0f} MB a worker,"
         f" {description.writer_nbytes / 1e6:.0f} MB the writer",
         "output": f"{output.path}, {output.layout}, {output.compress},"
-        f" at most {output.largest_nbytes / 1e6:.0f} MB, twice that while it is sealed",
+        f" at most {output.largest_nbytes / 1e6:.0f} MB, twice that while it is finalised",
     }
     text = "\n".join(f"{name:8} {words}" for name, words in lines.items())
     return text if description.advice is None else f"{text}\n{description.advice}"

@@ -90,13 +90,13 @@ def _writer_bound(
             f" received, the writer was busy {writing / wall:.0%} of it; a faster disk would"
             " help, more workers would not",
         )
-    # While these last no worker works: the seal always, the rest if a worker is the writer too.
-    alone = _of(writer, "seal") + (writing if writer in workers else 0.0)
+    # While these last no worker works: finalising always, the rest if a worker is the writer too.
+    alone = _of(writer, "finalise") + (writing if writer in workers else 0.0)
     if alone <= max(_mean(workers, stage) for stage in WORDS):
         return None
     return Verdict(
         "writer-bound",
-        f"writer-bound: {alone / wall:.0%} of the time went into writing and sealing the file;"
+        f"writer-bound: {alone / wall:.0%} of the time went into writing and finalising the file;"
         " a faster disk would help, more workers would not",
     )
 

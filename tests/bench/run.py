@@ -173,7 +173,7 @@ def idle_share(done: Run, ranks: list[int]) -> float:
     """Return how much of one core some ranks use while the others work; 0 if nobody looked."""
     share = 0.0
     for rank in ranks:
-        # From when all have met until the writer seals, as far as looks every half second tell.
+        # From when all have met until the writer finalises, as far as looks every half second tell.
         looks = [look for look in done.looks.get(rank, ()) if 4 < look.at < done.wall - 4]
         if len(looks) > 1:
             share += (looks[-1].cpu - looks[0].cpu) / (looks[-1].at - looks[0].at)

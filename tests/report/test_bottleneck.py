@@ -120,10 +120,10 @@ def test_a_little_waiting_is_no_verdict(waiting, name):
     assert judge(worker(1, read=8.0, send_wait=waiting)).name == name
 
 
-def test_writer_bound_when_sealing_takes_longer_than_the_work():
-    found = judge(worker(1, read=4.0, idle=6.0), writer={"seal": 5.5, "idle": 4.5})
+def test_writer_bound_when_finalising_takes_longer_than_the_work():
+    found = judge(worker(1, read=4.0, idle=6.0), writer={"finalise": 5.5, "idle": 4.5})
     assert found.name == "writer-bound"
-    assert "55% of the time went into writing and sealing" in found.sentence
+    assert "55% of the time went into writing and finalising" in found.sentence
 
 
 def test_a_rank_alone_writes_while_it_could_work():
