@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.heap import give_back
 from s2rgb_mpi.image.checks import boa_offset, overlap
 from s2rgb_mpi.image.radiometry import RGBA, colour, make_lut, valid
 from s2rgb_mpi.inputs.ahead import Ahead, is_served
 from s2rgb_mpi.inputs.files.remote import forget
 from s2rgb_mpi.inputs.reader import Memory, Source
-from s2rgb_mpi.plan.memory import give_back
 from s2rgb_mpi.plan.reading import reading_order
 from s2rgb_mpi.ranks.cell_exchange import Part
 

@@ -10,7 +10,6 @@ driver reads itself, and meets the error.
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import os
 import re
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from osgeo import gdal
 
-from s2rgb_mpi import gdalenv, signals
+from s2rgb_mpi import gdalenv, heap, signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _U = TypeVar("_U")
 
-REQUESTS = 16
+REQUESTS = 12
 """Requests of a process that are open at once."""
 
 REQUEST_NBYTES = 2 * 2**20
@@ -42,12 +41,10 @@ UNIT_NBYTES = 2**14
 POLL_SECONDS = 0.1
 """Pause between two looks for signals."""
 
-COPIES = 3
-"""How often the bytes of a request are in memory while they go into the cache: as curl has received
-them, as GDAL cuts them, and as Python gets them."""
-
-_ARENA_MAX = -8
-"""glibc's M_ARENA_MAX (mallopt(3))."""
+COPIES = 5
+"""How often the bytes of a request are in memory while they go into the cache: in curl's buffer, in
+GDAL's copy of it, in the units of the cache, and as Python gets them; one more for the holes between
+these. All requests may end at once, as those of a slow server do."""
 
 _SERVED = re.compile(r"/vsi(curl|s3|gs|az|adls|oss|swift)[/?]")
 """Names of GDAL's that share its cache of ranges."""
@@ -77,7 +74,7 @@ class ReadAhead:
     """
 
     def __init__(self) -> None:
-        _share_heap()
+        heap.share()
         self._pool = ThreadPoolExecutor(REQUESTS, "read-ahead", gdalenv.quieten_thread)
         self._reads: dict[Key, set[Future[None]]] = {}
 
@@ -90,6 +87,8 @@ class ReadAhead:
             By what they are needed for. What lies close together becomes one request, whatever it
             is for.
         """
+        if ranges:
+            heap.give_back()
         order = {key: place for place, key in enumerate(ranges)}
         requests = _requests((each, key) for key, many in ranges.items() for each in many)
         for request, keys in sorted(
@@ -161,16 +160,6 @@ def read_beginnings(paths: Iterable[str]) -> None:
 def beginning(path: str) -> ByteRange:
     """Return the range that GDAL reads when it opens a file."""
     return ByteRange(path, 0, gdalenv.BEGINNING_NBYTES)
-
-
-def _share_heap() -> None:
-    """Let all threads share one heap of glibc's malloc, where it is the one in use.
-
-    Of 16 heaps each would keep what a request takes for a moment: 120 MB in all (measured).
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_ARENA_MAX, 1)
 
 
 def _read(wanted: ByteRange) -> None:
