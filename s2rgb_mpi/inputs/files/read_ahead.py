@@ -43,8 +43,8 @@ POLL_SECONDS = 0.1
 
 COPIES = 5
 """How often the bytes of a request are in memory while they go into the cache: in curl's buffer, in
-GDAL's copy of it, in the units of the cache, and as Python gets them; one more for the holes between
-these. All requests may end at once, as those of a slow server do."""
+GDAL's copy of it, in the units of the cache, and as Python gets them; one more for the holes
+between these. All requests may end at once, as those of a slow server do."""
 
 _SERVED = re.compile(r"/vsi(curl|s3|gs|az|adls|oss|swift)[/?]")
 """Names of GDAL's that share its cache of ranges."""
