@@ -15,6 +15,7 @@ import os
 import re
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from osgeo import gdal
@@ -77,6 +78,7 @@ class ReadAhead:
         heap.share()
         self._pool = ThreadPoolExecutor(REQUESTS, "read-ahead", gdalenv.quieten_thread)
         self._reads: dict[Key, set[Future[None]]] = {}
+        self._over = Event()
 
     def want(self, ranges: Mapping[Any, Iterable[ByteRange]]) -> None:
         """Have ranges read, the first first.
@@ -90,13 +92,13 @@ class ReadAhead:
         if ranges:
             heap.give_back()
         order = {key: place for place, key in enumerate(ranges)}
-        requests = _requests((each, key) for key, many in ranges.items() for each in many)
-        for request, keys in sorted(
-            requests, key=lambda each: min(map(order.__getitem__, each[1]))
-        ):
-            reading = self._pool.submit(_read, request)
-            for key in keys:
-                self._reads.setdefault(key, set()).add(reading)
+        requests = list(_requests((each, key) for key, many in ranges.items() for each in many))
+        requests.sort(key=lambda request: min(order[key] for key in request[1]))
+        with suppress(RuntimeError):  # where no thread is allowed, nothing is read ahead
+            for request, keys in requests:
+                reading = self._pool.submit(_read, request)
+                for key in keys:
+                    self._reads.setdefault(key, set()).add(reading)
 
     def wait(self, key: Key) -> None:
         """Wait until all that was wanted for something is there, or cannot be read.
@@ -106,14 +108,11 @@ class ReadAhead:
         StopError
             A signal has come meanwhile that ends this rank's work.
         """
-        open_reads = self._reads.pop(key, set())
-        while open_reads:
-            open_reads = wait(open_reads, POLL_SECONDS).not_done
-            signals.check()
+        watch(self._reads.pop(key, ()))
 
-    def start(self, work: Callable[[], _T]) -> Future[_T]:
-        """Have something else done in a thread."""
-        return self._pool.submit(work)
+    def start(self, work: Callable[[Event], _T]) -> Future[_T]:
+        """Have something else done in a thread; the event that it gets says when to give up."""
+        return self._pool.submit(work, self._over)
 
     def close(self, *, patient: bool = True) -> None:
         """Begin no further request.
@@ -123,7 +122,22 @@ class ReadAhead:
         patient : bool
             Whether to wait for those that are open: as long as GDAL's own patience with servers.
         """
+        self._over.set()
         self._pool.shutdown(wait=patient, cancel_futures=True)
+
+
+def watch(work: Iterable[Future[Any]]) -> None:
+    """Wait for work in threads, and look for signals.
+
+    Raises
+    ------
+    StopError
+        A signal has come that ends this rank's work.
+    """
+    left = set(work)
+    while left:
+        left = wait(left, POLL_SECONDS).not_done
+        signals.check()
 
 
 def at_once(work: Callable[[_T], _U], served: Sequence[_T]) -> list[_U]:
