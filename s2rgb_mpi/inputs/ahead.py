@@ -73,11 +73,11 @@ class Ahead:
         ahead: dict[Key, list[ByteRange]] = {}
         if key not in self._wanted:
             ahead[key] = self._ranges(key, sources[member])
-        used = self._pass(key) or _nbytes(ahead[key])
-        used += sum(self._wanted.values())
+        own = self._pass(key) + _nbytes(ahead.get(key, ()))
+        used = own + sum(self._wanted.values())
         if used <= self._most // 2:
             ahead |= self._further(self._most - used, sources)
-        if used <= self._most:  # else this window alone is more than the cache may hold
+        if own <= self._most:  # else this window alone is more than the cache may hold
             self._reader.want(ahead)
         self._reader.wait(key)
 

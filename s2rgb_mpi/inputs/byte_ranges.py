@@ -7,18 +7,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from s2rgb_mpi.inputs.codestream import PART_NBYTES, codestream, walk
-from s2rgb_mpi.inputs.files.read_ahead import ByteRange, beginning
+from s2rgb_mpi.inputs.files.read_ahead import ByteRange, beginning, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
+    from threading import Event
 
     from osgeo import gdal
 
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.inputs.codestream import Part
 
-    Start = Callable[[Callable[[], list[Part]]], Future[list[Part]]]
+    Start = Callable[[Callable[[Event], list[Part]]], Future[list[Part]]]
 
 _AROUND_NBYTES = 16
 """GDAL reads the lengths of a COG's tiles beside them: up to four bytes before and behind each."""
@@ -53,7 +54,7 @@ def find_blocks(
     if driver == "JP2OpenJPEG":
         tile = dataset.GetRasterBand(1).GetBlockSize()
         path = dataset.GetDescription()
-        parts = start(lambda: _parts(path, (tile[0], tile[1])))
+        parts = start(lambda over: _parts(path, (tile[0], tile[1]), over))
         return _Jp2Blocks(path, (tile[0], tile[1]), dataset.RasterXSize, parts)
     return None
 
@@ -94,6 +95,7 @@ class _Jp2Blocks:
         """So many parts the decoder has behind it; None before it has begun."""
 
     def ranges(self, window: Window) -> Iterator[ByteRange]:
+        watch([self._parts])
         parts = self._parts.result()
         wanted = {row * self._across + col for col, row in _touched(window, self._tile)}
         places = [place for place, part in enumerate(parts) if part.tile in wanted]
@@ -112,11 +114,12 @@ class _Jp2Blocks:
         self._passed = max(self._passed or 0, reached)
 
 
-def _parts(path: str, tile: tuple[int, int]) -> list[Part]:
+def _parts(path: str, tile: tuple[int, int], over: Event) -> list[Part]:
     """List the parts of a codestream; none if it is not cut as GDAL says, or cannot be read."""
     with suppress(RuntimeError), codestream(path) as (file, head):
         if head is not None and head.tile == tile:
-            return head.listed or list(walk(file, head.end))
+            steps = itertools.takewhile(lambda _: not over.is_set(), walk(file, head.end))
+            return head.listed or list(steps)
     return []
 
 

@@ -1,8 +1,7 @@
-"""What a plan costs in memory: bounds for the ranks of each role; and how it goes back."""
+"""What a plan costs in memory: bounds for the ranks of each role."""
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import math
 from collections import Counter
@@ -62,17 +61,6 @@ def resident_nbytes() -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return 0
-
-
-def give_back() -> None:
-    """Return freed heap pages to the operating system (glibc's ``malloc_trim``).
-
-    Parts of chunks that are kept for long lie among others that come and go: without this a worker
-    of a mosaic of nine granules grew by 180 MB of holes. It takes some 5 ms.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
-    if trim is not None:
-        trim(0)
 
 
 def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.heap import give_back
 from s2rgb_mpi.image.checks import boa_offset, overlap
 from s2rgb_mpi.image.radiometry import RGBA, colour, make_lut, valid
 from s2rgb_mpi.inputs.ahead import Ahead, is_served
@@ -15,7 +16,6 @@ from s2rgb_mpi.inputs.band_file import Memory
 from s2rgb_mpi.inputs.files.remote import forget
 from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.warp.warper import Piece, Warper
-from s2rgb_mpi.plan.memory import give_back
 from s2rgb_mpi.plan.reading import reading_order
 
 if TYPE_CHECKING:

@@ -92,6 +92,22 @@ def test_all_that_is_read_has_been_read_ahead(web, kind):
     assert threads() == []
 
 
+def test_blocks_that_a_sparse_file_does_not_have(web):
+    names = []
+    for number in range(3):
+        values = np.zeros((256, 512), np.uint16)
+        values[:128, 128:256] = 500 + number
+        names.append(f"{number}.tif")
+        write_raster(web.folder / names[-1], values, options=[*TILED, "SPARSE_OK=TRUE"])
+    product = open_bands([f"{web.url}/{name}" for name in names])
+    windows = list(product.grid.windows(128, 128))
+    found = [
+        [int(band.max()) for band in source.read(window)]
+        for window, source in read_with(product, windows)
+    ]
+    assert found == [[0] * 3, [500, 501, 502], *([[0] * 3] * 6)]
+
+
 def test_bands_in_one_file_are_read_ahead_once(web):
     options = [*TILED, "INTERLEAVE=PIXEL"]
     write_raster(web.folder / "all.tif", DN, descriptions=["B04", "B03", "B02"], options=options)

@@ -12,7 +12,7 @@ import pytest
 
 import reference
 from conftest import MPI_ENVIRONMENT, MPIRUN, SMALL, read_rgb
-from rasters import copy_jp2, scene
+from rasters import TRANSFORM, copy_jp2, scene, write_raster
 from running import marked, processes
 from stac_items import BANDS, write_bands
 from web import Web
@@ -84,6 +84,24 @@ def test_another_grid(mpirun, web, tmp_path, ranks):
         assert run.returncode == 0, run.stderr
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
     assert len(ranges(web)) < WINDOWS
+
+
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_a_mosaic(mpirun, web, tmp_path, ranks):
+    """Cells of the second product lie across windows, and one worker reads them for others."""
+    left, dx, _, top, _, dy = TRANSFORM
+    (web.folder / "east").mkdir()
+    for number, band in enumerate(BANDS):
+        path = web.folder / "east" / f"{band}.tif"
+        place = left + 300 * dx, dx, 0, top + 200 * dy, 0, dy
+        write_raster(path, DN[::-1, :, number], transform=place, options=TILED)
+    outputs = [tmp_path / "local.tif", tmp_path / "served.tif"]
+    for output, where in zip(outputs, (web.folder, web.url), strict=True):
+        both = [*rgb(where), *rgb(f"{where}/east")]
+        run = mpirun(ranks, *both, "-o", output, *SMALL, *OFFSET)
+        assert run.returncode == 0, run.stderr
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    assert 0 < len(ranges(web)) < 2 * WINDOWS
 
 
 @pytest.mark.parametrize("ranks", [1, 4])

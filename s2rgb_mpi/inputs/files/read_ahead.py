@@ -10,17 +10,17 @@ driver reads itself, and meets the error.
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import os
 import re
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from osgeo import gdal
 
-from s2rgb_mpi import gdalenv, signals
+from s2rgb_mpi import gdalenv, heap, signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _U = TypeVar("_U")
 
-REQUESTS = 16
+REQUESTS = 12
 """Requests of a process that are open at once."""
 
 REQUEST_NBYTES = 2 * 2**20
@@ -42,12 +42,10 @@ UNIT_NBYTES = 2**14
 POLL_SECONDS = 0.1
 """Pause between two looks for signals."""
 
-COPIES = 3
-"""How often the bytes of a request are in memory while they go into the cache: as curl has received
-them, as GDAL cuts them, and as Python gets them."""
-
-_ARENA_MAX = -8
-"""glibc's M_ARENA_MAX (mallopt(3))."""
+COPIES = 5
+"""How often the bytes of a request are in memory while they go into the cache: in curl's buffer, in
+GDAL's copy of it, in the units of the cache, and as Python gets them; one more for the holes
+between these. All requests may end at once, as those of a slow server do."""
 
 _SERVED = re.compile(r"/vsi(curl|s3|gs|az|adls|oss|swift)[/?]")
 """Names of GDAL's that share its cache of ranges."""
@@ -77,9 +75,10 @@ class ReadAhead:
     """
 
     def __init__(self) -> None:
-        _share_heap()
+        heap.share()
         self._pool = ThreadPoolExecutor(REQUESTS, "read-ahead", gdalenv.quieten_thread)
         self._reads: dict[Key, set[Future[None]]] = {}
+        self._over = Event()
 
     def want(self, ranges: Mapping[Any, Iterable[ByteRange]]) -> None:
         """Have ranges read, the first first.
@@ -90,14 +89,16 @@ class ReadAhead:
             By what they are needed for. What lies close together becomes one request, whatever it
             is for.
         """
+        if ranges:
+            heap.give_back()
         order = {key: place for place, key in enumerate(ranges)}
-        requests = _requests((each, key) for key, many in ranges.items() for each in many)
-        for request, keys in sorted(
-            requests, key=lambda each: min(map(order.__getitem__, each[1]))
-        ):
-            reading = self._pool.submit(_read, request)
-            for key in keys:
-                self._reads.setdefault(key, set()).add(reading)
+        requests = list(_requests((each, key) for key, many in ranges.items() for each in many))
+        requests.sort(key=lambda request: min(order[key] for key in request[1]))
+        with suppress(RuntimeError):  # where no thread is allowed, nothing is read ahead
+            for request, keys in requests:
+                reading = self._pool.submit(_read, request)
+                for key in keys:
+                    self._reads.setdefault(key, set()).add(reading)
 
     def wait(self, key: Key) -> None:
         """Wait until all that was wanted for something is there, or cannot be read.
@@ -107,14 +108,11 @@ class ReadAhead:
         StopError
             A signal has come meanwhile that ends this rank's work.
         """
-        open_reads = self._reads.pop(key, set())
-        while open_reads:
-            open_reads = wait(open_reads, POLL_SECONDS).not_done
-            signals.check()
+        watch(self._reads.pop(key, ()))
 
-    def start(self, work: Callable[[], _T]) -> Future[_T]:
-        """Have something else done in a thread."""
-        return self._pool.submit(work)
+    def start(self, work: Callable[[Event], _T]) -> Future[_T]:
+        """Have something else done in a thread; the event that it gets says when to give up."""
+        return self._pool.submit(work, self._over)
 
     def close(self, *, patient: bool = True) -> None:
         """Begin no further request.
@@ -124,7 +122,22 @@ class ReadAhead:
         patient : bool
             Whether to wait for those that are open: as long as GDAL's own patience with servers.
         """
+        self._over.set()
         self._pool.shutdown(wait=patient, cancel_futures=True)
+
+
+def watch(work: Iterable[Future[Any]]) -> None:
+    """Wait for work in threads, and look for signals.
+
+    Raises
+    ------
+    StopError
+        A signal has come that ends this rank's work.
+    """
+    left = set(work)
+    while left:
+        left = wait(left, POLL_SECONDS).not_done
+        signals.check()
 
 
 def at_once(work: Callable[[_T], _U], served: Sequence[_T]) -> list[_U]:
@@ -161,16 +174,6 @@ def read_beginnings(paths: Iterable[str]) -> None:
 def beginning(path: str) -> ByteRange:
     """Return the range that GDAL reads when it opens a file."""
     return ByteRange(path, 0, gdalenv.BEGINNING_NBYTES)
-
-
-def _share_heap() -> None:
-    """Let all threads share one heap of glibc's malloc, where it is the one in use.
-
-    Of 16 heaps each would keep what a request takes for a moment: 120 MB in all (measured).
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_ARENA_MAX, 1)
 
 
 def _read(wanted: ByteRange) -> None:
