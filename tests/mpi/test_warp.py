@@ -63,8 +63,8 @@ def test_no_source_chunk_is_decoded_twice(mpirun, tmp_path, ranks):
     write_raster(raster, scene(1500, 1300), descriptions=("B04", "B03", "B02"), options=options)
     path = tmp_path / "rgb.tif"
     swiss = ("--crs", "EPSG:2056", "--resampling", "bilinear")
-    options = ("--tile", "64", "--window", "256", *swiss)
-    run = mpirun(ranks, raster, "-o", path, *options, program=COUNTING)
+    size = ("--tile", "64", "--window", "256")
+    run = mpirun(ranks, raster, "-o", path, *size, *swiss, program=COUNTING)
     assert run.returncode == 0, run.stderr
     reads = Counter(re.findall(r"^read \d+ (.*)$", run.stdout, re.MULTILINE))
     assert len(reads) == 3 * 3  # of 512 x 512 pixels
