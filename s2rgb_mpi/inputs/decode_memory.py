@@ -8,13 +8,16 @@ one and from three files, of 5504 x 5504 pixels a block (TIFF, Zarr), of 1376 to
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from osgeo import gdal
 
 from s2rgb_mpi.inputs.decode_cost import codestream_tile, tiff_nbytes
 from s2rgb_mpi.inputs.files.remote import is_far
+
+if TYPE_CHECKING:
+    from s2rgb_mpi.inputs.zarr.arrays import Array
 
 ZSTD_WINDOW_NBYTES = 2**23
 """What a decoder of ZSTD keeps of what it has decoded, bytes: at most this much up to level 19, and
@@ -69,6 +72,16 @@ def held(dataset: gdal.Dataset, number: int, dtype: str) -> Held:
         decoding = decoded + min(decoded, LARGEST_HOLE_NBYTES) + block  # which bounds the encoded
         return Held(block, kept=_kept_of_jp2(dataset, raster), decoding=decoding)
     return Held(block, kept=block, decoding=block)  # as Zarr: a decoded block, and an encoded one
+
+
+def held_of_array(array: Array) -> Held:
+    """Return the memory that it takes to read an array of a Zarr store.
+
+    The chunk that was decoded last is kept. While one is decoded there are its encoded bytes, as
+    many at most, and they are copied on their way; each codec after the first makes one more copy.
+    """
+    nbytes = array.chunk_nbytes
+    return Held(nbytes, decoding=nbytes * (2 + max(0, len(array.codecs) - 1)))
 
 
 def _kept_of_tiff(dataset: gdal.Dataset, raster: gdal.Band, block: int) -> int:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.image.radiometry import Calibration
     from s2rgb_mpi.inputs.safe_grid import Placed
+    from s2rgb_mpi.inputs.zarr.arrays import Array
+    from s2rgb_mpi.inputs.zarr.products import ArrayBand
 
 RGB_BANDS = ("B04", "B03", "B02")
 """Red, green, blue: the one order of bands everywhere inside."""
@@ -87,7 +89,9 @@ class Band:
     internal : bool
         Whether only the file itself is read, not what lies beside it (``.aux.xml``, world files).
     held : Held
-        Memory that GDAL takes to read it.
+        Memory that it takes to read it.
+    array : Array, optional
+        Of a Zarr store, in place of a file that GDAL opens.
     """
 
     name: str
@@ -99,6 +103,7 @@ class Band:
     stamp: str = ""
     internal: bool = False
     held: Held = field(default=Held(), repr=False)  # no part of what decides the pixels
+    array: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -261,6 +266,8 @@ class Listed:
         nor what lies beside it (``.aux.xml``, world files).
     placed : Placed, optional
         Where the product's metadata place the file; without it the file says.
+    array : ArrayBand, optional
+        An array of a Zarr store, in place of a file that GDAL opens.
     """
 
     name: str
@@ -272,3 +279,4 @@ class Listed:
     georeference: Georeference = field(default_factory=Georeference)
     internal: bool = False
     placed: Placed | None = None
+    array: ArrayBand | None = None

@@ -13,6 +13,7 @@ from s2rgb_mpi.image.radiometry import DN_COUNT, NODATA_DN
 from s2rgb_mpi.inputs.dtypes import gdal_type
 from s2rgb_mpi.inputs.nodata import is_shared_mask
 from s2rgb_mpi.inputs.opening import cause, open_raster
+from s2rgb_mpi.inputs.zarr.chunks import ArrayReader, LastChunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,6 +132,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._values: dict[tuple[int, str, str], NDArray[Any]] = {}
+        self.last_chunk = LastChunk()
 
     def array(self, place: int, use: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
         """Return an array in memory of its own for each place, use and type, as it was left."""
@@ -158,7 +160,12 @@ class _File:
         self.bands = bands
         self._memory = memory
         self._place = place
-        has_mask = any(band.stored.has_mask for band in bands)
+        self._has_mask = has_mask = any(band.stored.has_mask for band in bands)
+        self._alpha = bands[0].stored.alpha
+        self._array: ArrayReader | None = None
+        if bands[0].array is not None:
+            self._array = ArrayReader(bands[0].array, memory.last_chunk)
+            return
         try:
             dataset = open_raster(
                 bands[0].path, internal=bands[0].internal, with_mask_file=has_mask
@@ -166,8 +173,6 @@ class _File:
         except InputError as error:
             raise ReadError(str(error)) from error
         self._dataset: Any = dataset
-        self._has_mask = has_mask
-        self._alpha = bands[0].stored.alpha
 
     def read(self, window: Window) -> NDArray[np.uint16]:
         """Read a window: shape (bands, height, width), uint16, 0 where there is no data."""
@@ -205,6 +210,9 @@ class _File:
         """Read bands as they lie in the file: shape (bands, height, width)."""
         shape = len(numbers), window.height, window.width
         values = self._memory.array(self._place, use, dtype, shape)
+        if self._array is not None:
+            self._array.read(window, values[0])
+            return values
         # Without it GDAL takes the type of the file's first band, whichever are read.
         kind, bands = gdal_type(dtype), list(numbers)
         self._dataset.ReadRaster(*window, buf_obj=values.data, buf_type=kind, band_list=bands)

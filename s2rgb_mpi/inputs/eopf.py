@@ -1,0 +1,83 @@
+"""EOPF products, ESA's successors of SAFE: Zarr stores, and GeoZarr made of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from s2rgb_mpi.errors import InputError
+from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.inputs.zarr.products import (
+    REFLECTANCE,
+    ArrayBand,
+    band_paths,
+    describe,
+    read_bands,
+    refuse_level,
+)
+
+if TYPE_CHECKING:
+    from s2rgb_mpi.inputs.zarr.store import Store
+
+
+def open_eopf(store: Store, choice: Choice) -> Product:
+    """Read what an EOPF product says of itself.
+
+    Parameters
+    ----------
+    store : Store
+        With the layout of EOPF: ``measurements/reflectance/r10m/b04``.
+    choice : Choice
+        Resolution, level, and what the user states of the values.
+
+    Returns
+    -------
+    Product
+        The bands B04, B03, B02 at the resolution of the choice.
+
+    Raises
+    ------
+    InputError
+        An array is missing, or is not what it must be.
+    """
+    described = describe(store)
+    refuse_level(store, described.name, choice)
+
+    def joined(resolution: int) -> Product:
+        bands = read_bands(store, _paths(store, resolution))
+        return join(described.name, [listed(name, bands[name]) for name in RGB_BANDS], choice)
+
+    return replace(
+        joined(choice.resolution),
+        sensing_time=described.sensing_time,
+        baseline=described.baseline,
+        is_sentinel_2=True,
+    )
+
+
+def listed(name: str, band: ArrayBand) -> Listed:
+    """Return the band of an array, as the store describes it."""
+    return Listed(name, band.array.folder, metadata=band.stated, array=band)
+
+
+def _paths(store: Store, resolution: int) -> dict[str, str]:
+    """Return the paths of the three bands.
+
+    Raises
+    ------
+    InputError
+        The store lacks one: it says what there is.
+    """
+    paths = band_paths(store, RGB_BANDS, resolution)
+    missing = [band for band in RGB_BANDS if band not in paths]
+    if not missing:
+        return paths
+    where = f"{REFLECTANCE}/r{resolution}m"
+    others = [
+        size for size in RESOLUTIONS if len(band_paths(store, RGB_BANDS, size)) == len(RGB_BANDS)
+    ]
+    hint = f"; --source-resolution {others[0]} finds what there is" if others else ""
+    raise InputError(
+        f"{store.said}: no {', '.join(band.lower() for band in missing)} in {where}{hint}"
+    )

@@ -1,0 +1,282 @@
+"""Windows of an array of a Zarr store, read chunk by chunk."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from osgeo import gdal
+
+from s2rgb_mpi.inputs.files.remote import forget, is_far, problem_of
+from s2rgb_mpi.inputs.files.vsi import VsiFile, status_of
+from s2rgb_mpi.inputs.zarr.codecs import checked, decode
+from s2rgb_mpi.redact import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from s2rgb_mpi.grid import Window
+    from s2rgb_mpi.inputs.zarr.arrays import Array
+
+    Index = tuple[int, ...]
+
+_EMPTY = 2**64 - 1
+"""What a shard's index has in place of offset and size where a chunk was left out."""
+
+_ENTRY_NBYTES = 16
+
+_ENCODED_EXTRA_NBYTES = 2**16
+"""How much longer than decoded a chunk may be encoded, bytes."""
+
+
+class Place(NamedTuple):
+    """Where bytes lie that a window is decoded from."""
+
+    path: str
+    """The file, under a name that GDAL opens."""
+    begin: int
+    nbytes: int
+    """At most, where a file is one chunk: how long it is shows when it is opened."""
+
+
+class LastChunk:
+    """The chunk that was decoded last, of all arrays that are read in turn: windows share it."""
+
+    def __init__(self) -> None:
+        self._key: tuple[str, Index] | None = None
+        self._values: NDArray[Any] | None = None
+
+    def get(self, reader: ArrayReader, index: Index) -> NDArray[Any] | None:
+        """Return a chunk of an array, decoded now unless it is here; None if it has no data."""
+        key = reader.array.folder, index
+        if self._key != key:
+            self._key = self._values = None  # freed before the next one is decoded
+            self._values = reader.chunk(index)
+            self._key = key
+        return self._values
+
+
+class ArrayReader:
+    """Reads windows of a band's array.
+
+    Parameters
+    ----------
+    array : Array
+        Of two dimensions.
+    last : LastChunk
+        Shared by all arrays that are read in turn.
+    """
+
+    def __init__(self, array: Array, last: LastChunk) -> None:
+        self.array = array
+        self._last = last
+        self._indices: dict[str, NDArray[np.uint64] | None] = {}
+
+    def read(self, window: Window, out: NDArray[Any]) -> None:
+        """Read a window.
+
+        Parameters
+        ----------
+        window : Window
+            In pixels of the array, and inside it.
+        out : ndarray, shape (height, width)
+            Filled with the stored values; NaN or 0 where the store has left chunks out.
+
+        Raises
+        ------
+        RuntimeError
+            A chunk is missing or damaged: it names the file.
+        """
+        height, width = self.array.chunk
+        for index in self._touched(window):
+            top, left = index[0] * height, index[1] * width
+            rows = slice(
+                max(top, window.row_off), min(top + height, window.row_off + window.height)
+            )
+            cols = slice(
+                max(left, window.col_off), min(left + width, window.col_off + window.width)
+            )
+            part = out[
+                rows.start - window.row_off : rows.stop - window.row_off,
+                cols.start - window.col_off : cols.stop - window.col_off,
+            ]
+            values = self._last.get(self, index)
+            if values is None:
+                part[...] = np.nan if part.dtype.kind == "f" else 0
+                continue
+            part[...] = values[
+                rows.start - top : rows.stop - top, cols.start - left : cols.stop - left
+            ]
+
+    def places(self, window: Window) -> Iterator[Place]:
+        """List where the chunks of a window lie, so that they can be read ahead.
+
+        Raises
+        ------
+        RuntimeError
+            The index of a shard cannot be read.
+        """
+        for index in self._touched(window):
+            path = self.array.file(index)
+            if self.array.shard is None:
+                yield Place(path, 0, self.array.chunk_nbytes + _ENCODED_EXTRA_NBYTES)
+                continue
+            entry = self._entry(index, path)
+            if entry is not None:
+                yield Place(path, *entry)
+
+    def chunk(self, index: Index) -> NDArray[Any] | None:
+        """Decode a chunk; None if the store has left it out, as there is no data."""
+        array, path = self.array, self.array.file(index)
+        try:
+            data = self._bytes(index, path)
+        except OSError as error:
+            if _is_left_out(array, index):
+                return None
+            raise RuntimeError(f"{shown(path)}: {_lost(array, index, error)}") from error
+        if data is None:
+            return None
+        try:
+            return decode(data, array.codecs, array.chunk, array.dtype, array.order)
+        except RuntimeError as error:
+            raise RuntimeError(f"{shown(path)}: {error}") from error
+
+    def _touched(self, window: Window) -> Iterator[Index]:
+        """List the chunks that a window touches, row by row."""
+        height, width = self.array.chunk
+        for row in range(window.row_off // height, -(-(window.row_off + window.height) // height)):
+            for col in range(window.col_off // width, -(-(window.col_off + window.width) // width)):
+                yield row, col
+
+    def _bytes(self, index: Index, path: str) -> bytearray | None:
+        """Read an encoded chunk; None if the index of its shard says that it was left out."""
+        most = self.array.chunk_nbytes + _ENCODED_EXTRA_NBYTES
+        if self.array.shard is None:
+            with VsiFile(path) as file:
+                nbytes = file.seek(0, os.SEEK_END)
+                if nbytes > most:
+                    raise RuntimeError(f"{shown(path)}: damaged: {nbytes} bytes are too many")
+                return _read(file, 0, nbytes)
+        entry = self._entry(index, path)
+        if entry is None:
+            return None
+        with VsiFile(path) as file:
+            if entry[1] > most or sum(entry) > file.seek(0, os.SEEK_END):
+                raise RuntimeError(f"{shown(path)}: damaged: its index names bytes beyond its end")
+            return _read(file, *entry)
+
+    def _entry(self, index: Index, path: str) -> tuple[int, int] | None:
+        """Return where a chunk begins in its shard, and how many bytes it has; None if left out."""
+        if path not in self._indices:
+            self._indices[path] = self._index(path)
+        found = self._indices[path]
+        assert found is not None  # noqa: S101  a shard that is missing raises
+        counts = self.array.chunks_per_shard
+        inside = tuple(number % count for number, count in zip(index, counts, strict=True))
+        begin, nbytes = map(int, found[np.ravel_multi_index(inside, counts)])
+        return None if begin == nbytes == _EMPTY else (begin, nbytes)
+
+    def _index(self, path: str) -> NDArray[np.uint64]:
+        """Read the index of a shard: offset and size of every chunk."""
+        shard, count = self.array.shard, int(np.prod(self.array.chunks_per_shard))
+        assert shard is not None  # noqa: S101  it is asked for where there are shards
+        nbytes = count * _ENTRY_NBYTES + (4 if shard.checked else 0)
+        with VsiFile(path) as file:
+            end = file.seek(0, os.SEEK_END)
+            if end < nbytes:
+                raise RuntimeError(f"{shown(path)}: damaged: {end} bytes are no shard")
+            data = _read(file, end - nbytes if shard.at_end else 0, nbytes)
+        try:
+            body = checked(data) if shard.checked else data
+        except ValueError as error:
+            raise RuntimeError(f"{shown(path)}: damaged: the shard's index: {error}") from error
+        return np.frombuffer(body, dtype="<u8").reshape(count, 2)
+
+
+def read_line(array: Array) -> NDArray[Any]:
+    """Read an array of one dimension whole, such as the coordinates of columns.
+
+    Raises
+    ------
+    RuntimeError
+        A chunk is missing or damaged.
+    """
+    reader = ArrayReader(array, LastChunk())
+    parts: list[NDArray[Any]] = []
+    for number in range(array.chunks[0]):
+        part = reader.chunk((number,))
+        if part is None:
+            raise RuntimeError(f"{shown(array.file((number,)))}: this chunk is missing")
+        parts.append(part)
+    return np.concatenate(parts)[: array.shape[0]]
+
+
+def _read(file: VsiFile, begin: int, nbytes: int) -> bytearray:
+    """Read bytes at a place in one request."""
+    data = bytearray(nbytes)
+    file.seek(begin)
+    file.readinto(data)
+    return data
+
+
+def _lost(array: Array, index: Index, error: OSError) -> str:
+    """Return what is wrong with a chunk that cannot be read."""
+    if status_of(array.file(index)) is not None:
+        return str(error)
+    problem = problem_of(array.file(index))
+    if problem and not _is_absence(problem):
+        return problem
+    return "this chunk is missing, and not in the other bands: the store is damaged or incomplete"
+
+
+def _is_left_out(array: Array, index: Index) -> bool:
+    """Return whether a store lacks a chunk because there is no data.
+
+    Writers may leave out chunks that have the fill value alone (zarr-python 3 does). Then all bands
+    lack it, as they have no data in the same places; where one has it the others have lost theirs.
+    """
+    folders = (array.folder, *array.siblings)
+    return all(_is_absent(array.file(index, folder), array.document) for folder in folders)
+
+
+def _is_absent(path: str, document: str) -> bool:
+    """Return whether there is no such file: not whether it cannot be read just now."""
+    if not is_far(path):
+        return status_of(path) is None and status_of(document) is not None
+    forget([path, document])
+    if status_of(path) is not None:
+        return False
+    problem = problem_of(path)
+    # An object store that must not list says 403 for what is not there, and also once a signature
+    # has expired: then the metadata are not for us any more either.
+    return (not problem or _is_absence(problem)) and status_of(document) is not None
+
+
+def _is_absence(problem: str) -> bool:
+    """Return whether a server's words are those for what is not there."""
+    return problem.startswith(("HTTP 403", "HTTP 404", "HTTP 410"))
+
+
+def chunk_nbytes(array: Array) -> list[int] | None:
+    """Return the bytes of every encoded chunk, row by row; None if that takes many requests.
+
+    Chunks that are missing have none.
+    """
+    if is_far(array.folder):
+        return None
+    rows, cols = array.chunks
+    indices = [(row, col) for row in range(rows) for col in range(cols)]
+    if array.shard is None:
+        found = (gdal.VSIStatL(array.file(index)) for index in indices)
+        return [0 if status is None else int(status.size) for status in found]
+    reader, nbytes = ArrayReader(array, LastChunk()), []
+    for index in indices:
+        try:
+            entry = reader._entry(index, array.file(index))  # noqa: SLF001  of this module
+        except (OSError, RuntimeError):
+            entry = None
+        nbytes.append(0 if entry is None else entry[1])
+    return nbytes
