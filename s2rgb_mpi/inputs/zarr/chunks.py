@@ -11,7 +11,6 @@ from osgeo import gdal
 from s2rgb_mpi.inputs.files.remote import forget, is_far, problem_of
 from s2rgb_mpi.inputs.files.vsi import VsiFile, status_of
 from s2rgb_mpi.inputs.zarr.codecs import checked, decode
-from s2rgb_mpi.redact import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +87,7 @@ class ArrayReader:
         Raises
         ------
         RuntimeError
-            A chunk is missing or damaged: it names the file.
+            A chunk is missing or damaged.
         """
         height, width = self.array.chunk
         for index in self._touched(window):
@@ -129,20 +128,21 @@ class ArrayReader:
                 yield Place(path, *entry)
 
     def chunk(self, index: Index) -> NDArray[Any] | None:
-        """Decode a chunk; None if the store has left it out, as there is no data."""
-        array, path = self.array, self.array.file(index)
+        """Decode a chunk; None if the store has left it out, as there is no data.
+
+        Raises
+        ------
+        RuntimeError
+            It is missing or damaged: it names the file, relative to the array's folder.
+        """
+        array = self.array
         try:
-            data = self._bytes(index, path)
-        except OSError as error:
-            if _is_left_out(array, index):
+            data = self._bytes(index)
+            if data is None:
                 return None
-            raise RuntimeError(f"{shown(path)}: {_lost(array, index, error)}") from error
-        if data is None:
-            return None
-        try:
             return decode(data, array.codecs, array.chunk, array.dtype, array.order)
         except RuntimeError as error:
-            raise RuntimeError(f"{shown(path)}: {error}") from error
+            raise RuntimeError(f"{array.key(index)}: {error}") from error
 
     def _touched(self, window: Window) -> Iterator[Index]:
         """List the chunks that a window touches, row by row."""
@@ -151,21 +151,33 @@ class ArrayReader:
             for col in range(window.col_off // width, -(-(window.col_off + window.width) // width)):
                 yield row, col
 
-    def _bytes(self, index: Index, path: str) -> bytearray | None:
+    def _bytes(self, index: Index) -> bytearray | None:
+        """Read an encoded chunk; None if it was left out."""
+        try:
+            return self._stored(index, self.array.file(index))
+        except OSError as error:
+            if _is_left_out(self.array, index):
+                return None
+            raise RuntimeError(
+                "this chunk is missing, and not in the other bands: the store is damaged or"
+                " incomplete"
+            ) from error
+
+    def _stored(self, index: Index, path: str) -> bytearray | None:
         """Read an encoded chunk; None if the index of its shard says that it was left out."""
         most = self.array.chunk_nbytes + _ENCODED_EXTRA_NBYTES
         if self.array.shard is None:
             with VsiFile(path) as file:
                 nbytes = file.seek(0, os.SEEK_END)
                 if nbytes > most:
-                    raise RuntimeError(f"{shown(path)}: damaged: {nbytes} bytes are too many")
+                    raise RuntimeError(f"damaged: {nbytes} bytes are too many")
                 return _read(file, 0, nbytes)
         entry = self._entry(index, path)
         if entry is None:
             return None
         with VsiFile(path) as file:
             if entry[1] > most or sum(entry) > file.seek(0, os.SEEK_END):
-                raise RuntimeError(f"{shown(path)}: damaged: its index names bytes beyond its end")
+                raise RuntimeError("damaged: the shard's index names bytes beyond its end")
             return _read(file, *entry)
 
     def _entry(self, index: Index, path: str) -> tuple[int, int] | None:
@@ -187,12 +199,12 @@ class ArrayReader:
         with VsiFile(path) as file:
             end = file.seek(0, os.SEEK_END)
             if end < nbytes:
-                raise RuntimeError(f"{shown(path)}: damaged: {end} bytes are no shard")
+                raise RuntimeError(f"damaged: {end} bytes are no shard")
             data = _read(file, end - nbytes if shard.at_end else 0, nbytes)
         try:
             body = checked(data) if shard.checked else data
         except ValueError as error:
-            raise RuntimeError(f"{shown(path)}: damaged: the shard's index: {error}") from error
+            raise RuntimeError(f"damaged: the shard's index: {error}") from error
         return np.frombuffer(body, dtype="<u8").reshape(count, 2)
 
 
@@ -209,7 +221,7 @@ def read_line(array: Array) -> NDArray[Any]:
     for number in range(array.chunks[0]):
         part = reader.chunk((number,))
         if part is None:
-            raise RuntimeError(f"{shown(array.file((number,)))}: this chunk is missing")
+            raise RuntimeError(f"{array.key((number,))}: this chunk is missing")
         parts.append(part)
     return np.concatenate(parts)[: array.shape[0]]
 
@@ -222,42 +234,37 @@ def _read(file: VsiFile, begin: int, nbytes: int) -> bytearray:
     return data
 
 
-def _lost(array: Array, index: Index, error: OSError) -> str:
-    """Return what is wrong with a chunk that cannot be read."""
-    if status_of(array.file(index)) is not None:
-        return str(error)
-    problem = problem_of(array.file(index))
-    if problem and not _is_absence(problem):
-        return problem
-    return "this chunk is missing, and not in the other bands: the store is damaged or incomplete"
-
-
 def _is_left_out(array: Array, index: Index) -> bool:
     """Return whether a store lacks a chunk because there is no data.
 
     Writers may leave out chunks that have the fill value alone (zarr-python 3 does). Then all bands
     lack it, as they have no data in the same places; where one has it the others have lost theirs.
+
+    Raises
+    ------
+    RuntimeError
+        It is there, and cannot be read.
     """
-    folders = (array.folder, *array.siblings)
-    return all(_is_absent(array.file(index, folder), array.document) for folder in folders)
+    problem = _problem(array.file(index), array.document)
+    if problem:
+        raise RuntimeError(problem)
+    files = (array.file(index, folder) for folder in array.siblings)
+    return all(not _problem(file, array.document) for file in files)
 
 
-def _is_absent(path: str, document: str) -> bool:
-    """Return whether there is no such file: not whether it cannot be read just now."""
+def _problem(path: str, document: str) -> str:
+    """Return why a file cannot be read; empty if there is none, for sure."""
+    unknown = "cannot be read"
     if not is_far(path):
-        return status_of(path) is None and status_of(document) is not None
+        return "" if status_of(path) is None and status_of(document) is not None else unknown
     forget([path, document])
     if status_of(path) is not None:
-        return False
+        return unknown
     problem = problem_of(path)
     # An object store that must not list says 403 for what is not there, and also once a signature
     # has expired: then the metadata are not for us any more either.
-    return (not problem or _is_absence(problem)) and status_of(document) is not None
-
-
-def _is_absence(problem: str) -> bool:
-    """Return whether a server's words are those for what is not there."""
-    return problem.startswith(("HTTP 403", "HTTP 404", "HTTP 410"))
+    is_absent = not problem or problem.startswith(("HTTP 403", "HTTP 404", "HTTP 410"))
+    return "" if is_absent and status_of(document) is not None else problem or unknown
 
 
 def chunk_nbytes(array: Array) -> list[int] | None:

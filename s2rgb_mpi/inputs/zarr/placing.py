@@ -190,7 +190,7 @@ def _by_lines(store: Store, nodes: list[Node], array: Array) -> Iterator[_Said]:
         try:
             values = read_line(line).astype(np.float64)
         except RuntimeError as error:
-            raise InputError(str(error)) from error
+            raise InputError(f"{said}: {error}") from error
         if count == 1:
             return  # one pixel: how large it is nothing tells
         step = (values[-1] - values[0]) / (count - 1)
