@@ -11,9 +11,9 @@ The wings, in the order a block travels::
     report/   all that the run reports
     testing/  products to try all of this on
 
-and the ground floor: ``errors``, ``grid``, ``gdalenv`` (GDAL's settings), ``signals``, ``timing``,
-``redact`` (names without secrets). Each wing's docstring lists its modules; docs/architecture.md
-follows a block through them.
+and the ground floor: ``errors``, ``grid``, ``gdalenv`` (GDAL's settings), ``heap``, ``signals``,
+``timing``, ``redact`` (names without secrets). Each wing's docstring lists its modules;
+docs/architecture.md follows a block through them.
 """
 
 from importlib import import_module

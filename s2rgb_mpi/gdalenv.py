@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,23 @@ RETRIES = 3
 RETRY_SECONDS = 0.5
 """Patience with servers, for small files and for pixels alike; each pause is twice the last."""
 
+BEGINNING_NBYTES = 2**15
+"""Enough for the directory of a full Sentinel-2 COG in the first request, bytes."""
+
+NETWORK_CACHE_NBYTES = 48 * 2**20
+"""GDAL's cache of what it reads from servers, bytes: enough that a worker reads 32 MB ahead. Only
+those who read from servers fill it."""
+
 _FIXED = {
     # The ranks are the parallelism. With threads GDAL 3.6 also keeps silent about JPEG 2000 tiles
     # that it cannot decode.
     "GDAL_NUM_THREADS": "1",
+    # Block by block, which looks into the cache of ranges: several at once, as GDAL does it by
+    # itself, it asks a server for what has been read ahead again.
+    "GDAL_HTTP_MULTIRANGE": "SERIAL",
 }
+
+_NETWORK_CACHE = "CPL_VSIL_CURL_CACHE_SIZE"
 
 _DEFAULTS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -39,10 +52,8 @@ _DEFAULTS = {
     "GDAL_HTTP_LOW_SPEED_TIME": str(READ_SECONDS),
     "GDAL_HTTP_MAX_RETRY": str(RETRIES),
     "GDAL_HTTP_RETRY_DELAY": str(RETRY_SECONDS),
-    # Ranges that touch are asked for in one request: a window is a run of tiles.
-    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    # Enough for the directory of a full Sentinel-2 COG in the first request.
-    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
+    "GDAL_INGESTED_BYTES_AT_OPEN": str(BEGINNING_NBYTES),
+    _NETWORK_CACHE: str(NETWORK_CACHE_NBYTES),
 }
 """Settings that the user's environment or configuration file may change."""
 
@@ -76,6 +87,17 @@ def configure() -> None:
     grok = gdal.GetDriverByName("JP2Grok")
     if grok is not None:
         grok.Deregister()
+
+
+def quieten_thread() -> None:
+    """Make GDAL say nothing of its own in a thread that has just begun."""
+    gdal.PushErrorHandler(_QUIET)
+
+
+def network_cache_nbytes() -> int:
+    """Return the size of GDAL's cache of what it reads from servers, bytes."""
+    digits = re.match(r"\d+", gdal.GetConfigOption(_NETWORK_CACHE, ""))
+    return int(digits[0]) if digits else NETWORK_CACHE_NBYTES
 
 
 @contextmanager

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 STAGES = (
     "open",
+    "network",
     "read",
     "render",
     "encode",
@@ -23,7 +24,7 @@ STAGES = (
     "receive",
     "append",
     "overviews",
-    "seal",
+    "finalise",
     "idle",
 )
 """What ranks spend their time on, in the order a block travels."""

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What mosaic.sbatch, array.sbatch and submit share: the site, and a run that can be stopped and goes on.
+# What mosaic.sbatch, array.sbatch and submit share: the site, and a run that can be stopped and resumed.
 #
 # Sourced; S2RGB_HOME is the folder above this one.
 : "${S2RGB_HOME:?is not set}"
@@ -35,7 +35,7 @@ read_site() {
 run_products() {
     local code=0 output before
     stopped='' cancelled='' child=''
-    # Slurm is told to signal this shell alone (--signal=B:). srun and mpirun pass a signal on to all ranks; sent
+    # Slurm signals this shell alone (--signal=B:). srun and mpirun pass a signal on to all ranks; sent
     # to the steps by Slurm itself it would end mpirun's daemons.
     trap 'stopped=yes; [[ -z $child ]] || kill -USR1 "$child" || true' USR1
     # scancel, preemption or the end of the time: Slurm signals every process of the job by itself, and knows
@@ -73,7 +73,7 @@ run_products() {
 }
 
 describe_job() {
-    [[ -n ${SLURM_NTASKS-} ]] || fail "not told how many CPUs: sbatch --ntasks=CPUS"
+    [[ -n ${SLURM_NTASKS-} ]] || fail "the number of CPUs is not known: sbatch --ntasks=CPUS"
     job=$SLURM_JOB_ID
     [[ -z ${SLURM_ARRAY_JOB_ID-} ]] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
     say "job $job, start $((${SLURM_RESTART_COUNT:-0} + 1)), $SLURM_NTASKS CPUs on $SLURM_JOB_NODELIST: ${arguments[*]}"
@@ -140,7 +140,7 @@ launch() {
 attend() {
     "$@" &
     child=$!
-    [[ ! $stopped ]] || kill -USR1 "$child" || true # it came while there was no child to be told
+    [[ ! $stopped ]] || kill -USR1 "$child" || true # it came before there was a child
     # A signal ends the wait, not the command.
     while kill -0 "$child" 2>/dev/null; do
         wait "$child" || true

@@ -31,12 +31,12 @@ def make_tallies() -> list[Tally]:
         make_tally(0, ROLES[0], idle=10.0),
         make_tally(1, ROLES[1], open=0.1, read=8.0, render=0.4, encode=1.0, idle=0.5),
         make_tally(2, ROLES[2], open=0.1, read=9.0, render=0.4, encode=0.2, idle=0.3),
-        make_tally(3, ROLES[3], receive=0.5, append=0.3, overviews=0.1, seal=0.1, idle=9.0),
+        make_tally(3, ROLES[3], receive=0.5, append=0.3, overviews=0.1, finalise=0.1, idle=9.0),
     ]
     tallies[0].spans = [Span("idle", None, 0.0, 10.0)]
     tallies[1].spans = [Span("open", None, 0.0, 0.1), Span("read", 0, 0.1, 8.1)]
     tallies[2].spans = [Span("read", 5, 0.1, 9.1), Span("encode", 5, 9.5, 9.8)]
-    tallies[3].spans = [Span("idle", None, 0.0, 9.0), Span("seal", None, 9.9, 10.0)]
+    tallies[3].spans = [Span("idle", None, 0.0, 9.0), Span("finalise", None, 9.9, 10.0)]
     return tallies
 
 
@@ -76,6 +76,9 @@ def make_account(**changes: Any) -> Account:
                 "baseline": "05.09",
                 "block": (1024, 1024),
                 "offset_source": "the product's own list",
+                "pixel": 10.0,
+                "unit": "m",
+                "factor": 1,
                 "offset_check": "agrees (1000 pixels)",
                 "bands": [{"name": name, "path": f"{name}.jp2"} | calibration for name in names],
             }

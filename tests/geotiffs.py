@@ -14,8 +14,8 @@ from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.overviews import halve
 from s2rgb_mpi.image.profile import CODECS, LAYOUTS, LOSSY, MASKS, Profile
+from s2rgb_mpi.output.geotiff.finalise import finalise
 from s2rgb_mpi.output.geotiff.log import Layer, TileLog
-from s2rgb_mpi.output.geotiff.sealing import seal
 
 gdal.UseExceptions()
 osr.UseExceptions()
@@ -90,13 +90,13 @@ def log_tiles(
 
 
 def write(path: Path, rgb: NDArray[np.uint8], profile: Profile, *, shuffle: bool = False) -> Path:
-    """Write an image through log and seal; return its path."""
+    """Write an image through log and finalise; return its path."""
     log, grid = log_tiles(path.with_suffix(".part"), rgb, profile, shuffle=shuffle)
     valid = rgb[rgb.any(axis=2)]
     counts = [np.bincount(valid[..., band].ravel(), minlength=256) for band in range(3)]
     histogram = np.array(counts, np.int64)
     path.touch()
-    nbytes = seal(log, path, grid=grid, profile=profile, tags=TAGS, histogram=histogram)
+    nbytes = finalise(log, path, grid=grid, profile=profile, tags=TAGS, histogram=histogram)
     log.close()
     log.path.unlink()
     assert nbytes == path.stat().st_size

@@ -13,6 +13,7 @@ from s2rgb_mpi.inputs import safe
 from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice, Product
 from s2rgb_mpi.inputs.reader import Source
+from s2rgb_mpi.inputs.warp.warper import Warper
 
 
 def open_product(name: str, choice: Choice | None = None) -> Product:
@@ -57,3 +58,14 @@ def refusal(
         open_it(str(name), choice)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def resample(product: Product, window: Window) -> NDArray[np.uint16]:
+    """Resample a window of a product on another grid: (height, width, 3)."""
+    source, warper = Source(product.unwarped), Warper(product)
+    image = np.zeros((window.height, window.width, 3), dtype=np.uint16)
+    for piece in warper.pieces(window):
+        out = np.zeros((3, piece.target.height, piece.target.width), dtype=np.uint16)
+        warper.warp(np.stack(source.read(piece.source)), piece, out)
+        image[piece.target.moved(-window.col_off, -window.row_off).slices] = np.moveaxis(out, 0, -1)
+    return image

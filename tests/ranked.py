@@ -26,5 +26,5 @@ def make_blocks(
     exchange: ChunkExchange | None = None,
 ) -> list[Block]:
     """Make the blocks of some windows, as a worker does."""
-    maker = BlockMaker(plan, windows, tally or Tally("worker"), exchange)
-    return [maker.make(number) for number in windows]
+    with BlockMaker(plan, windows, tally or Tally("worker"), exchange) as maker:
+        return [maker.make(number) for number in windows]

@@ -28,6 +28,20 @@ def kept_apart(image, dn):
     return np.where((dn != 0).any(axis=2, keepdims=True), np.maximum(image, 1), 0)
 
 
+def block_means(dn, factor, *, left=0, top=0):
+    """Average the valid DN of factor x factor pixels of each band, halves up; (height, width, 3).
+
+    The first block lacks `left` columns and `top` rows, the last ones what the image lacks.
+    """
+    height, width = dn.shape[0] + top, dn.shape[1] + left
+    padded = np.zeros((height + -height % factor, width + -width % factor, 3), dtype=np.int64)
+    padded[top:height, left:width] = dn
+    shape = len(padded) // factor, factor, padded.shape[1] // factor, factor, 3
+    blocks = padded.reshape(shape)
+    count = np.maximum((blocks != 0).sum(axis=(1, 3)), 1)
+    return (2 * blocks.sum(axis=(1, 3)) + count) // (2 * count)
+
+
 def halve(image, valid=None):
     """Average 2 x 2 pixels over the valid ones; what an odd edge lacks is not valid.
 

@@ -169,7 +169,7 @@ def test_items_with_other_bytes(item, data):
 
 @pytest.fixture(scope="module")
 def begun(safe, tmp_path_factory):
-    """A journal of three windows, and the part file beside it."""
+    """A journal of three windows, and the partial file beside it."""
     plan = make_plan(safe, tmp_path_factory.mktemp("begun") / "rgb.tif")
     stop(plan, all_blocks(plan)[:3])
     return plan, journal_path(plan).read_bytes(), part_path(plan).read_bytes()

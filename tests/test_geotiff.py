@@ -1,4 +1,4 @@
-"""The file: sealed from tiles in any order, it is what GDAL, rio-cogeo and tifffile expect."""
+"""The file: made from tiles in any order, it is what GDAL, rio-cogeo and tifffile expect."""
 
 import itertools
 import subprocess

@@ -15,9 +15,9 @@ from osgeo import gdal
 from conftest import SMALL
 from geotiffs import PROFILES, picture, write
 from readers.table import CLOSE, CODECS, DOCUMENT, READERS, WRONG, Reader, updated
-from s2rgb_mpi.cli.options import make_parser
+from s2rgb_mpi.cli.options import OPTIONS
 from s2rgb_mpi.image.profile import Profile
-from s2rgb_mpi.output.geotiff import sealing
+from s2rgb_mpi.output.geotiff import finalise
 
 gdal.UseExceptions()
 
@@ -66,7 +66,7 @@ def files(tmp_path_factory, mpirun, safe) -> list[File]:
         add(odd, profile, "odd")
         add(empty, profile, "empty")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sealing, "CLASSIC_LIMIT", 1000)
+            patch.setattr(finalise, "CLASSIC_LIMIT", 1000)
             add(odd, profile, "bigtiff")
         if profile.compress != "jpeg":
             add(empty, replace(profile, sparse=True), "sparse")
@@ -155,9 +155,7 @@ def test_the_document_has_the_table():
 
 
 def test_help_says_who_cannot_read_sparse_files():
-    parser = make_parser()
-    words = next(action.help for action in parser._actions if action.dest == "sparse")  # noqa: SLF001
-    can, _, cannot = str(words).partition(" read it then; ")
+    can, _, cannot = OPTIONS["sparse"].text.partition(" can read such a file; ")
     for reader in READERS.values():
         name = reader.title.split(" ")[0]
         if reader.fails_sparse:

@@ -62,7 +62,7 @@ STEP = ROUNDS[0].steps[0]._replace(ranks=3, rank=1)
         ("nothing", ended(), ["", ".lock"], ["left beside"]),
         ("nothing", ended(hung="rank 1"), [""], ["hung"]),
         ("nothing", ended(orphans="rank 1"), [""], ["left processes"]),
-        ("kill a rank", ended(137), [".part", ".journal", ".sealed", ".lock"], []),
+        ("kill a rank", ended(137), [".part", ".journal", ".final", ".lock"], []),
         ("kill a rank", ended(137), [".lock-1234"], ["left beside"]),
         ("kill a rank", ended(137, "Traceback (most"), [], ["a traceback"]),
         ("kill a rank", ended(5), [], ["exit code 5", "0 lines"]),
@@ -89,11 +89,11 @@ def test_runs_are_judged(files, deed, run, left, words):
 
 
 def test_a_run_that_was_refused_leaves_all_as_it_was(files):
-    files.beside("sealed").touch()
+    files.beside("final").touch()
     run = ended(2, "s2rgb_mpi: error: left by a stopped run, but without its journal")
     step = STEP._replace(deed="nothing")
     assert complaints(run, step, files)
-    assert not complaints(run, step, files, before={".sealed"}, is_damaged=True)
+    assert not complaints(run, step, files, before={".final"}, is_damaged=True)
 
 
 def test_an_image_that_was_there_before_is_no_news(files):

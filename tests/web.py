@@ -30,7 +30,9 @@ class Web:
     With a signature, requests whose query string has another ``sig`` get 403, and so do all after
     the signature has expired, which it does after so many answers. Aliases are paths of the same
     file. Users and passwords are those
-    of HTTP's basic authentication, ``user:password``.
+    of HTTP's basic authentication, ``user:password``. Requests for bytes that are `broken` get 503.
+    With `together`, ranges beyond the beginning of a file are answered only once so many requests
+    have been open at once; in vain for `patience` seconds, and `met` stays false.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,6 +43,12 @@ class Web:
         self.signature: str | None = None
         self.expires_after: float = math.inf
         self.user: str | None = None
+        self.broken: dict[str, range] = {}
+        self.together = 0
+        self.met = False
+        self.patience = 20.0
+        self._open = 0
+        self._change = threading.Condition()
         web = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -101,8 +109,23 @@ class Web:
             self._send(request, 200, content)
             return
         first, last = int(span[1]), min(int(span[2] or len(content)), len(content) - 1)
+        if first:
+            self._meet()
+        broken = self.broken.get(path, range(0))
+        if first < broken.stop and broken.start <= last:
+            self._send(request, 503, b"")
+            return
         where = f"bytes {first}-{last}/{len(content)}"
         self._send(request, 206, content[first : last + 1], {"Content-Range": where})
+
+    def _meet(self) -> None:
+        """Wait until as many requests are open at once as there are to be."""
+        with self._change:
+            self._open += 1
+            self.met = self.met or self._open >= self.together
+            self._change.notify_all()
+            self._change.wait_for(lambda: self.met, self.patience)
+            self._open -= 1
 
     def _is_allowed(self, request: BaseHTTPRequestHandler) -> bool:
         """Return whether a request is signed, or has the password."""

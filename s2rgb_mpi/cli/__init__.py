@@ -1,5 +1,6 @@
 """The command line: its options, job files, and the program.
 
-`options` defines every option (`input_options` those of input, colour and grid), `jobfile` reads
-the same from a file, `parse` makes a job of them, and `program` runs it.
+`option` says what an option is, `input_options` and `output_options` define every one, and
+`options` makes the parser of them; `jobfile` reads the same from a file, `parse` makes an `order`,
+the job and how it is run, and `program` runs it.
 """

@@ -1,196 +1,163 @@
-"""The options that say what is read, how it is coloured, and on which grid."""
+"""The options of the input, the colour and the grid."""
 
 from __future__ import annotations
 
-import argparse
-import math
-import re
-from typing import TYPE_CHECKING
-
+from s2rgb_mpi.cli.option import Group, Option, auto, auto_or_metres, band_file, numbers, values
 from s2rgb_mpi.image.radiometry import PRESETS, Stretch
-from s2rgb_mpi.plan.job import RESAMPLINGS, Job
+from s2rgb_mpi.inputs.product import RESOLUTIONS
+from s2rgb_mpi.plan.job import AUTO, RESAMPLINGS, Job
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def _auto(kind: type) -> Callable[[str], float | None]:
-    """Return a reader of numbers for an option whose default, `auto`, is None."""
-
-    def read(text: str) -> float | None:
-        return None if text == "auto" else kind(text)
-
-    read.__name__ = f"auto or {kind.__name__}"  # what argparse calls a text it cannot read
-    return read
-
-
-def _band_file(text: str) -> str:
-    """Return the text, unless it is an option: argparse of Python 3.13 takes one as a file."""
-    if text.startswith("-"):
-        raise argparse.ArgumentTypeError(f"expected 3 arguments, and {text} is an option")
-    return text
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """Read numbers with commas between them."""
-    return tuple(map(int, text.split(",")))
-
-
-_numbers.__name__ = "R,G,B"  # what argparse calls a text it cannot read
-
-
-def _values(text: str) -> tuple[float, ...]:
-    """Read pixel values with commas between them; what is not finite needs no mention."""
-    numbers = [int(part) if _WHOLE.fullmatch(part) else float(part) for part in text.split(",")]
-    return tuple(number for number in numbers if math.isfinite(number))
-
-
-_values.__name__ = "VALUE[,VALUE ...]"
-
-_WHOLE = re.compile(r"\s*[+-]?\d+\s*")
-"""Whole numbers stay whole: float64 has not all of those of 64 bits."""
-
-
-def add_input(group: argparse._ArgumentGroup) -> None:
-    """Add the options of the input."""
-    group.add_argument(
+INPUT = (
+    Option(
         "products",
-        nargs="*",
-        metavar="PRODUCT",
-        help="a SAFE folder, the MTD_MSIL2A.xml in it, or a zip or tar of it; a folder tiles/... of"
+        Job,
+        "a SAFE folder, the MTD_MSIL2A.xml in it, or a zip or tar of it; a folder tiles/... of"
         " the AWS buckets; a STAC item, or the items of a saved search in their order (JSON); a"
         " raster with several bands; each as a path, a URL (http, https, s3) or a name of GDAL's"
         " such as /vsis3/...; several of one UTM grid: a mosaic, the first valid pixel in the order"
         " given wins",
-    )
-    group.add_argument(
+        metavar="PRODUCT",
+        nargs="*",
+    ),
+    Option(
         "--granule",
-        metavar="NAME",
-        help="one granule of a product of 2016 that has several, by its identifier or its tile,"
+        Job,
+        "one granule of a product of 2016 that has several, by its identifier or its tile,"
         " such as T32TMT (default: all, as a mosaic)",
-    )
-    group.add_argument(
+        metavar="NAME",
+    ),
+    Option(
         "--rgb",
-        nargs=3,
-        type=_band_file,
-        action="append",
+        Job,
+        "three single-band files in place of PRODUCT; may be repeated; in the folder of a SAFE"
+        " product they use its metadata",
+        read=band_file,
         metavar=("RED", "GREEN", "BLUE"),
-        help="three single-band files in place of PRODUCT; may be repeated; in the folder of a SAFE"
-        " product its metadata count for them",
-    )
-    group.add_argument(
+        nargs=3,
+        repeated=True,
+    ),
+    Option(
         "--bidx",
-        type=_numbers,
-        metavar="R,G,B",
-        help="band numbers in a raster with several bands (default: by their descriptions, such as"
+        Job,
+        "band numbers in a raster with several bands (default: by their descriptions, such as"
         " B04 or red, or their colours)",
-    )
-    group.add_argument(
+        read=numbers,
+        metavar="R,G,B",
+    ),
+    Option(
         "--source-resolution",
-        type=int,
-        choices=(10, 20, 60),
-        default=Job.source_resolution,
-        help="which band files of a SAFE product, AWS tile or STAC item, metres (default:"
-        " %(default)s)",
-    )
-    group.add_argument(
-        "--allow-l1c",
-        action="store_true",
-        help="take top-of-atmosphere products, Level-1C, too (default: refuse)",
-    )
-    _add_values(group)
-
-
-def _add_values(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
+        Job,
+        "which band files of a SAFE product, AWS tile or STAC item, metres; auto: the coarsest that"
+        " serve --resolution, and means of as many of their pixels as fit into one of the image; 10"
+        " without --resolution; a number: just these, as they are (default: {default})",
+        read=auto_or_metres,
+        choices=(AUTO, *RESOLUTIONS),
+    ),
+    Option(
+        "--allow-l1c", Job, "accept top-of-atmosphere products, Level-1C, too (default: reject)"
+    ),
+    Option(
         "--offset",
-        type=_auto(int),
+        Job,
+        "DN to add first, in place of the offset in the metadata (default: auto)",
+        read=auto(int),
         metavar="auto|DN",
-        help="DN added before all else, in place of what the metadata say (default: auto)",
-    )
-    group.add_argument(
+    ),
+    Option(
         "--quantification",
-        type=_auto(float),
+        Job,
+        "DN per unit of reflectance, in place of the value in the metadata (default: auto)",
+        read=auto(float),
         metavar="auto|DN",
-        help="DN per unit of reflectance, in place of what the metadata say (default: auto)",
-    )
-    group.add_argument(
+    ),
+    Option(
         "--nodata",
-        type=_values,
+        Job,
+        "input values that mean nodata, in addition to those that files and metadata state, DN 0"
+        " of unsigned integers, and NaN (default: none)",
+        read=values,
         metavar="VALUE[,VALUE ...]",
-        help="values in the input files that are no data, beside what files and metadata state, DN"
-        " 0 of unsigned integers, and NaN (default: none)",
-    )
-    group.add_argument(
+    ),
+    Option(
         "--strict",
-        action="store_true",
-        help="doubtful offsets and places are errors, and so are pixels that contradict offset"
-        " or quantification, or each other where products overlap, and an image without a valid"
-        " pixel (default: off)",
-    )
+        Job,
+        "make these warnings errors: doubtful offsets and positions, pixels that contradict the"
+        " offset or quantification, products that differ where they overlap, an image without a"
+        " valid pixel (default: off)",
+    ),
+)
 
-
-def add_colour(group: argparse._ArgumentGroup) -> None:
-    """Add the options of the colour."""
-    default = Stretch()
-    group.description = "boa: out = 255 * ((reflectance - black) / (white - black)) ** (1 / gamma)"
-    group.add_argument(
+COLOUR = (
+    Option(
         "--preset",
-        choices=PRESETS,
-        default=default.preset,
-        help="boa, the formula above; tci, ESA's own true-colour image; exopp, the recipe of the"
-        " course exercise; the last two take none of the options below (default: %(default)s)",
-    )
-    # No default of argparse's: whether one was given has to be known.
-    group.add_argument(
+        Stretch,
+        "boa, the formula above; tci, ESA's own true-colour image; exopp, the recipe of the"
+        " course exercise; tci and exopp take none of the options below (default: {default})",
+        choices=tuple(PRESETS),
+    ),
+    Option(
         "--black",
-        type=float,
+        Stretch,
+        "reflectance that becomes the darkest value (default: {default})",
+        read=float,
         metavar="RHO",
-        help=f"reflectance that becomes the darkest value (default: {default.black:g})",
-    )
-    group.add_argument(
+    ),
+    Option(
         "--white",
-        type=float,
+        Stretch,
+        "reflectance that becomes 255 (default: {default})",
+        read=float,
         metavar="RHO",
-        help=f"reflectance that becomes 255 (default: {default.white:g})",
-    )
-    group.add_argument(
+    ),
+    Option(
         "--gamma",
-        type=float,
+        Stretch,
+        "exponent 1/G between them (default: {default})",
+        read=float,
         metavar="G",
-        help=f"exponent 1/G between them (default: {default.gamma:g})",
-    )
+    ),
+)
 
-
-def add_grid(group: argparse._ArgumentGroup) -> None:
-    """Add the options of the grid."""
-    group.add_argument(
+GRID = (
+    Option(
         "--bounds",
-        type=float,
-        nargs=4,
-        metavar=("W", "S", "E", "N"),
-        help="crop, snapped outward to whole pixels; W above E crosses the antimeridian (default:"
+        Job,
+        "crop, snapped outward to whole pixels; W above E crosses the antimeridian (default:"
         " the whole extent)",
-    )
-    group.add_argument(
-        "--bounds-crs",
-        default=Job.bounds_crs,
-        metavar="CRS",
-        help="the CRS of --bounds (default: %(default)s)",
-    )
-    group.add_argument(
+        read=float,
+        metavar=("W", "S", "E", "N"),
+        nargs=4,
+    ),
+    Option("--bounds-crs", Job, "the CRS of --bounds (default: {default})", metavar="CRS"),
+    Option(
         "--crs",
+        Job,
+        "resample into another CRS, such as EPSG:2056 (default: the product's own)",
         metavar="CRS",
-        help="resample into another CRS, such as EPSG:2056 (default: the product's own)",
-    )
-    group.add_argument(
+    ),
+    Option(
         "--resolution",
-        type=float,
+        Job,
+        "resample to pixels of this edge, units of the CRS (default: the product's own)",
+        read=float,
         metavar="M",
-        help="resample to pixels of this edge, units of the CRS (default: the product's own)",
-    )
-    group.add_argument(
+    ),
+    Option(
         "--resampling",
+        Job,
+        "method, with --crs or --resolution; average: means of whole blocks of the input's pixels,"
+        " and bilinear for the rest (default: average where several pixels of the input are one of"
+        " the image, else nearest)",
         choices=RESAMPLINGS,
-        help="how to, with --crs or --resolution (default: nearest)",
-    )
+    ),
+)
+
+GROUPS = (
+    Group("input", INPUT),
+    Group(
+        "colour",
+        COLOUR,
+        "boa: out = 255 * ((reflectance - black) / (white - black)) ** (1 / gamma)",
+    ),
+    Group("grid", GRID),
+)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.cli import jobfile
-from s2rgb_mpi.cli.options import make_job_parser, make_parser
+from s2rgb_mpi.cli.options import OPTIONS, make_parser
+from s2rgb_mpi.cli.order import Order
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.profile import Profile, default_mask
 from s2rgb_mpi.image.radiometry import PRESETS, Curve, Stretch
@@ -14,20 +14,10 @@ from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.report.outputs import Wanted
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
-
-@dataclass(frozen=True)
-class Order:
-    """What the command line asks for: a job, and how to go about it."""
-
-    job: Job
-    dry_run: bool
-    quiet: bool
-    advise: bool = False
-    json: bool = False
-    wanted: Wanted = field(default_factory=Wanted)
+INPUTS = {"products", "rgb"}
+"""What is read: the command line's replaces the job file's as a whole."""
 
 
 def parse(argv: Sequence[str]) -> Order:
@@ -49,91 +39,61 @@ def parse(argv: Sequence[str]) -> Order:
     SystemExit
         After `--help` or `--version`.
     """
-    options = _options(argv)
+    given = _given(argv)
     job = Job(
-        products=tuple(options.products),
-        rgb=tuple(map(tuple, options.rgb or ())),
-        output=options.output,
-        bidx=options.bidx or (),
-        source_resolution=options.source_resolution,
-        allow_l1c=options.allow_l1c,
-        offset=options.offset,
-        quantification=options.quantification,
-        nodata=options.nodata or (),
-        granule=options.granule,
-        stretch=_curve(options),
-        profile=Profile(
-            compress=options.compress,
-            level=options.level,
-            quality=options.quality,
-            tile=options.tile,
-            mask=options.mask or default_mask(options.compress, options.quality),
-            layout=options.layout,
-            overviews=options.overviews,
-            sparse=options.sparse,
-        ),
-        bounds=options.bounds and tuple(options.bounds),
-        bounds_crs=options.bounds_crs,
-        crs=options.crs,
-        resolution=options.resolution,
-        resampling=options.resampling,
-        window=options.window,
-        overwrite=options.overwrite,
-        resume=options.resume,
-        on_error=options.on_error,
-        timeout=options.timeout,
-        survive=options.survive,
-        strict=options.strict,
+        **{"products": ()} | _fields(Job, given), stretch=_curve(given), profile=_profile(given)
     )
+    order = Order(job, wanted=Wanted(**_fields(Wanted, given)), **_fields(Order, given))
     for name in ("advise", "json"):
-        if getattr(options, name) and not options.dry_run:
+        if getattr(order, name) and not order.dry_run:
             raise UsageError(f"--{name} goes with --dry-run")
-    return Order(
-        job,
-        dry_run=options.dry_run,
-        quiet=options.quiet,
-        advise=options.advise,
-        json=options.json,
-        wanted=Wanted(
-            report=options.report,
-            html=options.html,
-            trace=options.trace,
-            quicklook=options.quicklook,
-            stac=options.stac,
-            log_file=options.log_file,
-            progress=options.progress,
-            verbose=options.verbose,
-        ),
-    )
+    return order
 
 
-def _options(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the options: first those of the job file, then those of the command line, which win."""
+def _given(argv: Sequence[str]) -> dict[str, Any]:
+    """Return the options that are given: those of the job file, and those of the command line."""
     parser = make_parser()
-    file = make_job_parser().parse_known_args(argv)[0].job
-    options = None
-    products, rgb = [], None
+    given = vars(parser.parse_args(argv))
+    file = given.pop("job", None)
     if file is not None:
-        words = jobfile.words(file, parser)
+        words = jobfile.words(file)
         try:
-            options = parser.parse_args(words)
+            in_file = vars(parser.parse_args(words))
         except UsageError as error:
             raise UsageError(f"{file}: {error}") from error
-        products, rgb, options.rgb = options.products, options.rgb, None
-    options = parser.parse_args(argv, options)
-    if not options.products and not options.rgb:
-        options.products, options.rgb = products, rgb
-    if options.output is None:
+        if INPUTS & given.keys():
+            in_file = {name: value for name, value in in_file.items() if name not in INPUTS}
+        given = in_file | given
+    if "output" not in given:
         raise UsageError("the following arguments are required: -o/--output (see --help)")
-    return options
+    return {name: _frozen(value) for name, value in given.items()}
 
 
-def _curve(options: argparse.Namespace) -> Curve:
+def _frozen(value: Any) -> Any:
+    """Return a tuple in place of a list, as frozen values have them."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _fields(kind: type, given: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the given options that fill fields of a class."""
+    names = {option.field for option in OPTIONS.values() if option.fills is kind}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _profile(given: dict[str, Any]) -> Profile:
+    """Return how pixels are stored; the default of the mask depends on the codec."""
+    fields = _fields(Profile, given)
+    mask = default_mask(fields.get("compress", Profile.compress), fields.get("quality"))
+    return Profile(**{"mask": mask} | fields)
+
+
+def _curve(given: dict[str, Any]) -> Curve:
     """Return the preset, with those of its options that were given."""
-    names = ("black", "white", "gamma")
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    if options.preset == Stretch.preset:
-        return Stretch(**given)
-    if given:
-        raise UsageError(f"--preset {options.preset} is fixed: it takes no --{next(iter(given))}")
-    return PRESETS[options.preset]()
+    fields = _fields(Stretch, given)
+    preset = fields.pop("preset", Stretch.preset)
+    if preset == Stretch.preset:
+        return Stretch(**fields)
+    if fields:
+        name = next(option.name for option in OPTIONS.values() if option.field in fields)
+        raise UsageError(f"--preset {preset} is fixed: it takes no {name}")
+    return PRESETS[preset]()

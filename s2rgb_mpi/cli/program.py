@@ -74,11 +74,13 @@ def _begin(
     plan = make_ready(order.job, report)
     if order.dry_run:
         advice = advise(plan, about.command, python=sys.executable) if order.advise else None
-        told = describe.describe(plan, team.comm.size, warnings=report.warnings, advice=advice)
+        description = describe.describe(
+            plan, team.comm.size, warnings=report.warnings, advice=advice
+        )
         if order.json:
-            report.fields(describe.as_fields(told))
+            report.fields(describe.as_fields(description))
         else:
-            report.text(describe.as_text(told))
+            report.text(describe.as_text(description))
         return None, None
     start = None
     if about.slurm_job_id is not None:

@@ -149,7 +149,7 @@ class EndOfShare(NamedTuple):
     """The header that follows a worker's last block."""
 
     stopped: bool
-    """Whether a stop was asked for, and windows of the share are left."""
+    """Whether a stop was requested, and windows of the share are left."""
 
 
 def header_nbytes(pieces: int) -> int:
@@ -209,7 +209,7 @@ def _used(header: NDArray[np.uint8], count: int) -> memoryview:
 
 
 def pack_end(end: EndOfShare, room: int) -> NDArray[np.uint8]:
-    """Return the header that tells the writer that this worker has sent its last block."""
+    """Return the header with which a worker ends its share."""
     nothing = np.zeros((3, 256), dtype=np.uint32)
     return pack_header(Block(_STOPPED if end.stopped else _SHARE_ENDS, (), nothing), room)
 

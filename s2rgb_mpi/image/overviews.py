@@ -1,4 +1,4 @@
-"""Reduced levels: halving an image that has holes, and joining what spans several windows."""
+"""Reduced levels: halve an image with nodata areas, and join tiles that span several windows."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Assembly:
         return len(self._open)
 
     def add(self, level: int, part: Window, pixels: Pixels | None) -> Iterator[LevelTile]:
-        """Put one window's part of a level into its tiles; give those that are now whole.
+        """Put one window's part of a level into its tiles; return those that are now whole.
 
         Parameters
         ----------

@@ -19,13 +19,16 @@ from s2rgb_mpi.inputs.bands import join
 from s2rgb_mpi.inputs.baseline import BASELINE_OFFSET, baseline_of, has_offset
 from s2rgb_mpi.inputs.calibration import DN_PER_UNIT, Stated
 from s2rgb_mpi.inputs.files.locate import TILE, TILE_METADATA, refuse_l1c
-from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.inputs.listed import Listed
+from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Product
 from s2rgb_mpi.inputs.safe_files import L1C_METADATA, L2A_METADATA
 from s2rgb_mpi.inputs.safe_grid import Placed, read_geocoding
 from s2rgb_mpi.inputs.safe_values import BANDS, Described, describe
 from s2rgb_mpi.inputs.safe_xml import parse
+from s2rgb_mpi.inputs.source_size import choose
 
 if TYPE_CHECKING:
+    from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.safe_files import Place
     from s2rgb_mpi.inputs.safe_xml import Tree
 
@@ -55,7 +58,7 @@ def open_tile(place: Place, choice: Choice) -> Product:
     Returns
     -------
     Product
-        The bands B04, B03, B02 at the resolution of the choice.
+        The bands B04, B03, B02 of the choice.
 
     Raises
     ------
@@ -68,30 +71,45 @@ def open_tile(place: Place, choice: Choice) -> Product:
         raise InputError(
             f"{said}: Level-1C has these bands at 10 m only, not {choice.resolution} m"
         )
-    listed = []
-    for band in RGB_BANDS:
-        image = tile.image(band, choice.resolution)
-        path = place.gdal_name(image)
-        if path is None:
-            raise InputError(f"{place.say(image)}: no such file in this tile of the AWS layout")
-        listed.append(
+
+    def joined(resolution: int) -> Product:
+        listed = [
             Listed(
                 band,
-                path,
+                _image(place, tile.image(band, resolution)),
                 metadata=tile.described.of(band, said),
                 nodata=tile.described.nodata,
                 internal=True,
-                placed=tile.placed.get(choice.resolution),
+                placed=tile.placed.get(resolution),
             )
+            for band in RGB_BANDS
+        ]
+        return join(tile.described.name, listed, choice)
+
+    def has(resolution: int) -> bool:
+        return not tile.is_l1c and all(
+            place.gdal_name(tile.image(band, resolution)) for band in RGB_BANDS
         )
-    described = tile.described
-    product = join(described.name, listed, choice)
+
+    def finest() -> Grid:
+        stated = tile.placed.get(choice.resolution)
+        return joined(choice.resolution).grid if stated is None else stated.grid
+
+    product = joined(choose(choice, has, finest))
     return replace(
         product,
-        sensing_time=described.sensing_time,
-        baseline=described.baseline,
-        warnings=(*described.relevant(choice), *product.warnings),
+        sensing_time=tile.described.sensing_time,
+        baseline=tile.described.baseline,
+        warnings=(*tile.described.relevant(choice), *product.warnings),
     )
+
+
+def _image(place: Place, image: str) -> str:
+    """Return what GDAL opens for an image of a tile."""
+    path = place.gdal_name(image)
+    if path is None:
+        raise InputError(f"{place.say(image)}: no such file in this tile of the AWS layout")
+    return path
 
 
 def read_tile(place: Place, choice: Choice) -> Tile:

@@ -15,11 +15,12 @@ from s2rgb_mpi.inputs.calibration import Stated, from_scale, settle
 from s2rgb_mpi.inputs.decode_cost import array_costs, block_costs
 from s2rgb_mpi.inputs.decode_memory import held, held_of_array
 from s2rgb_mpi.inputs.dtypes import largest_shift, numpy_name
+from s2rgb_mpi.inputs.files.read_ahead import at_once, is_cached, read_beginnings
 from s2rgb_mpi.inputs.files.remote import stamp
 from s2rgb_mpi.inputs.naming import described_band
 from s2rgb_mpi.inputs.nodata import alpha_of, find_alpha, has_mask, stored_values
 from s2rgb_mpi.inputs.opening import mask_file, open_raster
-from s2rgb_mpi.inputs.product import Band, Choice, Listed, Product
+from s2rgb_mpi.inputs.product import Band, Choice, Product
 from s2rgb_mpi.inputs.safe_grid import reconcile, same_crs, same_place
 from s2rgb_mpi.inputs.stac.georeference import complete
 from s2rgb_mpi.inputs.stored import Stored
@@ -27,6 +28,7 @@ from s2rgb_mpi.inputs.stored import Stored
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from s2rgb_mpi.inputs.listed import Listed
     from s2rgb_mpi.inputs.zarr.products import ArrayBand
 
 LEAST_BITS = 16
@@ -63,6 +65,7 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
     InputError
         Names the file that cannot be read, or is unlike the first.
     """
+    read_beginnings(band.path for band in listed if band.array is None)
     rasters = [_inspect(band, choice, listed) for band in listed]
     first = rasters[0]
     for raster in rasters[1:]:
@@ -81,7 +84,7 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
         warnings.append(f"{no_crs}; the image will have none either")
     return Product(
         name=name,
-        bands=tuple(raster.band for raster in rasters),
+        bands=_stamped([raster.band for raster in rasters]),
         grid=first.grid,
         block=block,
         warnings=tuple(warnings),
@@ -118,16 +121,9 @@ def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raste
     tag = None if listed.internal else raster.GetNoDataValue()
     tags = Stated() if listed.internal else _tags(listed.path, raster)
     band = _settled(replace(listed, number=number), choice, stored, (tag, listed.nodata), tags)
-    stamps = [stamp(listed.path)]
-    if stored.has_mask:
-        stamps += [stamp(mask_file(listed.path))]
     block_width, block_height = raster.GetBlockSize()
     return _Raster(
-        band=replace(
-            band,
-            held=held(dataset, number, stored.dtype),
-            stamp=", mask ".join(filter(None, stamps)),
-        ),
+        band=replace(band, held=held(dataset, number, stored.dtype)),
         grid=grid,
         block=(min(block_width, grid.width), min(block_height, grid.height)),
         warning=warning,
@@ -211,6 +207,23 @@ def _settled(
         offset_source=source,
         internal=listed.internal,
     )
+
+
+def _stamped(bands: Sequence[Band]) -> tuple[Band, ...]:
+    """Note what would be another for another file; servers are asked for all files at once."""
+    files = [band.path for band in bands if band.array is None]
+    served = [path for path in dict.fromkeys(files) if is_cached(path)]
+    known = dict(zip(served, at_once(stamp, served), strict=True))
+    stamped = []
+    for band in bands:
+        if band.array is not None:  # it has one already
+            stamped.append(band)
+            continue
+        stamps = [known.get(band.path) or stamp(band.path)]
+        if band.stored.has_mask:
+            stamps += [stamp(mask_file(band.path))]
+        stamped.append(replace(band, stamp=", mask ".join(filter(None, stamps))))
+    return tuple(stamped)
 
 
 def _dtype(path: str, raster: gdal.Band) -> str:

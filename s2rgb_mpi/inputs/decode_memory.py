@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from osgeo import gdal
 
-from s2rgb_mpi.inputs.decode_cost import codestream_tile, tiff_nbytes
+from s2rgb_mpi.inputs.codestream import tile_size
+from s2rgb_mpi.inputs.decode_cost import tiff_nbytes
 from s2rgb_mpi.inputs.files.remote import is_far
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _kept_of_jp2(dataset: gdal.Dataset, raster: gdal.Band) -> int:
     """Return what is kept of a codestream of one tile: all of it, which is decoded by windows."""
     name = dataset.GetDescription()
     width, height = raster.GetBlockSize()
-    tile = None if is_far(name) else codestream_tile(name)
+    tile = None if is_far(name) else tile_size(name)
     if tile is None or tile[0] < raster.XSize or tile[1] < raster.YSize or tile == (width, height):
         return 0
     return width * height * OPENJPEG_WINDOW_NBYTES_PER_PIXEL + gdal.VSIStatL(name).size

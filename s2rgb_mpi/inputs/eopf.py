@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.inputs.bands import join
-from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.inputs.listed import Listed
+from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Product
+from s2rgb_mpi.inputs.source_size import choose
 from s2rgb_mpi.inputs.zarr.products import (
     REFLECTANCE,
     ArrayBand,
@@ -34,7 +36,7 @@ def open_eopf(store: Store, choice: Choice) -> Product:
     Returns
     -------
     Product
-        The bands B04, B03, B02 at the resolution of the choice.
+        The bands B04, B03, B02 of the choice.
 
     Raises
     ------
@@ -48,8 +50,11 @@ def open_eopf(store: Store, choice: Choice) -> Product:
         bands = read_bands(store, _paths(store, resolution))
         return join(described.name, [listed(name, bands[name]) for name in RGB_BANDS], choice)
 
+    def has(resolution: int) -> bool:
+        return len(band_paths(store, RGB_BANDS, resolution)) == len(RGB_BANDS)
+
     return replace(
-        joined(choice.resolution),
+        joined(choose(choice, has, lambda: joined(choice.resolution).grid)),
         sensing_time=described.sensing_time,
         baseline=described.baseline,
         is_sentinel_2=True,

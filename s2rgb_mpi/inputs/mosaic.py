@@ -195,7 +195,7 @@ def check_size(scene: Scene) -> None:
         With its size.
     """
     grid = scene.grid
-    read = sum(member.product.unwarped.grid.pixels for member in scene.members)
+    read = sum(member.product.files[0].pixels for member in scene.members)
     if grid.pixels > LARGE_PIXELS and grid.pixels > MOST_ENLARGED * read:
         raise PlanError(
             f"the image would have {grid.width} x {grid.height} pixels, {grid.pixels / read:.0f}"

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.inputs.calibration import Stated
 from s2rgb_mpi.inputs.decode_memory import Held
-from s2rgb_mpi.inputs.stac.georeference import Georeference
 from s2rgb_mpi.inputs.stored import Stored
 
 if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.image.radiometry import Calibration
-    from s2rgb_mpi.inputs.safe_grid import Placed
+    from s2rgb_mpi.inputs.means import Means
+    from s2rgb_mpi.inputs.source_size import Output
     from s2rgb_mpi.inputs.zarr.arrays import Array
-    from s2rgb_mpi.inputs.zarr.products import ArrayBand
 
 RGB_BANDS = ("B04", "B03", "B02")
 """Red, green, blue: the one order of bands everywhere inside."""
@@ -38,7 +37,10 @@ class Choice:
     Parameters
     ----------
     resolution : int
-        Which band files of a SAFE product or STAC item, metres: 10, 20 or 60.
+        Which band files of a SAFE product, AWS tile or STAC item, metres: 10, 20 or 60.
+    output : Output, optional
+        The pixels that the image will have, for which the files are chosen; without it they are
+        those of `resolution`.
     bidx : tuple of int
         Numbers of the red, green and blue band in a multi-band raster; empty to find them.
     allow_l1c : bool
@@ -53,6 +55,7 @@ class Choice:
     """
 
     resolution: int = RESOLUTIONS[0]
+    output: Output | None = None
     bidx: tuple[int, ...] = ()
     allow_l1c: bool = False
     offset: float | None = None
@@ -184,6 +187,8 @@ class Product:
         What the user should look at; each begins with a path.
     warp : Warp, optional
         How the files are resampled onto `grid`; None where that is their own.
+    means : Means, optional
+        How the pixels of `grid` are means of those of the files; None where they are these.
     costs : tuple of int
         How long each block of a band should take to decode, ns, row by row; empty where unknown.
     """
@@ -197,12 +202,25 @@ class Product:
     is_sentinel_2: bool = False
     warnings: tuple[str, ...] = ()
     warp: Warp | None = None
+    means: Means | None = None
     costs: tuple[int, ...] = field(default=(), repr=False)  # no part of what decides the pixels
 
     @property
     def unwarped(self) -> Product:
         """The product on its own grid."""
         return self if self.warp is None else self.warp.source
+
+    @property
+    def files(self) -> tuple[Grid, tuple[int, int]]:
+        """Where the files lie, and ``(width, height)`` of the pieces that they are stored in."""
+        own = self.unwarped
+        return (own.grid, own.block) if own.means is None else (own.means.grid, own.means.block)
+
+    @property
+    def factor(self) -> int:
+        """Edge of the blocks whose means the product's own pixels are, pixels of the files."""
+        means = self.unwarped.means
+        return 1 if means is None else means.factor
 
     def cost(self, window: Window) -> float:
         """Predict how long a window of one band takes to decode, ns.
@@ -213,7 +231,8 @@ class Product:
             In pixels of the product; of blocks that it cuts, their part counts.
         """
         if not self.costs:
-            return window.width * window.height * TYPICAL_NS_PER_PIXEL
+            pixels = window.width * window.height * (self.means.factor**2 if self.means else 1)
+            return pixels * TYPICAL_NS_PER_PIXEL
         width, height = self.block
         rows = range(window.row_off // height, -(-(window.row_off + window.height) // height))
         cols = range(window.col_off // width, -(-(window.col_off + window.width) // width))
@@ -239,44 +258,3 @@ class Product:
     def offset_source(self) -> str:
         """Who states the offsets; one name if it is the same for all bands."""
         return ", ".join(dict.fromkeys(band.offset_source for band in self.bands))
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A band as metadata or the user list it, before its file has been looked at.
-
-    Parameters
-    ----------
-    name : str
-        ESA's name, such as B04.
-    path : str
-        The file, under a name that GDAL opens.
-    number : int, optional
-        Of the band in the file; None for the only one.
-    metadata : Stated
-        What SAFE or STAC metadata state of its values.
-    nodata : float, optional
-        The stored value that means "no data", as metadata state it.
-    count : int
-        How many bands the file should have; 0 where that does not matter.
-    georeference : Georeference
-        Where the file lies, if it does not say it itself.
-    internal : bool
-        Whether the metadata of a product decide, and neither tags, mask and alpha band of the file
-        nor what lies beside it (``.aux.xml``, world files).
-    placed : Placed, optional
-        Where the product's metadata place the file; without it the file says.
-    array : ArrayBand, optional
-        An array of a Zarr store, in place of a file that GDAL opens.
-    """
-
-    name: str
-    path: str
-    number: int | None = None
-    metadata: Stated = field(default_factory=Stated)
-    nodata: float | None = None
-    count: int = 0
-    georeference: Georeference = field(default_factory=Georeference)
-    internal: bool = False
-    placed: Placed | None = None
-    array: ArrayBand | None = None

@@ -13,7 +13,8 @@ from s2rgb_mpi.inputs.bands import join
 from s2rgb_mpi.inputs.files.locate import TILE, TILE_METADATA, Found, is_tile, refuse_l1c
 from s2rgb_mpi.inputs.files.remote import gdal_name, is_remote, split_query
 from s2rgb_mpi.inputs.files.server import Server
-from s2rgb_mpi.inputs.product import RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.inputs.listed import Listed
+from s2rgb_mpi.inputs.product import RGB_BANDS, Choice, Product
 from s2rgb_mpi.inputs.safe import described_by, granule_geocoding, granules
 from s2rgb_mpi.inputs.safe_files import L1C_METADATA, Folder, metadata_kind
 from s2rgb_mpi.redact import file_name, shown

@@ -10,13 +10,16 @@ from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.inputs.bands import join
 from s2rgb_mpi.inputs.files.downloads import HEAD_NBYTES, refuse_answer
 from s2rgb_mpi.inputs.files.locate import locate
-from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.inputs.listed import Listed
+from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Product
 from s2rgb_mpi.inputs.safe_files import L2A_METADATA, leaves, metadata_kind
 from s2rgb_mpi.inputs.safe_grid import read_geocoding
 from s2rgb_mpi.inputs.safe_values import describe
 from s2rgb_mpi.inputs.safe_xml import parse
+from s2rgb_mpi.inputs.source_size import choose
 
 if TYPE_CHECKING:
+    from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.files.locate import Found
     from s2rgb_mpi.inputs.safe_files import Place
     from s2rgb_mpi.inputs.safe_grid import Placed
@@ -101,21 +104,40 @@ def _product(found: Found, described: Described, images: list[str], choice: Choi
     """Join the bands of one granule."""
     place, metadata = found
     said = place.say(metadata)
-    suffix = _suffix(said, metadata_kind(metadata), choice.resolution)
-    files = {band: _image(said, images, f"_{band}{suffix}") for band in RGB_BANDS}
-    placed, warning = granule_geocoding(place, files[RGB_BANDS[0]])
-    listed = [
-        Listed(
-            band,
-            _band_file(found, f"{file}.jp2"),
-            metadata=described.of(band, said),
-            nodata=described.nodata,
-            internal=True,
-            placed=placed.get(choice.resolution),
-        )
-        for band, file in files.items()
-    ]
-    product = join(described.name, listed, choice)
+
+    def names(resolution: int) -> dict[str, str]:
+        suffix = _suffix(said, metadata_kind(metadata), resolution)
+        return {band: f"{_image(said, images, f'_{band}{suffix}')}.jp2" for band in RGB_BANDS}
+
+    def has(resolution: int) -> bool:
+        """Return whether the images are listed, and there: some keep those alone that they need."""
+        try:
+            files = names(resolution)
+        except InputError:
+            return False
+        return all(place.gdal_name(file) for file in files.values())
+
+    placed, warning = granule_geocoding(place, names(choice.resolution)[RGB_BANDS[0]])
+
+    def joined(resolution: int) -> Product:
+        listed = [
+            Listed(
+                band,
+                _band_file(found, file),
+                metadata=described.of(band, said),
+                nodata=described.nodata,
+                internal=True,
+                placed=placed.get(resolution),
+            )
+            for band, file in names(resolution).items()
+        ]
+        return join(described.name, listed, choice)
+
+    def finest() -> Grid:
+        stated = placed.get(choice.resolution)
+        return joined(choice.resolution).grid if stated is None else stated.grid
+
+    product = joined(choose(choice, has, finest))
     return replace(
         product,
         sensing_time=described.sensing_time,

@@ -1,4 +1,4 @@
-"""The image in the making: blocks in, and in the end the sealed file."""
+"""The image in the making: blocks in, and in the end the finalised file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from s2rgb_mpi.image.overviews import Assembly
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.output import journal
 from s2rgb_mpi.output.geotiff.copying import Copies
+from s2rgb_mpi.output.geotiff.finalise import finalise
 from s2rgb_mpi.output.geotiff.log import Layer, TileLog
-from s2rgb_mpi.output.geotiff.sealing import seal
 from s2rgb_mpi.output.journal import Journal
-from s2rgb_mpi.output.paths import journal_path, part_path, sealed_path
+from s2rgb_mpi.output.paths import final_path, journal_path, part_path
 from s2rgb_mpi.output.tags import tags
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 
 NOTHING = (
-    "no pixel is valid: all of the image is no data; check --bounds, --nodata, and what the input"
-    " states to be no data"
+    "no pixel is valid: the whole image is nodata; check --bounds, --nodata and the nodata values"
+    " that the input states"
 )
 """What is said of an image in which there is nothing."""
 
@@ -100,7 +100,7 @@ class Output:
 
     @property
     def nbytes(self) -> int:
-        """How many bytes are in the part file."""
+        """How many bytes are in the partial file."""
         return self._log.nbytes
 
     @property
@@ -111,7 +111,7 @@ class Output:
         return self._offset_check.warnings() + self._overlap_check.warnings() + empty
 
     @property
-    def _holes(self) -> tuple[str, ...]:
+    def _damage(self) -> tuple[str, ...]:
         """What the user should look at: the windows that could not be read."""
         return tuple(f"left empty: {cause}" for _, cause in sorted(self._damaged.items()))
 
@@ -169,10 +169,10 @@ class Output:
             raise ProtocolError(f"{len(self._missing)} windows never came")
         if job.strict and self.warnings:
             raise StrictError("; ".join(self.warnings))
-        with self._tally.stage("seal"):
-            nbytes = seal(
+        with self._tally.stage("finalise"):
+            nbytes = finalise(
                 self._log,
-                sealed_path(plan),
+                final_path(plan),
                 grid=plan.grid,
                 profile=job.profile,
                 tags=tags(plan) | self._verdicts(),
@@ -182,7 +182,7 @@ class Output:
             with named(job.output):
                 if job.output.exists() and not job.output.is_file():
                     raise OutputError(f"{job.output}: is not a regular file any more")
-                sealed_path(plan).replace(job.output)
+                final_path(plan).replace(job.output)
                 _flush_folder(job.output.parent)
             # In this order: a journal without its image would have it all made again.
             for file, path in ((self._journal, journal_path(plan)), (self._log, part_path(plan))):
@@ -191,7 +191,7 @@ class Output:
         return self._written(nbytes)
 
     def _verdicts(self) -> dict[str, str]:
-        """Return the metadata items that say what the pixels told of the offsets, and of holes.
+        """Return the metadata items of the checks and of windows that were left empty.
 
         Windows that could not be read stand there as ``col_off,row_off,width,height``.
         """
@@ -205,19 +205,19 @@ class Output:
         return {name: value for name, value in items.items() if value}
 
     def _written(self, nbytes: int) -> Written:
-        """Return what there is to tell of a finished file of that size."""
+        """Describe a finished file of that size for the report."""
         verdicts = [verdict.tag() for _, verdict in self._offset_check.verdicts()]
         return Written(
             nbytes,
             self._histogram,
             self._empty,
             verdicts,
-            self.warnings + self._holes,
+            self.warnings + self._damage,
             self._damaged,
         )
 
     def _take(self, block: Block, offset: int) -> None:
-        """Make use of a block that lies in the part file from an offset on."""
+        """Enter a block that lies in the partial file from an offset on."""
         with self._tally.stage("append", block.window):
             self._note(block.pieces, offset)
             self._histogram += block.histogram
@@ -249,10 +249,10 @@ class Output:
             offset += len(piece.data)
 
     def _join(self, block: Block, offset: int) -> None:
-        """Note the block's parts of tiles that span windows; encode those now whole that came not.
+        """Note the block's parts of tiles that span windows; encode those that are now whole.
 
         Parts are not kept in memory: few are needed, as most such tiles have been encoded by the
-        worker that had all of their windows, and they lie in the part file.
+        worker that had all of their windows, and they lie in the partial file.
         """
         plan = self._plan
         window = plan.windows[block.window]
@@ -274,7 +274,7 @@ class Output:
                 self._note(pieces, begin)
 
     def _part(self, place: Window, offset: int, nbytes: int, crc32: int) -> NDArray[np.uint8]:
-        """Read a part of a level from the part file."""
+        """Read a part of a level from the partial file."""
         raw = np.frombuffer(self._log.read(offset, nbytes, crc32), dtype=np.uint8)
         return raw.reshape(place.height, place.width, RGBA)
 

@@ -1,4 +1,4 @@
-"""The journal: which blocks are safely in the part file, and for which job.
+"""The journal: which blocks are safely in the partial file, and for which job.
 
 The first line is JSON: the format's version, and what decides the bytes of the image, field by
 field. A record a block follows, little-endian::
@@ -7,7 +7,7 @@ field. A record a block follows, little-endian::
     u8      u4      `size` bytes    u4
 
 The header is that of the block (`image.block`) without the unused end of its table: the window, its
-histogram, and kind, place, size and CRC-32 of every piece. The pieces lie in the part file from
+histogram, and kind, place, size and CRC-32 of every piece. The pieces lie in the partial file from
 `offset` on. A record is written after its pieces are on the disk, so what it claims is true; one
 that was torn off, or whose CRC-32 differs, ends the journal.
 """
@@ -48,7 +48,7 @@ _END = struct.Struct("<I")
 
 
 class Record(NamedTuple):
-    """One block that is in the part file."""
+    """One block that is in the partial file."""
 
     offset: int
     header: Header
@@ -64,7 +64,7 @@ class Journal:
     path : Path
         Begun, or mended, by rank 0.
     flush : callable
-        Returns once the part file's bytes are on the disk.
+        Returns once the partial file's bytes are on the disk.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class Journal:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
 
     def add(self, block: Block, offset: int) -> None:
-        """Note a block whose pieces were appended to the part file at an offset."""
+        """Note a block whose pieces were appended to the partial file at an offset."""
         self._waiting.append(_pack(block, offset))
         self._waiting_nbytes += block.nbytes
 
@@ -119,7 +119,7 @@ class Journal:
             os.fdatasync(self._file)
 
     def _settle(self) -> None:
-        """Wait for the commit under way; its error is raised here."""
+        """Wait for the commit that is running; its error is raised here."""
         if self._under_way is not None:
             under_way, self._under_way = self._under_way, None
             under_way.result()
@@ -187,7 +187,7 @@ def blocks(path: Path, read: Callable[[int, int], bytes]) -> Iterator[tuple[Bloc
     path : Path
         The journal.
     read : callable
-        ``read(offset, nbytes)`` gives bytes of the part file.
+        ``read(offset, nbytes)`` gives bytes of the partial file.
 
     Raises
     ------
@@ -202,9 +202,9 @@ def blocks(path: Path, read: Callable[[int, int], bytes]) -> Iterator[tuple[Bloc
 def mend(
     path: Path, part_path: Path, windows: int, attend: Callable[[], None] = lambda: None
 ) -> frozenset[int]:
-    """Make a journal and its part file true again after whatever has happened to them.
+    """Repair a journal and its partial file after a crash or a kill.
 
-    Blocks are dropped whose bytes are not in the part file any more, and those of windows that
+    Blocks are dropped whose bytes are not in the partial file any more, and those of windows that
     could not be read: they are tried again. A torn tail is cut off both files.
 
     Parameters
@@ -268,7 +268,7 @@ def _record(file: BinaryIO) -> Record | None:
 
 
 def _holds(part: BinaryIO, offset: int, header: Header) -> bool:
-    """Return whether the part file has a block's pieces, and they are pixels."""
+    """Return whether the partial file has a block's pieces, and they are pixels."""
     try:
         part.seek(offset)
         payload = np.frombuffer(part.read(header.nbytes), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The lock file beside the output: no two runs write one image; a dead run's lock is none."""
+"""The lock file beside the output: no two runs write one image; that of an ended run is void."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Lock:
         return self.path.with_name(f"{self.path.name}-{secrets.token_hex(4)}")
 
     def _take_away(self) -> None:
-        """Remove the lock of a dead run; refuse to touch that of one that may live."""
+        """Remove the lock of an ended run; raise if the owner may still run."""
         aside = self._beside()
         try:
             seen = self.path.read_bytes()
@@ -119,7 +119,7 @@ class Lock:
         except FileNotFoundError:
             return
         # Two runs may have seen the same dead one. Whoever took the other's new lock away
-        # instead puts it back. One that is gone was that of the dead: see `_sweep`.
+        # instead puts it back. One that is missing was that of an ended run: see `_sweep`.
         with suppress(FileNotFoundError):
             if aside.read_bytes() != seen:
                 os.link(aside, self.path)
@@ -128,14 +128,14 @@ class Lock:
     def _sweep(self) -> None:
         """Remove what runs have left that were killed while they took the lock, or took it away."""
         for stray in self.path.parent.glob(f"{escape(self.path.name)}-{8 * '[0-9a-f]'}"):
-            with suppress(OSError):  # gone, or another user's: not worth a failure
+            with suppress(OSError):  # removed, or another user's: not worth a failure
                 owner = _read(stray.read_bytes())
                 if "host" in owner and self._is_dead(owner):
                     stray.unlink()
 
     def _is_dead(self, owner: dict[str, Any]) -> bool:
-        """Return whether the owner of a lock is known to be gone."""
-        if "host" not in owner:  # no lock is ever half-written: nobody can hold this one
+        """Return whether the owner of a lock is known to have ended."""
+        if "host" not in owner:  # no lock is ever half-written: no process can hold this one
             return True
         match owner.get("slurm"):
             case [str(job_id), int(restarts)] if self._start is not None:
@@ -150,7 +150,7 @@ class Lock:
 
 
 def _this_process() -> dict[str, Any]:
-    """Return what tells this process from all others, on this machine and elsewhere."""
+    """Return the identity of this process, unique on this machine and elsewhere."""
     pid = os.getpid()
     return {
         "host": socket.gethostname(),
@@ -162,7 +162,7 @@ def _this_process() -> dict[str, Any]:
 
 
 def _started(pid: int) -> str | None:
-    """Return when a process began, in ticks since the machine's own start; None if it is gone."""
+    """Return when a process began, in ticks since the machine's own start; None if it has ended."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -171,7 +171,7 @@ def _started(pid: int) -> str | None:
 
 
 def _read(text: bytes) -> dict[str, Any]:
-    """Read a lock file; what cannot be read is nobody's."""
+    """Read a lock file; one that cannot be read has no owner."""
     try:
         owner = json.loads(text)
     except ValueError:

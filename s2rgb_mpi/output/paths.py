@@ -20,9 +20,9 @@ def journal_path(plan: Plan) -> Path:
     return _beside(plan, "journal")
 
 
-def sealed_path(plan: Plan) -> Path:
+def final_path(plan: Plan) -> Path:
     """Return the file that becomes the output by its name alone."""
-    return _beside(plan, "sealed")
+    return _beside(plan, "final")
 
 
 def lock_path(plan: Plan) -> Path:

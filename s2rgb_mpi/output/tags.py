@@ -73,7 +73,7 @@ def _datetime(product: Product) -> str:
 
 
 def _copyright(products: Sequence[Product]) -> str:
-    """Return the notice that the licence of Copernicus data asks for; empty for other data.
+    """Return the notice that the licence of Copernicus data requires; empty for other data.
 
     Notes
     -----

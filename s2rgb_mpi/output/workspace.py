@@ -5,9 +5,9 @@
     rgb.tif.lock      while a run lasts: no other may begin
     rgb.tif.part      the blocks, in the order they came
     rgb.tif.journal   which of them are safely there
-    rgb.tif.sealed    becomes rgb.tif by its name alone
+    rgb.tif.final    becomes rgb.tif by its name alone
 
-A finished run leaves none of them. A stopped or failed one leaves the part file and the journal,
+A finished run leaves none of them. A stopped or failed one leaves the partial file and the journal,
 if there is a block in them.
 """
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from s2rgb_mpi.errors import S2RGBError, StrictError, TakenError, UsageError, named
 from s2rgb_mpi.output import journal
 from s2rgb_mpi.output.lock import Lock
-from s2rgb_mpi.output.paths import journal_path, lock_path, part_path, sealed_path
+from s2rgb_mpi.output.paths import final_path, journal_path, lock_path, part_path
 from s2rgb_mpi.plan.identity import identity
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ def claim(plan: Plan, start: SlurmStart | None = None) -> Claim:
             begun = journal.fields_of(journal_path(plan))
         if begun is not None and plan.job.resume:
             # Whether the output may be replaced was settled when that run began.
-            plan = replace(plan, done=_go_on(plan, begun, lock))
+            plan = replace(plan, done=_resumed(plan, begun, lock))
         else:
             if not plan.job.overwrite:
-                _refuse_what_is_there(plan, begun)
+                _reject_existing(plan, begun)
             _begin(plan)
-        _empty(sealed_path(plan))
+        _empty(final_path(plan))
     except BaseException:
         lock.release()
         raise
@@ -90,12 +90,13 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     plan : Plan
         The run's.
     error : BaseException, optional
-        What ended it; None if it was asked to stop.
+        What ended it; None if it was stopped by a signal.
 
     Returns
     -------
     str
-        What is kept and how to go on, for the user, or that the image is there; else empty.
+        For the user: the windows that are kept and how to resume, or that the image is whole; else
+        empty.
 
     Raises
     ------
@@ -107,9 +108,9 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     if error is not None and _is_whole(plan):
         _remove(part_path(plan), lock_path(plan))
         return WHOLE
-    _remove(sealed_path(plan), lock_path(plan))
-    # What a strict run refuses at its end is not to be gone on from; by its code, as rank 0 has it
-    # from another rank.
+    _remove(final_path(plan), lock_path(plan))
+    # A result that a strict run rejects at its end is not to be resumed; known by its exit code, as
+    # the error may be that of another rank.
     was_refused = isinstance(error, S2RGBError) and error.exit_code == StrictError.exit_code
     kept = _kept(plan)
     if kept and not was_refused:
@@ -119,7 +120,7 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     return ""
 
 
-def _refuse_what_is_there(plan: Plan, begun: dict[str, str] | None) -> None:
+def _reject_existing(plan: Plan, begun: dict[str, str] | None) -> None:
     """Reject an output that exists, or that a stopped run has left."""
     output, part = plan.job.output, part_path(plan)
     if begun is not None:
@@ -146,7 +147,7 @@ def _begin(plan: Plan) -> None:
         raise
 
 
-def _go_on(plan: Plan, begun: dict[str, str], lock: Lock) -> frozenset[int]:
+def _resumed(plan: Plan, begun: dict[str, str], lock: Lock) -> frozenset[int]:
     """Return the windows that a stopped run of this very job has left."""
     fields = identity(plan)
     for name in sorted(begun.keys() | fields.keys()):
@@ -163,7 +164,7 @@ def _go_on(plan: Plan, begun: dict[str, str], lock: Lock) -> frozenset[int]:
 
 def _is_whole(plan: Plan) -> bool:
     """Return whether the image has its name: then nothing is left of what it was made from."""
-    gone = not journal_path(plan).exists() and not sealed_path(plan).exists()
+    gone = not journal_path(plan).exists() and not final_path(plan).exists()
     return gone and plan.job.output.exists()
 
 

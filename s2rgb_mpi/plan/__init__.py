@@ -2,6 +2,7 @@
 
 A `job` is what the user asks for; `prepare` finds its products and makes the `plan`: windows of a
 `window_size`. `work` predicts what these cost, `partition` cuts them into shares of equal cost, and
-`deal` puts each in order. `levels` bounds blocks and the file, `memory` the bytes a rank needs;
-`identity` is all that decides the image. `describe` is --dry-run, `advice` --advise.
+`deal` puts each in order; `reading` lists what is read for one. `levels` bounds blocks and the
+file, `memory` the bytes a rank needs; `identity` is all that decides the image. `describe` is
+--dry-run, `advice` --advise.
 """

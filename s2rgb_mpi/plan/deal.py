@@ -24,7 +24,7 @@ PIXEL_NBYTES = 6
 NEARLY = 0.02
 """By how much longer a share may take to keep less meanwhile: no prediction is better."""
 
-TWICE = 0.15
+TWICE = 0.25
 """How much of all decoding may be done twice so that nobody waits."""
 
 
@@ -103,9 +103,9 @@ def in_common(plan: Plan, shares: Sequence[Sequence[int]]) -> dict[Key, list[int
 
     None are where workers may be lost: then no one may need another. Very large chunks are decoded
     by each that needs them: to send them around takes as long, and far more memory. Nor are any
-    where a product is resampled and few workers have large shares: there it costs less than a sixth
-    to decode those at the borders twice, and to wait for them would mean to keep a row of chunks
-    meanwhile.
+    where a product is resampled and few workers have large shares: there the chunks at the borders
+    are decoded twice, which costs less than a quarter of all decoding; to wait for them would take
+    as long, and mean to keep a row of chunks meanwhile.
     """
     if plan.job.survive:
         return {}

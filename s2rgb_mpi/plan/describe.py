@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.inputs.product import GDAL_RESAMPLINGS
+from s2rgb_mpi.inputs.source_size import unit
 from s2rgb_mpi.plan.deal import deal
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
@@ -82,6 +83,12 @@ class ProductDescription:
         ``(width, height)`` of the pieces that its files are stored in, pixels.
     offset_source : str
         Who states the offsets.
+    pixel : float
+        The edge of a pixel of its files.
+    unit : str
+        Of that: m, degrees, or another of its CRS; empty where it has none.
+    factor : int
+        It is read as means of so many x so many of these pixels; 1 where it is not.
     resampled : Resampled, optional
         None where its pixels stay as they are.
     bands : tuple of BandDescription
@@ -91,6 +98,9 @@ class ProductDescription:
     name: str
     block: tuple[int, int]
     offset_source: str
+    pixel: float
+    unit: str
+    factor: int
     resampled: Resampled | None
     bands: tuple[BandDescription, ...]
 
@@ -196,8 +206,11 @@ def describe_product(product: Product) -> ProductDescription:
     """Describe a product, its own grid apart."""
     return ProductDescription(
         name=product.name,
-        block=product.unwarped.block,
+        block=product.files[1],
         offset_source=product.offset_source,
+        pixel=abs(product.files[0].transform[1]),
+        unit=unit(product.files[0].crs),
+        factor=product.factor,
         resampled=None if product.warp is None else _resampled(product.warp),
         bands=tuple(
             BandDescription(
@@ -245,7 +258,7 @@ def as_text(description: Description) -> str:
         "memory": f"at most {description.worker_nbytes / 1e6:.0f} MB a worker,"
         f" {description.writer_nbytes / 1e6:.0f} MB the writer",
         "output": f"{output.path}, {output.layout}, {output.compress},"
-        f" at most {output.largest_nbytes / 1e6:.0f} MB, twice that while it is sealed",
+        f" at most {output.largest_nbytes / 1e6:.0f} MB, twice that while it is finalised",
     }
     text = "\n".join(f"{name:8} {words}" for name, words in lines.items())
     return text if description.advice is None else f"{text}\n{description.advice}"
@@ -255,8 +268,10 @@ def _product_text(product: ProductDescription, place: tuple[int, int]) -> str:
     """Format a product: its name, place and bands."""
     width, height = product.block
     col_off, row_off = place
+    means = f", means of {product.factor} x {product.factor} pixels" if product.factor > 1 else ""
     lines = [
         f"  {product.name} at column {col_off}, row {row_off}, blocks of {width} x {height}",
+        f"    files of {product.pixel:.10g} {product.unit or 'units'}{means}",
         f"    offset stated by {product.offset_source}",
     ]
     lines += [

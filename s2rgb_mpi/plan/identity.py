@@ -38,6 +38,11 @@ def identity(plan: Plan) -> dict[str, str]:
         fields[f"product {number}"] = product.name
         if product.warp is not None:
             fields[f"resampling of product {number}"] = _describe(product.warp)
+        means = product.unwarped.means
+        if means is not None:
+            fields[f"means of product {number}"] = (
+                f"{means.factor} x {means.factor} pixels, the first less {means.offset}"
+            )
         for band in product.bands:
             name = f"{band.name} of product {number}"
             fields[name] = f"{file_name(band.path)}, {band.number}, {band.stamp}"

@@ -13,7 +13,9 @@ from s2rgb_mpi.image.radiometry import Curve, Stretch
 if TYPE_CHECKING:
     from pathlib import Path
 
-RESAMPLINGS = ("nearest", "bilinear", "cubic")
+RESAMPLINGS = ("nearest", "bilinear", "cubic", "average")
+AUTO = "auto"
+FULL_RESOLUTION = 10
 COLOURS = ("R", "G", "B")
 ON_ERROR = ("fail", "nodata")
 
@@ -34,8 +36,10 @@ class Job:
         Red, green and blue band files, in place of products.
     bidx : tuple of int
         Numbers of the red, green and blue band in a multi-band raster, from 1; empty to find them.
-    source_resolution : int
-        Which band files of a SAFE product or STAC item, metres: 10, 20 or 60.
+    source_resolution : int or str
+        Which band files of a SAFE product, AWS tile or STAC item, metres: 10, 20 or 60; or
+        ``"auto"``: those that serve `resolution` best, read as means of as many pixels as fit into
+        one of the image.
     allow_l1c : bool
         Whether top-of-atmosphere products may be read.
     offset : int, optional
@@ -59,9 +63,10 @@ class Job:
     resolution : float, optional
         Edge of a pixel, units of the CRS, where it is not the products' own.
     resampling : str, optional
-        One of :data:`RESAMPLINGS`; only with another CRS or resolution.
+        One of :data:`RESAMPLINGS`; only with another CRS or resolution. By default nearest, or
+        average where several pixels of the input are one of the image.
     window : int
-        The least edge of a window, pixels.
+        The least edge of a window, pixels of the input.
     overwrite : bool
         Whether an existing output may be replaced.
     resume : bool
@@ -80,7 +85,7 @@ class Job:
     output: Path
     rgb: tuple[tuple[str, ...], ...] = ()
     bidx: tuple[int, ...] = ()
-    source_resolution: int = 10
+    source_resolution: int | str = AUTO
     allow_l1c: bool = False
     offset: int | None = None
     quantification: float | None = None
@@ -106,11 +111,16 @@ class Job:
         """The least value of a valid pixel: 0 if the preset has it and "no data" is not 0."""
         return 0 if self.stretch.has_zero and self.profile.mask != "nodata" else 1
 
+    @property
+    def averages(self) -> bool:
+        """Whether pixels that are larger than those of the input are means of these."""
+        return self.source_resolution == AUTO or self.resampling == "average"
+
     def __post_init__(self) -> None:
         """Reject what contradicts itself."""
         if bool(self.products) == bool(self.rgb):
             raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
-        if self.rgb and (self.bidx or self.source_resolution != Job.source_resolution):
+        if self.rgb and (self.bidx or self.source_resolution not in {AUTO, FULL_RESOLUTION}):
             raise UsageError("--rgb takes its bands as they are: no --bidx, no --source-resolution")
         if self.rgb and self.granule is not None:
             raise UsageError("--granule is for SAFE products, not for the files of --rgb")

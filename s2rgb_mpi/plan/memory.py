@@ -1,8 +1,7 @@
-"""What a plan costs in memory: bounds for the ranks of each role; and how it goes back."""
+"""What a plan costs in memory: bounds for the ranks of each role."""
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import math
 from collections import Counter
@@ -12,7 +11,10 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.gdalenv import CACHE_NBYTES
 from s2rgb_mpi.image.block import header_nbytes
+from s2rgb_mpi.image.block_means import sum_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
+from s2rgb_mpi.inputs.ahead import is_served
+from s2rgb_mpi.inputs.files.read_ahead import held_nbytes
 from s2rgb_mpi.inputs.reader import LARGEST_CHUNK_PIXELS
 from s2rgb_mpi.inputs.warp.warper import most_source_pixels
 from s2rgb_mpi.plan.deal import PIXEL_NBYTES, in_common, kept_nbytes, part_nbytes
@@ -61,17 +63,6 @@ def resident_nbytes() -> int:
     return 0
 
 
-def give_back() -> None:
-    """Return freed heap pages to the operating system (glibc's ``malloc_trim``).
-
-    Parts of chunks that are kept for long lie among others that come and go: without this a worker
-    of a mosaic of nine granules grew by 180 MB of holes. It takes some 5 ms.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
-    if trim is not None:
-        trim(0)
-
-
 def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
     """Return the memory that a worker needs at most, bytes.
 
@@ -97,7 +88,7 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
         for share, passed in zip(shares, passed_nbytes(plan, shares), strict=True)
     )
     sent = BLOCKS_IN_FLIGHT * payload_nbytes(plan)
-    return _start_nbytes(plan) + _cache_nbytes(plan) + arrays + kept + sent
+    return _start_nbytes(plan) + _cache_nbytes(plan) + _ahead_nbytes(plan) + arrays + kept + sent
 
 
 def _start_nbytes(plan: Plan) -> int:
@@ -117,11 +108,17 @@ def _cache_nbytes(plan: Plan) -> int:
     return max(min(CACHE_NBYTES, sum(map(_decoded_nbytes, products))), largest)
 
 
+def _ahead_nbytes(plan: Plan) -> int:
+    """Return what is read ahead from servers at most, bytes; nothing of files that are here."""
+    served = any(is_served(member.product) for member in plan.scene.members)
+    return held_nbytes() if served else 0
+
+
 def _decoded_nbytes(product: Product) -> int:
     """Return a bound of the bytes of a product's blocks, decoded; those at the edges are padded."""
-    source = product.unwarped
-    sizes = source.grid.width, source.grid.height
-    padded = (-(-size // edge) * edge for size, edge in zip(sizes, source.block, strict=True))
+    grid, block = product.files
+    sizes = grid.width, grid.height
+    padded = (-(-size // edge) * edge for size, edge in zip(sizes, block, strict=True))
     return math.prod(padded) * sum(band.stored.nbytes_per_pixel for band in product.bands)
 
 
@@ -138,14 +135,37 @@ def _read_nbytes(product: Product, chunk: int, window: int) -> int:
         How many pixels they have.
     """
     read = max((band.held.decoding for band in product.bands), default=0)
-    if chunk > LARGEST_CHUNK_PIXELS:  # then only parts of it are held
-        chunk = window
-        read += window * PIXEL_NBYTES
-    read += chunk * sum(band.stored.nbytes_per_pixel for band in product.bands)
+    if product.unwarped.means is not None:
+        read += _means_nbytes(product.unwarped, chunk)
+    else:
+        if chunk > LARGEST_CHUNK_PIXELS:  # then only parts of it are held
+            chunk = window
+            read += window * PIXEL_NBYTES
+        read += chunk * sum(band.stored.nbytes_per_pixel for band in product.bands)
     if product.warp is None:
         return read
     # What a piece needs, what comes out of it, and the warper's copies of both.
     return read + (most_source_pixels(product) + window) * (PIXEL_NBYTES + WARPER_NBYTES)
+
+
+def _means_nbytes(product: Product, pixels: int) -> int:
+    """Return what it takes to read so many pixels as block means, bytes.
+
+    These are the means of all files, and of one file at a time the sums and counts, and pieces at
+    full resolution with the sums of their rows.
+    """
+    means = product.means
+    assert means is not None  # noqa: S101  it is asked for where there are any
+    width, height = means.piece_edge(means.grid.width)
+    piece = min(width, means.grid.width) * min(height, means.grid.height)
+    sums = sum_nbytes(means.factor)
+    rows = piece // means.factor * sums + piece  # and which of its pixels are valid
+    stored: Counter[str] = Counter()
+    for band in product.bands:
+        stored[band.path] += band.stored.nbytes_per_pixel
+    bands = max(Counter(band.path for band in product.bands).values(), default=0)
+    read = piece * max(stored.values(), default=0) + rows
+    return read + pixels * (2 * bands * sums + PIXEL_NBYTES)
 
 
 def _files_nbytes(plan: Plan, share: Sequence[int]) -> int:

@@ -11,7 +11,7 @@ from s2rgb_mpi.image.block import LARGEST_PAYLOAD
 from s2rgb_mpi.inputs.mosaic import check_size, chunks
 from s2rgb_mpi.inputs.warp.warper import Warper
 from s2rgb_mpi.plan.levels import payload_nbytes
-from s2rgb_mpi.plan.window_size import chunk_edge, window_edge
+from s2rgb_mpi.plan.window_size import chunk_edge, least_edge, window_edge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -163,7 +163,9 @@ def make_plan(job: Job, scene: Scene) -> Plan:
     has_levels = profile.layout == "cog" and profile.overviews == "auto"
     levels = grid.overview_levels(tile) if has_levels else 0
     # Windows follow the blocks of the first product, as if they were those of the whole scene.
-    edge = window_edge(job, scene.members[0].product.block, grid)
+    products = [member.product for member in scene.members]
+    least = least_edge(job, products)
+    edge = window_edge(tile, least, products[0], grid)
     sizes = (grid.width, grid.height)
     for length, size in zip(edge, sizes, strict=True):
         if length < size and length.bit_count() == 1:
@@ -192,7 +194,7 @@ def make_plan(job: Job, scene: Scene) -> Plan:
         job=job,
         scene=scene,
         edge=edge,
-        chunk_edges=tuple(chunk_edge(job, member.product) for member in scene.members),
+        chunk_edges=tuple(chunk_edge(tile, least, product) for product in products),
         windows=tuple(windows),
         levels=levels,
         whole_levels=max(whole),

@@ -16,7 +16,9 @@ from s2rgb_mpi.inputs.nodata import impossible
 from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
+from s2rgb_mpi.inputs.source_size import Output
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.plan.job import FULL_RESOLUTION
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import resident_nbytes
 from s2rgb_mpi.plan.plan import make_plan
@@ -62,10 +64,11 @@ def _scene(job: Job) -> Scene:
         products,
         crs=job.crs,
         resolution=job.resolution,
-        resampling=job.resampling or "nearest",
+        resampling=job.resampling,
         bounds=job.bounds,
         bounds_crs=job.bounds_crs,
         step=job.window,
+        averages=job.averages,
     )
 
 
@@ -109,8 +112,13 @@ def warnings(plan: Plan) -> list[str]:
 
 def _open(job: Job) -> list[Product]:
     """Read what the inputs say of themselves; the user's word on their values comes first."""
+    size, output = job.source_resolution, None
+    if not isinstance(size, int):
+        size = FULL_RESOLUTION
+        output = None if job.resolution is None else Output(job.resolution, job.crs)
     choice = Choice(
-        resolution=job.source_resolution,
+        resolution=size,
+        output=output,
         bidx=job.bidx,
         allow_l1c=job.allow_l1c,
         offset=job.offset,

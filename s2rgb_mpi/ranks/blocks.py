@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -59,6 +59,13 @@ class BlockMaker:
             # writer joins the others.
             joined = joined_tiles(plan, windows)
             self._assembly = Assembly(plan.grid, plan.job.profile.tile, joined)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Read nothing ahead any more; an error is not kept waiting for open requests."""
+        self._renderer.close(patient=kind is None)
 
     def make(self, number: int) -> Block:
         """Read, colour, reduce and encode one window.

@@ -75,6 +75,10 @@ class ChunkExchange:
         self._here: dict[Key, Parts] = {}
         self._left: set[Key] = set()
 
+    def comes(self, key: Key) -> bool:
+        """Return whether the worker before will send what it has of a cell."""
+        return key in self._from
+
     def later(self, key: Key) -> Sequence[int]:
         """List the windows of later workers that need a chunk, if it has not been given on."""
         return self._crossings[key].later if key in self._to else ()

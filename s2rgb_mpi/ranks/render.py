@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.heap import give_back
 from s2rgb_mpi.image.checks import boa_offset, overlap
 from s2rgb_mpi.image.radiometry import RGBA, colour, make_lut, valid
+from s2rgb_mpi.inputs.ahead import Ahead, is_served
+from s2rgb_mpi.inputs.band_file import Memory
 from s2rgb_mpi.inputs.files.remote import forget
-from s2rgb_mpi.inputs.reader import Memory, Source
+from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.warp.warper import Piece, Warper
-from s2rgb_mpi.plan.memory import give_back
+from s2rgb_mpi.plan.reading import reading_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,6 +118,16 @@ class Renderer:
                 for key in patch.keys:
                     self._awaited[key][place] = _part(patch, key)
         self._kept: dict[tuple[Key, Place], NDArray[np.uint16]] = {}
+        products = [member.product for member in plan.scene.members]
+        self._ahead: Ahead | None = None
+        if any(map(is_served, products)):
+            order = reading_order(plan, share, exchange.comes if exchange else lambda _: False)
+            self._ahead = Ahead(products, order)
+
+    def close(self, *, patient: bool = True) -> None:
+        """Read nothing ahead any more; wait for open requests, unless it is urgent."""
+        if self._ahead is not None:
+            self._ahead.close(patient=patient)
 
     def render(self, number: int) -> Rendered:
         """Return the colours of one window.
@@ -235,8 +248,14 @@ class Renderer:
         member, chunk = key
         if member not in self._sources:
             product = self._plan.scene.members[member].product
+            if self._ahead is not None:
+                with self._tally.stage("network", number):
+                    self._ahead.before_open(member)
             with self._tally.stage("open", number):
                 self._sources[member] = Source(product.unwarped, self._memory)
+        if self._ahead is not None:
+            with self._tally.stage("network", number):
+                self._ahead.before_read(member, chunk, self._sources)
         with self._tally.stage("read", number):
             return self._sources[member].cut(chunk, part, others)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi import signals
-from s2rgb_mpi.errors import StopError
+from s2rgb_mpi.errors import ReadError, StopError
 from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.output.workspace import clear
 from s2rgb_mpi.plan.deal import crossings, deal
@@ -145,17 +145,17 @@ def run_alone(rank: Rank, plan: Plan, share: Share, report: Report, lock: Lock) 
     output = Output(plan, rank.tally)
     with rank.loop.duty(signals.check), rank.loop.duty(lock.refresh):
         try:
-            maker = BlockMaker(plan, share.windows, rank.tally)
-            for number in share.windows:
-                rank.loop.attend()
-                if signals.finishing():
-                    output.keep()
-                    return None
-                block = maker.make(number)
-                output.place(block)
-                report.advance(output.windows, output.nbytes, [(number, block.nbytes)])
+            with BlockMaker(plan, share.windows, rank.tally) as maker:
+                for number in share.windows:
+                    rank.loop.attend()
+                    if signals.finishing():
+                        output.keep()
+                        return None
+                    block = maker.make(number)
+                    output.place(block)
+                    report.advance(output.windows, output.nbytes, [(number, block.nbytes)])
             written = output.finish(lambda copies: copies.run(rank.loop.attend))
-        except (StopError, KeyboardInterrupt):
+        except (StopError, ReadError, KeyboardInterrupt):
             output.keep()
             raise
     rank.tally.close()

@@ -104,7 +104,7 @@ class Helpers:
         if answer is None:
             raise SilenceError(
                 f"rank {rank} has said nothing for {self._timeout:g} s (--timeout)"
-                " while the image is sealed"
+                " while the image is finalised"
             )
         return answer
 
@@ -124,7 +124,7 @@ def lend_a_hand(rank: Rank) -> None:
         loop.until(partial(_is_sent, sent))
     if not isinstance(order, Copy):
         return
-    with rank.tally.stage("seal"):
+    with rank.tally.stage("finalise"):
         can = sees(order.copies, order.files)
         if can:
             order.copies.run(loop.attend)

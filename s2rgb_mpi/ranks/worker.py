@@ -62,16 +62,16 @@ def _work(
     exchange: ChunkExchange | None = None,
 ) -> bool:
     """Make and send the blocks of some windows; False if a graceful stop came before the last."""
-    maker = BlockMaker(plan, windows, rank.tally, exchange)
-    for number in windows:
-        signals.check()
-        if signals.finishing():
-            return False
-        block = maker.make(number)
-        with rank.tally.stage("encode", number):
-            header, payload = pack(block, header_room(plan))
-        with rank.tally.stage("send-wait", number):
-            outbox.send(header, payload)
+    with BlockMaker(plan, windows, rank.tally, exchange) as maker:
+        for number in windows:
+            signals.check()
+            if signals.finishing():
+                return False
+            block = maker.make(number)
+            with rank.tally.stage("encode", number):
+                header, payload = pack(block, header_room(plan))
+            with rank.tally.stage("send-wait", number):
+                outbox.send(header, payload)
     return True
 
 

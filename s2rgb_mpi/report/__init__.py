@@ -12,5 +12,5 @@ on one clock, and with them and the plan makes the `run_record`, of which all is
     stac_item    --stac: the image's STAC item, with the footprint of its valid pixels
     files        how all of these are written: beside, then renamed
 
-`outputs` lists the files that the command line asks for.
+`outputs` lists the files that were requested.
 """

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.timing import Tally
 
-WORK = ("open", "read", "render", "encode")
+WORK = ("open", "network", "read", "render", "encode")
 """The stages that more workers share among them."""
 
 WAITING_SHARE = 0.2
@@ -19,11 +19,19 @@ IMBALANCE_SHARE = 0.15
 """Of the run, that the busiest worker worked longer than they all did on average."""
 
 WORDS = {
+    "network": ("network-bound", "waiting for bytes of servers"),
     "read": ("decode-bound", "decoding"),
     "render": ("render-bound", "colouring"),
     "encode": ("encode-bound", "compressing"),
 }
 """Name of the verdict, and what the workers were at, by stage."""
+
+
+ADVICE = {
+    "network": "a nearer server, or copies of the files, would help",
+    "encode": "a lower --level, or --compress zstd, costs less",
+}
+"""What would help, by stage, where it is not more workers."""
 
 
 class Verdict(NamedTuple):
@@ -48,8 +56,8 @@ def verdict(tallies: Sequence[Tally], *, wall: float, windows: int) -> Verdict:
     Returns
     -------
     Verdict
-        ``start-up``, ``writer-bound``, ``imbalanced``, ``decode-bound``, ``render-bound`` or
-        ``encode-bound``: the first that holds.
+        ``start-up``, ``writer-bound``, ``imbalanced``, ``network-bound``, ``decode-bound``,
+        ``render-bound`` or ``encode-bound``: the first that holds.
     """
     workers = [tally for tally in tallies if "worker" in tally.role]
     found = _start_up(tallies, wall) or _writer_bound(tallies, workers, wall)
@@ -82,13 +90,13 @@ def _writer_bound(
             f" received, the writer was busy {writing / wall:.0%} of it; a faster disk would"
             " help, more workers would not",
         )
-    # While these last no worker works: the seal always, the rest if a worker is the writer too.
-    alone = _of(writer, "seal") + (writing if writer in workers else 0.0)
+    # While these last no worker works: finalising always, the rest if a worker is the writer too.
+    alone = _of(writer, "finalise") + (writing if writer in workers else 0.0)
     if alone <= max(_mean(workers, stage) for stage in WORDS):
         return None
     return Verdict(
         "writer-bound",
-        f"writer-bound: {alone / wall:.0%} of the time went into writing and sealing the file;"
+        f"writer-bound: {alone / wall:.0%} of the time went into writing and finalising the file;"
         " a faster disk would help, more workers would not",
     )
 
@@ -113,11 +121,7 @@ def _work_bound(
     stage = max(WORDS, key=lambda stage: _mean(workers, stage))
     name, doing = WORDS[stage]
     share = _mean(workers, stage) / wall
-    advice = (
-        "a lower --level, or --compress zstd, costs less"
-        if stage == "encode"
-        else _more_workers(tallies, workers, windows)
-    )
+    advice = ADVICE.get(stage) or _more_workers(tallies, workers, windows)
     return Verdict(name, f"{name}: workers spent {share:.0%} of their time {doing}; {advice}")
 
 

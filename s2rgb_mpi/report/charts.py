@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from s2rgb_mpi.timing import Span
 
 COLOURS = {
-    # Okabe and Ito's palette, which colour-blind readers can tell apart; idle time is pale.
+    # Okabe and Ito's palette, which colour-blind readers can distinguish, and a tenth colour of
+    # Tol's; idle time is pale.
     "open": "#999999",
+    "network": "#882255",
     "read": "#0072b2",
     "render": "#009e73",
     "encode": "#e69f00",
@@ -27,7 +29,7 @@ COLOURS = {
     "receive": "#56b4e9",
     "append": "#d55e00",
     "overviews": "#f0e442",
-    "seal": "#333333",
+    "finalise": "#333333",
     "idle": "#eeeeee",
 }
 

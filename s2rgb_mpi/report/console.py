@@ -1,4 +1,4 @@
-"""The one voice of the run: lines on the terminal, and in a log on request. Rank 0 alone speaks."""
+"""Lines on the terminal, and in a log on request. Rank 0 alone speaks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Report:
 
     @property
     def quiet(self) -> bool:
-        """Whether only errors are said on the terminal."""
+        """Whether the terminal gets errors only."""
         return self._terminal.level >= logging.ERROR
 
     @quiet.setter
@@ -99,7 +99,7 @@ class Report:
         self._places, self._ranks = places, ranks or [0] * len(places)
         pixels = sum(width * height for _, _, width, height in places)
         self._pixels = sum(places[number][2] * places[number][3] for number in done)
-        # A terminal's width is asked for even where a bar is wanted by name: it may be there.
+        # The terminal is looked for even where a bar is requested by name: it may have a width.
         columns = terminal() if self._wanted.progress in ("auto", "bar") else None
         if self.quiet or self._wanted.progress == "none":
             return
@@ -121,7 +121,7 @@ class Report:
         Parameters
         ----------
         windows, nbytes : int
-            What is in the part file.
+            What is in the partial file.
         new : sequence of (int, int)
             The windows that have come since the last time, and the bytes of each.
         """
@@ -145,7 +145,7 @@ class Report:
             self._say(logging.INFO, line)
 
     def text(self, text: str) -> None:
-        """Put what was asked for (a plan) on standard output.
+        """Print a text, such as the plan, on standard output.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class Report:
         _print(redact(text))
 
     def fields(self, fields: Mapping[str, Any]) -> None:
-        """Put what a program asked for on standard output, as one object of JSON in ASCII.
+        """Print one JSON object, in ASCII, on standard output.
 
         Raises
         ------
@@ -213,13 +213,13 @@ class Report:
 
 
 def _print(text: str) -> None:
-    """Write a text to standard output, which whoever reads it may close."""
+    """Write a text to standard output, which its reader may close."""
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except (OSError, ValueError) as error:
         _silence(sys.stdout)
-        if isinstance(error, BrokenPipeError):  # whoever reads it has seen enough
+        if isinstance(error, BrokenPipeError):  # its reader has seen enough
             return
         raise OutputError(f"standard output: {error}") from error
 
@@ -242,7 +242,7 @@ class _Terminal(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one whole line at once, so that it cannot be torn.
 
-        A terminal that is gone, a closed pipe or a full disk does not end the work.
+        A closed terminal, a closed pipe or a full disk does not end the work.
         """
         bar = self._report.bar
         prefix = self._PREFIXES.get(record.levelno, "")

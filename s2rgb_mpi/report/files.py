@@ -52,6 +52,6 @@ def write(path: Path, data: bytes) -> None:
         beside.write_bytes(data)
         beside.replace(target)
     except OSError as error:
-        with suppress(OSError):  # its folder may be gone, or not be written to any more
+        with suppress(OSError):  # its folder may be removed, or not writable any more
             beside.unlink(missing_ok=True)
         raise OutputError(f"{path}: {error.strerror}; the image is whole") from error

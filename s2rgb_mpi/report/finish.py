@@ -1,4 +1,4 @@
-"""The end of a run on rank 0: its account is drawn up, and all that was asked for is made of it."""
+"""The end of a run on rank 0: its account, and the files that are made of it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def conclude(
     tallies: Sequence[Tally],
     written: Written,
 ) -> None:
-    """Sum the run up, and write the files that were asked for.
+    """Print the summary of the run, and write the requested files.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def conclude(
     tallies : sequence of Tally
         Of all ranks, closed.
     written : Written
-        What the writer tells of the file.
+        The finished file, as the writer describes it.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def draw_up(
             "numpy": np.__version__,
             "gdal": gdal.VersionInfo("RELEASE_NAME"),
             "mpi4py": about.mpi4py,
-            # Open MPI's goes on with its package's builder, MPICH's with its configuration.
+            # Open MPI's continues with its package's builder, MPICH's with its configuration.
             "mpi": about.mpi.splitlines()[0].split(", package")[0].strip("\0 "),
         },
         slurm_job_id=about.slurm_job_id,

@@ -72,7 +72,7 @@ def _row(cell: str, values: Sequence[Any]) -> str:
 
 
 def _ranks(account: Account) -> str:
-    """Return the seconds of every rank and stage; stages in which nobody was are left out."""
+    """Return the seconds of every rank and stage; stages without any time are left out."""
     stages = [stage for stage in STAGES if any(t.seconds.get(stage) for t in account.tallies)]
     return _table(
         ("rank", "role", "machine", "windows", *stages, "peak, MB"),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.report.run_record import Account, BandAccount
     from s2rgb_mpi.timing import Tally
 
-VERSION = 2
+VERSION = 3
 """Of the schema. It grows when a key goes or changes its meaning; new keys do not change it."""
 
 

@@ -1,16 +1,13 @@
-"""What the command line asks of the report."""
+"""The files and the progress that a run is asked to report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.report.files import check
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROGRESS = ("auto", "bar", "log", "none")
 
@@ -48,18 +45,14 @@ class Wanted:
     @property
     def files(self) -> dict[str, Path]:
         """The files asked for, by option."""
-        named = {
-            "--report": self.report,
-            "--html": self.html,
-            "--trace": self.trace,
-            "--quicklook": self.quicklook,
-            "--stac": self.stac,
-            "--log-file": self.log_file,
+        return {
+            f"--{field.name.replace('_', '-')}": value
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Path)
         }
-        return {option: path for option, path in named.items() if path is not None}
 
     def check(self, output: Path) -> None:
-        """Refuse, before the start, what could not be written at the end.
+        """Reject, before the start, files that could not be written at the end.
 
         Raises
         ------

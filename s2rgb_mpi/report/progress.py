@@ -42,7 +42,7 @@ def terminal() -> int | None:
         if not str(device).startswith(("/dev/pts/", "/dev/tty")):
             return None
         handle = os.open(device, os.O_RDONLY | os.O_NOCTTY)
-    except OSError:  # no /proc, or a parent of somebody else
+    except OSError:  # no /proc, or a parent of another user
         return None
     try:
         return os.get_terminal_size(handle).columns
@@ -80,7 +80,7 @@ class Lines:
         self._said = (self._begin, done / pixels)
 
     def advance(self, windows: int, pixels: int, nbytes: int) -> str | None:
-        """Return the line that is due now that so much is in the part file, or None."""
+        """Return the line that is due now that so much is in the partial file, or None."""
         now = time.monotonic()
         last, before = self._said
         share = pixels / self._pixels

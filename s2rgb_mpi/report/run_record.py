@@ -1,4 +1,4 @@
-"""The account of a run: plain values that say what was asked, read, done and written."""
+"""The account of a run: plain values of the job, the inputs, the work and the output."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Account:
     command : sequence of str
         As it was typed, without the program.
     job, grid, plan, output : mapping
-        What was asked, where the pixels lie, how the work was cut and what it was to cost, and
+        The job, where the pixels lie, how the work was cut and what it was to cost, and
         what was written; values as JSON has them, sizes in bytes.
     inputs : sequence of mapping
         The products: name, sensing time, baseline, bands with their calibration.

@@ -167,7 +167,7 @@ def _gsd(plan: Plan) -> dict[str, float]:
     """Return the ground sample distance: of the inputs, whatever they were resampled to."""
     sizes = []
     for member in plan.scene.members:
-        grid = member.product.unwarped.grid
+        grid, _ = member.product.files
         crs = osr.SpatialReference(grid.crs) if grid.crs else None
         if crs is None or not crs.IsProjected():
             return {}

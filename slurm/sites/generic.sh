@@ -13,7 +13,7 @@
 : "${S2RGB_MACHINE_MEMORY=}"     # MB for jobs on one machine; empty: Slurm is asked
 : "${S2RGB_TIME=01:00:00}"       # for a job whose user does not say
 : "${S2RGB_LONGEST_TIME=}"       # nobody may ask for more; empty: what the partition allows
-: "${S2RGB_RESTARTS=20}"         # a job that was stopped goes on by itself so many times
+: "${S2RGB_RESTARTS=20}"         # how often a stopped job requeues itself
 : "${S2RGB_PYTHON=$S2RGB_HOME/.venv/bin/python}"
 
 # Called where the job is submitted, and again at its beginning.

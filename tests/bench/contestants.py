@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bench.inputs import Inputs
 
 from bench.inputs import OFFSET
+from bench.server import Server
 
 PEERS = Path(__file__).parent / "peers"
 
@@ -28,6 +29,12 @@ LEVEL = 1
 """Of DEFLATE where all have the same: this program's default."""
 
 DEFAULT_RANKS = 4
+
+SERVERS = {
+    "ours-served": ("COG on a server, 0.1 s → tiled", Server(0.1)),
+    "ours-served-far": ("COG on a server, 1 s, 20 MB/s → tiled", Server(1.0, 20e6)),
+}
+"""How long a server takes to answer, and what a connection has."""
 
 EXACT, ROUNDED = 0, 1
 """How many steps of 256 a value may be off: GDAL has no rule that a valid pixel is never 0, and
@@ -61,6 +68,8 @@ class Contestant:
         What must be there.
     padded : bool
         Whether it rounds the size of the image up.
+    server : Server, optional
+        Runs meanwhile, and has the COGs at ``inputs.url``.
     """
 
     key: str
@@ -72,6 +81,7 @@ class Contestant:
     slow: bool = False
     needs: Path | None = None
     padded: bool = False
+    server: Server | None = None
     env: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -119,6 +129,7 @@ def contestants(cores: int) -> list[Contestant]:
             padded=True,
         ),
         ours("ours-from-cog", "COG → tiled", DEFAULT_RANKS, *tiled, from_cog=True),
+        *(served(key, kind, *tiled, server=server) for key, (kind, server) in SERVERS.items()),
         gdal("gdal-from-cog", "COG → tiled", to_tiled(LEVEL), from_cog=True),
         ours(
             "ours-lzw", "JP2 → tiled, LZW", DEFAULT_RANKS, "--layout", "tiled", "--compress", "lzw"
@@ -176,6 +187,18 @@ def ours(
         ranks=ranks,
         slow=slow,
     )
+
+
+def served(key: str, kind: str, *options: object, server: Server) -> Contestant:
+    """Enter this program with the COGs on a server."""
+    local = ours(key, kind, DEFAULT_RANKS, *options, from_cog=True)
+
+    def command(inputs: Inputs, output: Path) -> Sequence[object]:
+        urls = [f"{inputs.url}/{path.name}" for path in inputs.cogs]
+        words = ["--rgb", *urls, "--offset", OFFSET]
+        return program(DEFAULT_RANKS, words, output, *options)
+
+    return replace(local, command=command, server=server)
 
 
 def cog_words(inputs: Inputs) -> list[object]:

@@ -20,8 +20,8 @@ def measure(half: Path, folder: Path) -> dict[str, Any]:
     image.unlink()
     ranks = json.loads(report.read_text())["ranks"]
     workers = [rank for rank in ranks if rank["role"] == "worker"]
-    # A worker is idle, or helps to seal the image, only after its last block is delivered.
-    after = ("idle", "seal")
+    # A worker is idle, or helps to finalise the image, only after its last block is delivered.
+    after = ("idle", "finalise")
     ends = [rank["wall_seconds"] - sum(rank["seconds"][s] for s in after) for rank in workers]
     return {
         "ends": ends,

@@ -48,6 +48,8 @@ class Inputs(NamedTuple):
     """Edge of a product, pixels."""
     truth: Path
     """What must come out, pixel by pixel: an array file of shape (height, width, 3), uint8."""
+    url: str = ""
+    """Where a server has the COGs, for contestants that read from one."""
 
 
 def make(folder: Path, size: int) -> Inputs:

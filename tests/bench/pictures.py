@@ -1,12 +1,15 @@
 """The pictures of README and docs, made by the program's own functions from a run of ci/demo.
 
-.venv/bin/python tests/bench/pictures.py demo/4096
+ci/demo && .venv/bin/python tests/bench/pictures.py demo/4096
 """
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 
+from s2rgb_mpi import Job, convert
+from s2rgb_mpi.image.radiometry import Stretch
 from s2rgb_mpi.output.geotiff.quicklook import quicklook
 from s2rgb_mpi.report import charts
 from s2rgb_mpi.timing import Span
@@ -15,6 +18,17 @@ PICTURES = Path(__file__).parents[2] / "docs" / "img"
 
 EDGE = 256
 """Of the quicklook, pixels: small, for a file that is in every clone."""
+
+WHITE = 0.4
+"""Of the brighter picture of the same scene."""
+
+
+def brighter(folder: Path) -> bytes:
+    """Make the quicklook of the product in a folder, with another --white."""
+    products = tuple(map(str, folder.glob("*.SAFE")))
+    with tempfile.TemporaryDirectory() as scratch:
+        job = Job(products, Path(scratch) / "rgb.tif", stretch=Stretch(white=WHITE))
+        return quicklook(str(convert(job).path), EDGE)
 
 
 def main() -> None:
@@ -33,6 +47,7 @@ def main() -> None:
     wall = record["times"]["wall_seconds"]
     (PICTURES / "gantt.png").write_bytes(charts.gantt(rows, wall=wall, kind="png"))
     (PICTURES / "quicklook.png").write_bytes(quicklook(str(folder / "rgb.tif"), EDGE))
+    (PICTURES / f"white-{WHITE:g}.png").write_bytes(brighter(folder))
 
 
 if __name__ == "__main__":

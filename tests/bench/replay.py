@@ -4,7 +4,7 @@
 
 Some windows are decoded, coloured and encoded once, four neighbours at a time, and their seconds
 noted. Then the program runs as it is on a scene with so many windows a worker: it is planned,
-dealt, packed, checked, sent, received, appended and sealed, but where a worker would decode and
+dealt, packed, checked, sent, received, appended and finalised, but where a worker would decode and
 encode it sleeps for the noted seconds, and takes the noted tiles. So two cores show what the
 writer, the messages and the coordinator do with 126 workers, which need no cores to sleep.
 """
@@ -70,16 +70,16 @@ class Outcome(NamedTuple):
     window_seconds: float
     """Mean of what a worker sleeps for a window."""
     wall_seconds: float
-    """From the moment all ranks have met to the sealed file."""
+    """From the moment all ranks have met to the finalised file."""
     efficiency: float
     """Time slept, over workers times wall time."""
     working_efficiency: float
-    """The same of the time before the image is sealed."""
+    """The same of the time before the image is finalised."""
     busy: float
     """Of the wall time, what the writer spends with blocks (receive, append, overviews)."""
     handling_seconds: float
     """What a block costs the writer."""
-    seal_seconds: float
+    finalise_seconds: float
     append_mb_per_second: float
     """While the writer appends."""
     plain_mb_per_second: float
@@ -173,10 +173,10 @@ def _outcome(told: dict[str, Any], seconds: Any, output: Path) -> Outcome:
         window_seconds=float(np.mean(seconds)),
         wall_seconds=wall,
         efficiency=slept / (wall * (len(ranks) - 2)),
-        working_efficiency=slept / ((wall - writer["seal"]) * (len(ranks) - 2)),
+        working_efficiency=slept / ((wall - writer["finalise"]) * (len(ranks) - 2)),
         busy=handling / wall,
         handling_seconds=handling / windows,
-        seal_seconds=writer["seal"],
+        finalise_seconds=writer["finalise"],
         append_mb_per_second=nbytes / 1e6 / writer["append"],
         plain_mb_per_second=_plain(output.with_name("plain"), nbytes, nbytes // windows),
     )

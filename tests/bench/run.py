@@ -18,12 +18,14 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from bench import check, growth, imbalance, inputs, limit, replay, startup, table, ways
 from bench.contestants import DEFAULT_RANKS, Contestant, contestants
 from bench.measure import Run, run
+from bench.server import serving
 from s2rgb_mpi import gdalenv
 
 PARTS = ("contestants", "ways", "limit", "imbalance", "startup", "replay", "growth")
@@ -120,7 +122,9 @@ def compete(
             image = folder / f"{one.key}.tif"
             image.unlink(missing_ok=True)
             watch = one.ranks == DEFAULT_RANKS
-            done = run(one.command(made, image), one.env, watch=watch)
+            with serving(made.cogs[0].parent, one.server) if one.server else nullcontext("") as url:
+                words = one.command(made._replace(url=url), image)
+                done = run(words, one.env, watch=watch)
             if one.key not in checked:
                 checked[one.key] = verify(one, image, made.truth)
                 sizes[one.key] = image.stat().st_size
@@ -169,7 +173,7 @@ def idle_share(done: Run, ranks: list[int]) -> float:
     """Return how much of one core some ranks use while the others work; 0 if nobody looked."""
     share = 0.0
     for rank in ranks:
-        # From when all have met until the writer seals, as far as looks every half second tell.
+        # From when all have met until the writer finalises, as far as looks every half second tell.
         looks = [look for look in done.looks.get(rank, ()) if 4 < look.at < done.wall - 4]
         if len(looks) > 1:
             share += (looks[-1].cpu - looks[0].cpu) / (looks[-1].at - looks[0].at)

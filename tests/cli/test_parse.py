@@ -1,13 +1,15 @@
 """The command line: what is asked, what is refused, and what `--help` says."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from s2rgb_mpi import __version__
 from s2rgb_mpi.cli import parse
-from s2rgb_mpi.cli.options import make_parser
+from s2rgb_mpi.cli.options import GENERAL, OPTIONS
+from s2rgb_mpi.cli.order import Order
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Exopp, Stretch, Tci
@@ -16,12 +18,12 @@ from s2rgb_mpi.report.outputs import Wanted
 
 CONTRACT = Path(__file__).parents[3] / "shared" / "cli.md"
 LEAST = ["S2A.SAFE", "-o", "rgb.tif"]
-OPTIONS = [action for action in make_parser()._actions if action.option_strings]  # noqa: SLF001
+NAMES = [name for option in OPTIONS.values() if not option.is_positional for name in option.names]
 
 
 def test_a_product_and_an_output_are_enough():
     order = parse.parse(LEAST)
-    assert order == parse.Order(Job(("S2A.SAFE",), Path("rgb.tif")), dry_run=False, quiet=False)
+    assert order == Order(Job(("S2A.SAFE",), Path("rgb.tif")))
 
 
 def test_three_band_files_take_the_place_of_a_product():
@@ -158,23 +160,57 @@ def help_text(capsys):
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("option", [o for action in OPTIONS for o in action.option_strings])
-def test_help_names_every_option(option, capsys):
-    assert re.search(rf"(?m)^  (-\w.*, )?{option}\b", help_text(capsys))
+@pytest.mark.parametrize("name", NAMES)
+def test_help_names_every_option(name, capsys):
+    assert re.search(rf"(?m)^  (-\w.*, )?{name}\b", help_text(capsys))
 
 
 @pytest.mark.parametrize(
-    "action",
-    [action for action in OPTIONS if action.default not in (None, False, "==SUPPRESS==")],
-    ids=lambda action: action.dest,
+    "option",
+    [option for option in OPTIONS.values() if option.default not in (None, False, ())],
+    ids=lambda option: option.key,
 )
-def test_help_says_every_default(action, capsys):
-    name, default = action.option_strings[-1], action.default
+def test_help_says_every_default(option, capsys):
     # The usage names the option first, and its entry last; lines are wrapped at any word.
-    entry = " ".join(help_text(capsys).rpartition(f"{name} ")[2].split())
-    found = re.search(r"\(default: ([^)]*)\)", entry)
+    entry = " ".join(help_text(capsys).rpartition(f"{option.name} ")[2].split())
+    found = re.search(r"\(default: ([^);]*)[;)]", entry)
     assert found
+    default = option.default
     assert found[1] == (f"{default:g}" if isinstance(default, float) else str(default))
+
+
+MADE = {
+    (Job, "stretch"): "--preset, and the options that fill a Stretch",
+    (Job, "profile"): "the options that fill a Profile",
+    (Order, "job"): "the options that fill a Job",
+    (Order, "wanted"): "the options that fill a Wanted",
+}
+"""Fields that have no option of their own: what they are made of."""
+
+FILLING_NONE = {option.key for option in GENERAL.options} | {"job"}
+"""Options that are no part of a job; of the last the parser takes care."""
+
+
+@pytest.mark.parametrize("kind", [Job, Profile, Stretch, Wanted, Order])
+def test_every_field_has_one_option(kind):
+    filled = [option.field for option in OPTIONS.values() if option.fills is kind]
+    if kind is Stretch:
+        filled.remove("preset")  # it chooses the class
+    made = [name for owner, name in MADE if owner is kind]
+    assert sorted(filled + made) == sorted(field.name for field in fields(kind))
+
+
+def test_every_option_fills_a_field():
+    nowhere = {option.key for option in OPTIONS.values() if option.fills is None}
+    assert nowhere == FILLING_NONE
+    assert {option.fills for option in OPTIONS.values()} <= {
+        Job,
+        Profile,
+        Stretch,
+        Wanted,
+        Order,
+        None,
+    }
 
 
 def test_help_says_the_exit_codes(capsys):
@@ -192,5 +228,4 @@ def test_the_version_is_the_packages(capsys):
 @pytest.mark.skipif(not CONTRACT.is_file(), reason="no contract beside the project")
 def test_every_option_is_in_the_contract():
     contract = set(re.findall(r"(?<![\w-])(--[a-z0-9-]+|-[a-z])\b", CONTRACT.read_text()))
-    ours = {name for action in OPTIONS for name in action.option_strings}
-    assert ours - {"-h", "--help", "--version", "--quiet", "--verbose"} <= contract
+    assert set(NAMES) - {"-h", "--help", "--version", "--quiet", "--verbose"} <= contract

@@ -51,6 +51,12 @@ def test_options_in_the_text_are_there(page):
     assert named - options.names() <= OTHERS
 
 
+def test_pictures_are_small():
+    """They are in every clone, and in the source package."""
+    sizes = {path.name: path.stat().st_size for path in (ROOT / "docs" / "img").iterdir()}
+    assert {name: size for name, size in sizes.items() if size >= 150_000} == {}
+
+
 def test_options_are_those_of_the_parser():
     page = options.PAGE.read_text()
     assert page == options.updated(page), "run tests/docs/options.py"

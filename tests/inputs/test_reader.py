@@ -52,7 +52,9 @@ def test_windows_of_all_sizes_come_from_the_same_memory(safe):
 
 
 def test_dn_that_need_nothing_go_straight_into_the_array(tmp_path, monkeypatch):
-    monkeypatch.setattr("s2rgb_mpi.inputs.reader.to_dn", None)  # what is not called may be anything
+    monkeypatch.setattr(
+        "s2rgb_mpi.inputs.band_file.to_dn", None
+    )  # what is not called may be anything
     product = three(tmp_path, np.array([0, 1, 65535], np.uint16), nodata=0)
     np.testing.assert_array_equal(read(product)[0, :, 0], [NAN, 1, 65535])
 

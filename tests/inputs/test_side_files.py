@@ -10,12 +10,11 @@ from osgeo import gdal, osr
 
 from altered import add_side_files, edit, images, pack
 from geotiffs import TRANSFORM
-from opened import open_product, refusal, whole_dn
+from opened import open_product, refusal, resample, whole_dn
 from rasters import write_jp2, write_raster
 from s2rgb_mpi import gdalenv
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
 from s2rgb_mpi.testing.safe import read_dn
 
@@ -140,7 +139,7 @@ def test_resampled_images_come_from_where_their_granule_is(safe, copy):
             bounds_crs="EPSG:4326",
             step=128,
         ).members
-        return np.stack(Source(member.product).read(Window(0, 0, 1222, 778)), axis=-1)
+        return resample(member.product, Window(0, 0, 1222, 778))
 
     rewrite(copy, epsg=32633, transform=(0.0, 30.0, 0.0, 0.0, 0.0, -30.0))
     expected = read_dn(safe).repeat(2, axis=0).repeat(2, axis=1)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from osgeo import gdal, osr
 
+from opened import resample
 from rasters import copy_jp2, scene, write_raster
 from s2rgb_mpi.grid import Grid, Window
 from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.product import Choice, Product, Warp
-from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.warp import warper
 from s2rgb_mpi.inputs.warp.onto_grid import warp_out
 from s2rgb_mpi.inputs.warp.polynomial import horner
@@ -53,17 +53,6 @@ def read(scene, size=64):
     for window in member.product.grid.windows(size, size):
         place = window.moved(member.col_off, member.row_off)
         image[place.slices] = resample(member.product, window)
-    return image
-
-
-def resample(product, window):
-    """Resample a window of a product: (height, width, 3)."""
-    source, warper = Source(product.unwarped), Warper(product)
-    image = np.zeros((window.height, window.width, 3), dtype=np.uint16)
-    for piece in warper.pieces(window):
-        out = np.zeros((3, piece.target.height, piece.target.width), dtype=np.uint16)
-        warper.warp(np.stack(source.read(piece.source)), piece, out)
-        image[piece.target.moved(-window.col_off, -window.row_off).slices] = np.moveaxis(out, 0, -1)
     return image
 
 

@@ -148,7 +148,7 @@ def test_a_process_alone_that_is_killed(failing, tmp_path, assert_resumes):
     run = failing(None, "writer", "SIGKILL")
     assert run.returncode == -9
     left = {path.name for path in tmp_path.glob("rgb.tif*")}
-    assert left == {f"rgb.tif.{end}" for end in ("journal", "lock", "part", "sealed")}
+    assert left == {f"rgb.tif.{end}" for end in ("journal", "lock", "part", "final")}
     assert_resumes(2)
 
 
@@ -159,9 +159,9 @@ def test_a_writer_that_finds_the_disk_full(failing, tmp_path, assert_resumes, ra
     assert_resumes()
 
 
-def test_a_disk_that_is_full_when_the_file_is_sealed(failing, tmp_path, assert_resumes):
+def test_a_disk_that_is_full_when_the_file_is_finalised(failing, tmp_path, assert_resumes):
     run = failing(3, "writer at its end", "no-room")
-    assert_ended(run, tmp_path, 4, r"rgb\.tif\.sealed: File too large")
+    assert_ended(run, tmp_path, 4, r"rgb\.tif\.final: File too large")
     assert_resumes(least=WINDOWS)
 
 

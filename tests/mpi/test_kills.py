@@ -68,7 +68,7 @@ class Moment:
     def __init__(self, rng, folder, nbytes):
         self._journal = folder / "rgb.tif.journal"
         self._lock = folder / "rgb.tif.lock"
-        # Above the whole journal: while the file is sealed, or has its name already.
+        # Above the whole journal: while the file is finalised, or has its name already.
         self._nbytes = rng.uniform(0, 1.2) * nbytes
         self._seconds = rng.uniform(0, 0.05)
         self._lock.unlink(missing_ok=True)  # a dead run's: here it tells that this one has begun

@@ -13,6 +13,7 @@ import pytest
 from rasters import TRANSFORM, write_jp2, write_raster
 from s2rgb_mpi.plan.window_size import LARGEST_SOURCE_BLOCK
 from s2rgb_mpi.testing.safe import write_safe
+from web import Web
 
 LARGEST_BOUND = 1.5
 """How many times the peak a bound may be: who asks for more waits longer in a queue."""
@@ -65,10 +66,10 @@ def product(tmp_path_factory):
 def used(mpirun, tmp_path):
     """The function that runs the program and returns bound and peaks of each role, bytes."""
 
-    def run(ranks, *arguments):
+    def run(ranks, *arguments, env=None):
         report = tmp_path / "r.json"
         output = ("-o", tmp_path / "rgb.tif", "--report", report)
-        done = mpirun(ranks, *arguments, *output, seconds=180)
+        done = mpirun(ranks, *arguments, *output, env=env, seconds=180)
         assert done.returncode == 0, done.stderr
         told = json.loads(report.read_text())
         return {
@@ -113,6 +114,20 @@ WARP = ("--crs", "EPSG:2056", "--resolution", "30", "--resampling", "bilinear")
 
 def test_another_grid(used, product):
     assert_is_true(used(3, *product(3072, 1024, "DEFLATE"), *WARP))
+
+
+@pytest.mark.parametrize(("block", "resolution"), [(1024, 20), (1024, 80), (2752, 40), (512, 30)])
+def test_block_means(used, product, block, resolution):
+    assert_is_true(used(3, *product(5504, block, "DEFLATE"), "--resolution", resolution))
+
+
+def test_a_product_on_a_server(used, product):
+    _, *paths = product(5120, 1024, "DEFLATE")
+    with Web(paths[0].parent).running() as web:
+        urls = [f"{web.url}/{path.name}" for path in paths]
+        # Smaller than by default, for a product that is smaller than most: it is to be filled.
+        cache = {"CPL_VSIL_CURL_CACHE_SIZE": str(24 * 2**20)}
+        assert_is_true(used(3, "--rgb", *urls, env=cache))
 
 
 @pytest.mark.parametrize("codec", ["jpeg", "webp"])

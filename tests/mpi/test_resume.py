@@ -151,7 +151,7 @@ def test_a_second_run_is_refused_while_the_first_lasts(mpirun, safe, tmp_path, r
             words = f"{output}.lock: {owner} is writing this output"
             assert len(run.said) == 1
             assert words in run.said[0]
-        assert left(tmp_path) == {f"rgb.tif.{end}" for end in ("journal", "lock", "part", "sealed")}
+        assert left(tmp_path) == {f"rgb.tif.{end}" for end in ("journal", "lock", "part", "final")}
         first.send_signal(signal.SIGKILL)
         first.wait()
     run = mpirun(None, safe, "-o", output, *SMALL, "--overwrite")

@@ -12,6 +12,9 @@ from stac_items import BANDS, make_item, write_bands, write_json
 from web import Web
 
 OLD, NEW = "SECRETold/a.tif", "SECRETnew"
+SMALL_CACHE = {"CPL_VSIL_CURL_CACHE_SIZE": "1000000"}
+"""Or the whole product would be read ahead before the first window is done."""
+
 DN = scene(700, 650, darkest=1001)
 
 
@@ -49,10 +52,10 @@ def test_a_renewed_signature_goes_on(mpirun, web, tmp_path):
     old = item_of(web, tmp_path / "item.json", OLD)
     options = ("-o", output, *SMALL, "--log-file", tmp_path / "log", "-v")
     web.signature = OLD
-    whole = mpirun(1, old, "-o", tmp_path / "whole.tif", *SMALL)
+    whole = mpirun(1, old, "-o", tmp_path / "whole.tif", *SMALL, env=SMALL_CACHE)
     assert whole.returncode == 0, whole.stderr
     web.expires_after = len(web.asked) * 0.7
-    first = mpirun(1, old, *options)
+    first = mpirun(1, old, *options, env=SMALL_CACHE)
     assert first.returncode == 5, first.stderr
     assert f"/vsicurl/{web.url}/B0" in first.said[-2]
     assert "HTTP response code: 403: access is refused: a signature" in first.said[-2]
@@ -76,7 +79,7 @@ def test_a_renewed_signature_goes_on(mpirun, web, tmp_path):
 def test_a_worker_that_fails_tells_no_signature(mpirun, web, tmp_path):
     item = item_of(web, tmp_path / "item.json", OLD)
     web.signature, web.expires_after = OLD, 40
-    run = mpirun(4, item, "-o", tmp_path / "rgb.tif", *SMALL)
+    run = mpirun(4, item, "-o", tmp_path / "rgb.tif", *SMALL, env=SMALL_CACHE)
     assert run.returncode == 5, run.stderr
     (line,) = (line for line in run.said if "error: rank" in line)
     assert f"/vsicurl/{web.url}/B0" in line
@@ -90,7 +93,7 @@ def test_windows_left_empty_tell_no_signature(mpirun, web, tmp_path):
     web.signature, web.expires_after = OLD, 40
     report = tmp_path / "report.txt"
     options = ("--on-error", "nodata", "--report", report)
-    run = mpirun(3, item, "-o", tmp_path / "rgb.tif", *SMALL, *options)
+    run = mpirun(3, item, "-o", tmp_path / "rgb.tif", *SMALL, *options, env=SMALL_CACHE)
     assert run.returncode == 3, run.stderr
     damaged = json.loads(report.read_text())["windows"]["damaged"]
     assert damaged

@@ -81,12 +81,12 @@ def test_no_source_chunk_is_decoded_twice(mpirun, tmp_path, ranks):
 
 
 def test_coarser_pixels_have_no_seams(mpirun, safe, tmp_path):
-    """The kernel is widened, and by the same factor for every window."""
+    """Of a given source the kernel is widened, and by the same factor for every window."""
     images = []
     for ranks, window in ((1, 64), (3, 128), (4, 512)):
         path = tmp_path / f"{window}.tif"
-        options = ("--resolution", "25", "--resampling", "bilinear", "--window", window)
-        run = mpirun(ranks, safe, "-o", path, "--tile", "64", *options)
+        options = ("--source-resolution", 10, "--resolution", 25, "--resampling", "bilinear")
+        run = mpirun(ranks, safe, "-o", path, "--tile", 64, "--window", window, *options)
         assert run.returncode == 0, run.stderr
         images.append(read_rgb(path))
     np.testing.assert_array_equal(images[0], images[1])

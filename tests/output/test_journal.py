@@ -41,7 +41,7 @@ def part(tmp_path):
 
 
 def keep(path, part, *blocks):
-    """Append blocks to a part file, and their records to its journal."""
+    """Append blocks to a partial file, and their records to its journal."""
     log = Journal(path, lambda: None)
     with part.open("ab") as file:
         for block in blocks:
@@ -299,7 +299,7 @@ def stopped(safe, made, tmp_path_factory):
 
 @pytest.fixture
 def goes_on(safe, made, stopped, tmp_path):
-    """The function that goes on from a journal and a part file, and compares the image."""
+    """The function that goes on from a journal and a partial file, and compares the image."""
     plan = make_plan(safe, tmp_path / "rgb.tif")
 
     def go_on(journal_bytes, part_bytes):

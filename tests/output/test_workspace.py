@@ -16,7 +16,7 @@ from s2rgb_mpi.output.workspace import claim, clear
 from s2rgb_mpi.plan.deal import deal
 from stopped import all_blocks, begin, largest_file, left, make_plan, resume, stop
 
-BEGUN = {".journal", ".lock", ".part", ".sealed"}
+BEGUN = {".journal", ".lock", ".part", ".final"}
 
 
 @pytest.fixture(scope="module")

@@ -102,6 +102,9 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
                 "name": "A",
                 "block": [512, 256],
                 "offset_source": "the item",
+                "pixel": 10.0,
+                "unit": "m",
+                "factor": 1,
                 "resampled": {
                     "resampling": "nearest",
                     "scale": [0.5, 0.25],
@@ -149,7 +152,8 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
     }
     # The same in words.
     text = as_text(told)
-    assert "\n  A at column 0, row 0, blocks of 512 x 256\n    offset stated by the item\n" in text
+    first = "A at column 0, row 0, blocks of 512 x 256\n    files of 10 m\n"
+    assert f"\n  {first}    offset stated by the item\n" in text
     assert "    -ct '+proj=noop'\n" in text
     assert "-r near -wo XSCALE=0.5 -wo YSCALE=0.25\n    by from here to there, accurate" in text
     assert "offset -1000, quantification 5000, no data -9999, 0.5, mask\n" in text

@@ -84,7 +84,7 @@ def test_without_news_nothing_is_told():
 
 def test_a_tally_follows_its_size():
     line = Line(1)
-    tally = Tally("writer", {"seal": 1.0})
+    tally = Tally("writer", {"finalise": 1.0})
     hand_in(line, tally, Written(30, np.ones((3, 256), np.int64), [4], ["agrees"], (), {}))
     first, (second, payload) = line.sent
     assert first == (Tag.DONE, Done(len(payload)))

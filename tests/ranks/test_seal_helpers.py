@@ -48,7 +48,7 @@ class Post:
 @pytest.fixture
 def copies(tmp_path):
     """Twelve tiles of 10 bytes, in the opposite order."""
-    source, target = tmp_path / "part", tmp_path / "sealed"
+    source, target = tmp_path / "part", tmp_path / "final"
     source.write_bytes(bytes(range(120)))
     target.touch()
     tiles = [
@@ -96,7 +96,7 @@ def seal(post, copies):
 
 
 def helped(tallies):
-    return [tally.rank for tally in tallies if "seal" in tally.seconds]
+    return [tally.rank for tally in tallies if "finalise" in tally.seconds]
 
 
 def test_all_on_the_machine_copy_their_part(post, seal, copies, monkeypatch):
@@ -162,7 +162,7 @@ def test_without_a_file_to_seal_all_are_let_go(post):
 
 def test_a_helper_that_is_silent_is_named(post, copies):
     post.boxes[1, WRITER, Tag.HERE].append(Here(seal_helpers.machine()))
-    words = "rank 1 has said nothing for 0.05 s .--timeout. while the image is sealed"
+    words = "rank 1 has said nothing for 0.05 s .--timeout. while the image is finalised"
     with pytest.raises(SilenceError, match=words):
         Helpers(make_rank(post.of(WRITER)), [1], 0.05).copy(copies)
 

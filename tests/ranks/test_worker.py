@@ -24,7 +24,7 @@ from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.levels import joined_tiles
 from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.plan.prepare import prepare
-from s2rgb_mpi.ranks import worker
+from s2rgb_mpi.ranks import render, worker
 from s2rgb_mpi.ranks.messages import Tag
 from s2rgb_mpi.ranks.render import Renderer
 from s2rgb_mpi.testing.safe import read_dn
@@ -95,6 +95,12 @@ def test_counts_add_up_to_those_of_the_whole_image(plan, safe):
                 assert (piece.level, piece.row, piece.col) == (0, 0, 0)
                 found += np.frombuffer(piece.data, "<u4").reshape(found.shape)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_nothing_is_read_ahead_of_files_that_are_here(plan, monkeypatch):
+    monkeypatch.setattr(render, "Ahead", lambda *_: pytest.fail("threads are started"))
+    (block,) = make_blocks(plan, [3])
+    assert block.pieces
 
 
 def test_only_the_share_is_read_in_its_order(plan):

@@ -38,6 +38,16 @@ def test_decode_bound_says_what_more_workers_would_save():
     )
 
 
+def test_network_bound_says_what_would_help():
+    waiting = {"network": 6.0, "read": 3.0, "render": 0.4, "encode": 0.6}
+    found = judge(worker(1, **waiting), worker(2, **waiting))
+    assert found.name == "network-bound"
+    assert found.sentence == (
+        "network-bound: workers spent 60% of their time waiting for bytes of servers;"
+        " a nearer server, or copies of the files, would help"
+    )
+
+
 def test_more_workers_are_not_advised_beyond_the_cores():
     workers = [worker(1, **DECODING), worker(2, **DECODING)]
     assert judge(*workers, cores=2).sentence.endswith(
@@ -110,10 +120,10 @@ def test_a_little_waiting_is_no_verdict(waiting, name):
     assert judge(worker(1, read=8.0, send_wait=waiting)).name == name
 
 
-def test_writer_bound_when_sealing_takes_longer_than_the_work():
-    found = judge(worker(1, read=4.0, idle=6.0), writer={"seal": 5.5, "idle": 4.5})
+def test_writer_bound_when_finalising_takes_longer_than_the_work():
+    found = judge(worker(1, read=4.0, idle=6.0), writer={"finalise": 5.5, "idle": 4.5})
     assert found.name == "writer-bound"
-    assert "55% of the time went into writing and sealing" in found.sentence
+    assert "55% of the time went into writing and finalising" in found.sentence
 
 
 def test_a_rank_alone_writes_while_it_could_work():

@@ -89,7 +89,7 @@ def test_the_gantt_has_a_bar_for_every_span(document):
     svg = Elements(document).images()["gantt"].decode()
     for tally in make_account().tallies:
         assert f">rank {tally.rank} {tally.role}</text>" in svg
-    for stage in ("idle", "open", "read", "encode", "seal"):
+    for stage in ("idle", "open", "read", "encode", "finalise"):
         # A bar for each span, and one in the legend.
         spans = sum(span.stage == stage for t in make_account().tallies for span in t.spans or ())
         assert svg.count(f"fill: {charts.COLOURS[stage]}") == spans + 1

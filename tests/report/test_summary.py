@@ -15,7 +15,7 @@ def test_the_summary_says_what_was_made_by_whom_and_what_limited_it():
         "11.0 s, start-up 1.0 s of it; 0.22 Mpx/s on 4 ranks of node1",
         "1 coordinator: idle 100%",
         "2 workers: open 1%, read 85%, render 4%, encode 6%, idle 4%",
-        "1 writer: receive 5%, append 3%, overviews 1%, seal 1%, idle 90%",
+        "1 writer: receive 5%, append 3%, overviews 1%, finalise 1%, idle 90%",
         "slowest worker: rank 2, 9.7 s for 3 windows; the workers' mean is 9.6 s",
         "memory peaks: coordinator 100 MB, worker 300 MB, writer 400 MB",
         verdict,

@@ -32,7 +32,9 @@ def test_every_span_of_every_rank_is_there():
 
 
 def test_what_is_of_no_window_has_none():
-    assert all(event["args"] == {} for event in events("X") if event["name"] in {"idle", "seal"})
+    assert all(
+        event["args"] == {} for event in events("X") if event["name"] in {"idle", "finalise"}
+    )
 
 
 def test_a_rank_is_a_line_and_a_machine_a_group_with_a_name():

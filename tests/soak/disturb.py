@@ -233,8 +233,8 @@ def _wait_for(run: Run, step: Step, files: Files, nbytes: int) -> bool:
             case "signals":
                 ranks = run.ranks().values()
                 return len(ranks) == (step.ranks or 1) and all(map(_is_listening, ranks))
-            case "sealed":
-                return run.nbytes(files.beside("sealed")) > 0
+            case "final":
+                return run.nbytes(files.beside("final")) > 0
             case "lock":
                 return run.nbytes(files.beside("lock")) > 0
             case _:

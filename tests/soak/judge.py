@@ -135,7 +135,7 @@ def _kept(run: Finished, step: Step) -> set[str]:
     by_itself = run.code in (USAGE, DISK, RANK, STOPPED)
     if by_itself and (step.deed not in FORCEFUL or step.ranks is None):
         return {""} if "the image is whole" in run.stderr else {".part", ".journal"}
-    return {"", ".part", ".journal", ".journal-new", ".sealed", ".lock"}
+    return {"", ".part", ".journal", ".journal-new", ".final", ".lock"}
 
 
 def strays(places: list[Path], run: Finished, step: Step) -> tuple[list[str], int]:

@@ -35,7 +35,12 @@ OF_LONE = {
 }
 """What of it comes to the same where there is one process, without a launcher."""
 
-DAMAGES = ("cut the part file", "cut the journal", "flip in the part file", "flip in the journal")
+DAMAGES = (
+    "cut the partial file",
+    "cut the journal",
+    "flip in the partial file",
+    "flip in the journal",
+)
 """What is done, now and then, to the files that a run has left."""
 
 MOST_STEPS = 4
@@ -46,10 +51,10 @@ class Moment(NamedTuple):
     """A moment of a run."""
 
     mark: str
-    """What is there first: a process, one that takes signals, the lock, bytes of the part file or
-    of the sealed one."""
+    """What is there first: a process, one that takes signals, the lock, bytes of the partial file
+    or of the finalised one."""
     share: float
-    """Of the bytes that the image will have; for the part file alone."""
+    """Of the bytes that the image will have; for the partial file alone."""
     seconds: float
     """How long after that."""
 
@@ -135,7 +140,7 @@ def _step(rng: random.Random) -> Step:
         ranks = max(ranks or 2, 2)
     if ranks is None:
         deed = OF_LONE.get(deed, deed)
-    mark = rng.choice(("process", "lock", "part", "part", "part", "sealed"))
+    mark = rng.choice(("process", "lock", "part", "part", "part", "final"))
     if deed.startswith("SIG") and mark == "process":  # Python itself knows nothing of them
         mark = "signals"
     rank = rng.randrange(ranks or 1)

@@ -47,7 +47,7 @@ Windows begin at multiples of 16, so the sample is the same however the image is
 """
 
 BIN_DN = 10
-"""Width of a fine bin, DN: small beside the hundreds of DN that tell the cases apart."""
+"""Width of a fine bin, DN: small beside the hundreds of DN that distinguish the cases."""
 
 FINE_DN = 4000
 """DN from here on share coarse bins: no floor of valid pixels lies there."""
@@ -65,7 +65,7 @@ ADDED = 0.1
 """What ESA adds since baseline 04.00, as reflectance: 1000 DN of 10,000."""
 
 LEAST_PIXELS = 500
-"""Fewer counted pixels tell nothing: a hundredth of them is a handful of neighbours."""
+"""Fewer counted pixels give no result: a hundredth of them is a handful of neighbours."""
 
 FLOOR_RANGE = (0.09, 0.125)
 """Where the darkest band's floor lies if ADDED is still in it, as reflectance. Without it, it is at
@@ -89,7 +89,7 @@ PARTLY_HIGH = 0.02
 and the last value, and all types that hold more than uint16. Real products have none."""
 
 MOST_UNITS = 10_000.0
-"""DN per unit of reflectance beyond which the bins are too coarse to tell what is high."""
+"""DN per unit of reflectance beyond which the bins are too coarse to find high values."""
 
 
 class Counted(NamedTuple):
@@ -137,7 +137,7 @@ class OffsetCheck:
         )
 
     def tag(self) -> str:
-        """Return all verdicts as one metadata item; several are told apart by name."""
+        """Return all verdicts as one metadata item; several are distinguished by name."""
         verdicts = self.verdicts()
         if len(verdicts) == 1:
             return verdicts[0][1].tag()
@@ -206,7 +206,7 @@ def judge(counts: NDArray[np.int64], product: Counted) -> Verdict:
     Returns
     -------
     Verdict
-        UNKNOWN where too few pixels are valid, or none is dark enough to tell.
+        UNKNOWN where too few pixels are valid, or none is dark enough.
 
     Notes
     -----

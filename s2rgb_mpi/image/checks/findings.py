@@ -32,11 +32,11 @@ class Finding(StrEnum):
     HIGH = "values too high"
     SCALED = "looks like reflectance, not DN"
     BLACK = "all but black"
-    UNKNOWN = "cannot be told"
+    UNKNOWN = "undecided"
 
     @property
     def contradicts(self) -> bool:
-        """Whether the user should be told."""
+        """Whether it is reported as a warning."""
         return self in (
             Finding.MISSING,
             Finding.DOUBLED,

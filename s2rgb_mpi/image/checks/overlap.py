@@ -30,7 +30,7 @@ SAMPLE_STEP = 4
 """One pixel in so many rows and columns is counted, as for the offset check."""
 
 LEAST_PIXELS = 500
-"""Fewer common pixels tell nothing, as for the offset check."""
+"""Fewer common pixels give no result, as for the offset check."""
 
 MOST_DIFFERENCE = 0.05
 """Reflectance by which medians may differ in all three bands: half of the offset looked for.
@@ -105,7 +105,7 @@ class OverlapCheck:
         return tuple(
             f"{name}: where it overlaps the products above it, its reflectance is higher by"
             f" {_numbers(difference)} (B04, B03, B02; medians): the offset of one of them may be"
-            " wrong; --dry-run tells which are in use"
+            " wrong; --dry-run shows which are in use"
             for name, difference in self.differences().items()
             if np.abs(difference).min() > MOST_DIFFERENCE
             and np.abs(np.sign(difference).sum()) == len(difference)

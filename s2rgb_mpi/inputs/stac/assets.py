@@ -112,6 +112,11 @@ def find_assets(assets: Mapping[str, Mapping[str, Any]], resolution: int) -> lis
     )
 
 
+def has_assets(assets: Mapping[str, Mapping[str, Any]], resolution: int) -> bool:
+    """Return whether :func:`find_assets` finds red, green and blue of a resolution."""
+    return _choose(list(_candidates(assets)), resolution) is not None
+
+
 def listed_bands(fields: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the bands that an asset lists, as STAC 1.1 or the EO extension before it has them."""
     bands = fields.get("bands") or fields.get("eo:bands") or []

@@ -12,8 +12,10 @@ from urllib.parse import urljoin, urlsplit
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.inputs.bands import join
 from s2rgb_mpi.inputs.files.remote import beginning, fetch, gdal_name, is_remote, scheme
-from s2rgb_mpi.inputs.product import Choice, Listed, Product
-from s2rgb_mpi.inputs.stac.assets import find_assets
+from s2rgb_mpi.inputs.listed import Listed
+from s2rgb_mpi.inputs.product import RESOLUTIONS, Choice, Product
+from s2rgb_mpi.inputs.source_size import choose
+from s2rgb_mpi.inputs.stac.assets import find_assets, has_assets
 from s2rgb_mpi.inputs.stac.fields import baseline_of, georeference_of, nodata_of, stated_by
 from s2rgb_mpi.redact import shown
 
@@ -96,17 +98,32 @@ def _product(said: str, href: str, item: Any, choice: Choice) -> Product:
     try:
         _refuse_l1c(item, choice)
         assets = {key: asset.to_dict() for key, asset in item.assets.items()}
-        listed = [
-            _listed(asset, properties, href) for asset in find_assets(assets, choice.resolution)
-        ]
+        listed = {
+            size: [_listed(asset, properties, href) for asset in find_assets(assets, size)]
+            for size in _sizes(assets, choice)
+        }
     except (UsageError, InputError, *MALFORMED) as error:
         raise InputError(f"{said}: {error}") from error
+
+    def joined(size: int) -> Product:
+        return join(str(item.id), listed[size], choice)
+
+    size = choose(choice, listed.__contains__, lambda: joined(choice.resolution).grid)
     return replace(
-        join(str(item.id), listed, choice),
+        joined(size),
         sensing_time=str(properties.get("datetime") or properties.get("start_datetime") or ""),
         baseline=baseline_of(properties),
         is_sentinel_2=_is_sentinel_2(properties),
     )
+
+
+def _sizes(assets: Mapping[str, Mapping[str, Any]], choice: Choice) -> list[int]:
+    """Return the resolutions of which assets are needed, or may be, metres."""
+    others = () if choice.output is None else RESOLUTIONS
+    return [
+        choice.resolution,
+        *(size for size in others if size != choice.resolution and has_assets(assets, size)),
+    ]
 
 
 def _is_sentinel_2(properties: Mapping[str, Any]) -> bool:

@@ -11,9 +11,11 @@ from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.grid import Grid, Window
 from s2rgb_mpi.inputs.mosaic import Member, Scene, need_crs
 from s2rgb_mpi.inputs.safe_grid import same_crs
+from s2rgb_mpi.inputs.source_size import Output
 from s2rgb_mpi.inputs.warp import globe
 from s2rgb_mpi.inputs.warp.bounds import Bounds, known_crs, window_of
 from s2rgb_mpi.inputs.warp.breaks import broken, check_unbroken
+from s2rgb_mpi.inputs.warp.coarser import aligned, coarser
 from s2rgb_mpi.inputs.warp.operation import doubts
 from s2rgb_mpi.inputs.warp.place import Target, place, union
 
@@ -30,12 +32,15 @@ def warp_out(
     *,
     crs: str | None,
     resolution: float | None,
-    resampling: str,
+    resampling: str | None,
     bounds: tuple[float, float, float, float] | None,
     bounds_crs: str,
     step: int,
+    averages: bool = False,
 ) -> Scene:
     """Lay products of any grids onto another one; workers will resample them there.
+
+    Products whose pixels are those of the other grid, or blocks of them, stay as they are.
 
     Parameters
     ----------
@@ -45,8 +50,9 @@ def warp_out(
         As PROJ or GDAL name it; that of the first product by default.
     resolution : float, optional
         Edge of a pixel, units of `crs`; by default the first product's, where both are in metres.
-    resampling : str
-        nearest, bilinear or cubic.
+    resampling : str, optional
+        nearest, bilinear, cubic or average; by default nearest, or average for products that are
+        read as block means. What is average is resampled bilinearly for the rest.
     bounds : tuple of float, optional
         West, south, east, north of the part to keep; what all products cover by default.
     bounds_crs : str
@@ -54,6 +60,9 @@ def warp_out(
     step : int
         Edge of a window, pixels: what a product covers is rounded outward to whole windows, so
         that each is read once.
+    averages : bool
+        Whether products of which several pixels fit into one of the image are read as block
+        means: of so many as fit.
 
     Returns
     -------
@@ -72,17 +81,31 @@ def warp_out(
     area = _area(products, asked)
     plane = _plane(products, crs, area, repeats=asked is not None)
     target = _target(products[0], plane, resolution)
+    if averages and resolution is not None:
+        output = Output(resolution, crs)
+        products = [coarser(product, output, target.grid) for product in products]
     placed = place(products, target, area, resampling)
     whole = _whole(placed, asked, target)
     grid = target.grid.part(whole)
     check_unbroken(target.name, grid, [product.grid for product in products])
     members = []
     for each in placed:
+        own = aligned(each.product.grid, target.grid)
+        if own is not None:
+            if own.overlap(whole):
+                own = own.moved(-whole.col_off, -whole.row_off)
+                members.append(Member(each.product, own.col_off, own.row_off))
+            continue
         covered = each.extent(whole, target.turn).overlap(whole)
         if covered is not None:
             covered = _outward(covered.moved(-whole.col_off, -whole.row_off), grid, step)
             warped = replace(
-                each.product, grid=grid.part(covered), block=(1, 1), warp=each.warp, costs=()
+                each.product,
+                grid=grid.part(covered),
+                block=(1, 1),
+                warp=each.warp,
+                means=None,
+                costs=(),
             )
             members.append(Member(warped, covered.col_off, covered.row_off))
     if not members and asked is not None:  # the bounds lie in a gap between the products

@@ -102,7 +102,9 @@ def union(windows: Sequence[Window]) -> Window:
     return whole
 
 
-def place(products: Sequence[Product], target: Target, area: Area, resampling: str) -> list[Placed]:
+def place(
+    products: Sequence[Product], target: Target, area: Area, resampling: str | None
+) -> list[Placed]:
     """Place products on another grid, all of one CRS by the same operation.
 
     Parameters
@@ -113,8 +115,9 @@ def place(products: Sequence[Product], target: Target, area: Area, resampling: s
         The other grid.
     area : Area
         Where on the globe the image will lie.
-    resampling : str
-        nearest, bilinear or cubic.
+    resampling : str, optional
+        nearest, bilinear, cubic or average; by default nearest, or average for products that are
+        read as block means.
 
     Raises
     ------
@@ -134,31 +137,60 @@ def place(products: Sequence[Product], target: Target, area: Area, resampling: s
         if not np.isfinite(points).any():
             raise UsageError(f"{product.name}: lies where --crs {target.name} is not defined")
         scale = _scale(transform, own[np.isfinite(points).all(axis=-1)], target)
-        warp = Warp(product, resampling, scale, operations[crs])
+        warp = Warp(product, _method(product, resampling), scale, operations[crs])
         placed.append(Placed(product, warp, points))
     return placed
+
+
+def _method(product: Product, resampling: str | None) -> str:
+    """Return how a product is resampled whose block means, if any, have been taken."""
+    method = resampling or ("nearest" if product.means is None else "average")
+    # GDAL's average looks at the upright box between two corners of a pixel, turned or not.
+    return "bilinear" if method == "average" else method
 
 
 def _scale(
     transform: Transform, inside: NDArray[np.float64], target: Target
 ) -> tuple[float, float]:
-    """Return how many pixels of the target a pixel in the middle of a product has along its edges.
+    """Return the scale for the warper.
 
     By itself the warper guesses it for every piece, from what the piece happens to show of the
     source: pieces would then be smoothed differently.
     """
-    middle = inside[len(inside) // 2]
-    points = unbroken(transform.forward(middle + np.array([[0, 0], [1, 0], [0, 1]])), target.turn)
-    ratios = np.hypot(*(points[1:] - points[0]).T)
-    least = float(np.nanmin(ratios, initial=1.0))
+    along = ratios(transform, inside, target.turn)
+    least = float(np.nanmin(along, initial=1.0))
     if least < 1 / MOST_REDUCED:
         units = "degrees" if target.crs.IsGeographic() else target.crs.GetLinearUnitsName()
         raise UsageError(
             f"--resolution {target.grid.transform[1]:g}: in {units} that is as long as"
             f" {1 / least:.0f} pixels of the input; at most {MOST_REDUCED} are possible"
         )
-    x, y = (_snapped(float(ratio)) for ratio in ratios)
+    x, y = (_snapped(float(ratio)) for ratio in along)
     return x, y
+
+
+def ratios(
+    transform: Transform, inside: NDArray[np.float64], turn: float | None
+) -> NDArray[np.float64]:
+    """Return how many pixels of another grid one in the middle of a product has along its edges.
+
+    Parameters
+    ----------
+    transform : Transform
+        From the product to the other grid.
+    inside : ndarray, shape (points, 2), float64
+        Columns and rows of the product that have a place there, in order.
+    turn : float, optional
+        After how many columns the other grid repeats itself.
+
+    Returns
+    -------
+    ndarray, shape (2,), float64
+        Along a row and along a column of the product.
+    """
+    middle = inside[len(inside) // 2]
+    points = unbroken(transform.forward(middle + np.array([[0, 0], [1, 0], [0, 1]])), turn)
+    return np.asarray(np.hypot(*(points[1:] - points[0]).T))
 
 
 def _snapped(ratio: float) -> float:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from osgeo import gdal
 
+from s2rgb_mpi.inputs.files.read_ahead import ByteRange
 from s2rgb_mpi.inputs.files.remote import forget, is_far, problem_of
 from s2rgb_mpi.inputs.files.vsi import VsiFile, status_of
 from s2rgb_mpi.inputs.zarr.codecs import checked, decode
@@ -29,16 +31,6 @@ _ENTRY_NBYTES = 16
 
 _ENCODED_EXTRA_NBYTES = 2**16
 """How much longer than decoded a chunk may be encoded, bytes."""
-
-
-class Place(NamedTuple):
-    """Where bytes lie that a window is decoded from."""
-
-    path: str
-    """The file, under a name that GDAL opens."""
-    begin: int
-    nbytes: int
-    """At most, where a file is one chunk: how long it is shows when it is opened."""
 
 
 class LastChunk:
@@ -110,22 +102,20 @@ class ArrayReader:
                 rows.start - top : rows.stop - top, cols.start - left : cols.stop - left
             ]
 
-    def places(self, window: Window) -> Iterator[Place]:
-        """List where the chunks of a window lie, so that they can be read ahead.
+    def ranges(self, window: Window) -> Iterator[ByteRange]:
+        """List the bytes that a window is decoded from, so that they can be read ahead.
 
-        Raises
-        ------
-        RuntimeError
-            The index of a shard cannot be read.
+        Files of one chunk are listed as long as they may be: they show it when they are opened.
         """
         for index in self._touched(window):
             path = self.array.file(index)
             if self.array.shard is None:
-                yield Place(path, 0, self.array.chunk_nbytes + _ENCODED_EXTRA_NBYTES)
+                yield ByteRange(path, 0, self.array.chunk_nbytes + _ENCODED_EXTRA_NBYTES)
                 continue
-            entry = self._entry(index, path)
-            if entry is not None:
-                yield Place(path, *entry)
+            with suppress(OSError, RuntimeError):  # whoever reads the window will meet it too
+                entry = self._entry(index, path)
+                if entry is not None:
+                    yield ByteRange(path, entry[0], sum(entry))
 
     def chunk(self, index: Index) -> NDArray[Any] | None:
         """Decode a chunk; None if the store has left it out, as there is no data.

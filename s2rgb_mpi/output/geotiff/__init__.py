@@ -1,10 +1,10 @@
-"""The file: the part file that blocks are appended to, and the GeoTIFF it is sealed into.
+"""The file: the partial file that blocks are appended to, and the GeoTIFF it is finalised into.
 
 While the run lasts there is only a log of encoded tiles in the order they came, and an index in
-memory that says where each one lies (`log`). Sealing (`sealing`) makes the directories (by GDAL: an
-image without pixels, `skeleton`), then has the tiles copied behind them in one fixed order
-(`copying`). So the bytes of the file do not depend on who sent what when, and all directories stand
-before all pixels::
+memory that says where each one lies (`log`). `finalise` makes the directories (by GDAL: an image
+without pixels, `skeleton`), then has the tiles copied behind them in one fixed order (`copying`).
+So the bytes of the file do not depend on the order of arrival, and all directories precede all
+pixels::
 
     cog      header | ghost area | directories | smallest overview ... full image
     tiled    header | directories | full image

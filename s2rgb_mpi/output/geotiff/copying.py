@@ -1,4 +1,4 @@
-"""Tiles on their way from the part file to their places in the image."""
+"""Tiles on their way from the partial file to their places in the image."""
 
 from __future__ import annotations
 

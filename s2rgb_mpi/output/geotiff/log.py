@@ -1,4 +1,4 @@
-"""The part file: encoded tiles in the order they came, and where each one lies."""
+"""The partial file: encoded tiles in the order they came, and where each one lies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Layer(NamedTuple):
 
 
 class TileLog:
-    """The part file: encoded tiles in the order they came, and where each one lies.
+    """The partial file: encoded tiles in the order they came, and where each one lies.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class TileLog:
     def note(
         self, layer: Layer, row: int, col: int, *, offset: int, nbytes: int, crc32: int
     ) -> None:
-        """Remember where a tile lies; refuse one that is already there."""
+        """Remember where a tile lies; reject one that is already there."""
         if self.has(layer, row, col):
             raise OutputError(f"{self.path}: tile {row}, {col} of {layer} came twice")
         self.index[layer][row, col] = offset, nbytes, crc32
@@ -117,7 +117,7 @@ class TileLog:
         return data
 
     def close(self) -> None:
-        """Close the part file."""
+        """Close the partial file."""
         os.close(self._file)
 
 

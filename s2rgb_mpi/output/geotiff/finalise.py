@@ -1,4 +1,4 @@
-"""Sealing: the directories, then every tile in its place."""
+"""Finalise a file: the directories, then every tile in its place."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNCOMPRESSED_LIMIT = 4_200_000_000
 """Bytes of pixels beyond which GDAL makes no classic TIFF without a codec, sparse or not."""
 
 
-def seal(
+def finalise(
     log: TileLog,
     path: Path,
     *,

@@ -16,10 +16,9 @@ from geotiffs import PROFILES, TAGS, extents, log_tiles, make_grid, picture, pro
 from s2rgb_mpi.errors import OutputError, UsageError
 from s2rgb_mpi.image.encode import check_codec
 from s2rgb_mpi.image.profile import Profile
-from s2rgb_mpi.output.geotiff import sealing
 from s2rgb_mpi.output.geotiff.copying import Copies
+from s2rgb_mpi.output.geotiff.finalise import finalise
 from s2rgb_mpi.output.geotiff.log import Layer, TileLog
-from s2rgb_mpi.output.geotiff.sealing import seal
 
 gdal.UseExceptions()
 
@@ -28,7 +27,7 @@ NO_PIXELS = np.zeros((3, 256), np.int64)
 
 @pytest.fixture
 def log(tmp_path):
-    """An empty part file of an image of 300 x 200 pixels in tiles of 64, without overviews."""
+    """An empty partial file of an image of 300 x 200 pixels in tiles of 64, without overviews."""
     (tmp_path / "part").touch()
     return TileLog(tmp_path / "part", make_grid(300, 200), Profile(tile=64), levels=0)
 
@@ -47,7 +46,7 @@ def test_the_order_of_arrival_does_not_change_a_byte(tmp_path, profile):
 
 @pytest.mark.parametrize("mask", ["nodata", "internal", "alpha"])
 def test_a_file_beyond_the_reach_of_32_bits_is_a_bigtiff(tmp_path, monkeypatch, mask):
-    monkeypatch.setattr(sealing, "CLASSIC_LIMIT", 10_000)
+    monkeypatch.setattr("s2rgb_mpi.output.geotiff.finalise.CLASSIC_LIMIT", 10_000)
     image = picture(300, 200)
     path = write(tmp_path / "rgb.tif", image, Profile(tile=64, mask=mask))
     with tifffile.TiffFile(path) as tif:
@@ -64,14 +63,14 @@ def test_a_small_file_is_a_classic_tiff(tmp_path):
 
 
 @pytest.mark.parametrize("compress", ["deflate", "none"])
-def test_an_image_of_more_than_4_gb_of_pixels_can_be_sealed(tmp_path, compress):
+def test_an_image_of_more_than_4_gb_of_pixels_can_be_finalised(tmp_path, compress):
     profile = Profile(compress=compress)
     grid = make_grid(40_000, 40_000)
     (tmp_path / "part").touch()
     log = TileLog(tmp_path / "part", grid, profile, levels=7)
     path = tmp_path / "rgb.tif"
     path.touch()
-    seal(log, path, grid=grid, profile=profile, tags=TAGS, histogram=NO_PIXELS)
+    finalise(log, path, grid=grid, profile=profile, tags=TAGS, histogram=NO_PIXELS)
     dataset = gdal.Open(str(path))
     assert (dataset.RasterXSize, dataset.RasterYSize) == (40_000, 40_000)
 
@@ -125,17 +124,17 @@ def test_a_full_disk_is_an_output_error_with_the_path(tmp_path):
         log.append(b"tile")
 
 
-def test_a_file_that_cannot_be_sealed_is_refused_by_name(tmp_path):
+def test_a_file_that_cannot_be_finalised_is_refused_by_name(tmp_path):
     log, grid = log_tiles(tmp_path / "part", picture(30, 20), Profile())
     path = tmp_path / "absent" / "rgb.tif"
     with pytest.raises(OutputError, match=f"{path}: No such file or directory"):
-        seal(log, path, grid=grid, profile=Profile(), tags=TAGS, histogram=NO_PIXELS)
+        finalise(log, path, grid=grid, profile=Profile(), tags=TAGS, histogram=NO_PIXELS)
 
 
 @pytest.fixture
 def copies(tmp_path):
-    """Seven tiles of a part file to be framed, and copied behind one another, from byte 10 on."""
-    source, target = tmp_path / "part", tmp_path / "sealed"
+    """Seven tiles of a partial file to be framed, and copied one behind another, from byte 10."""
+    source, target = tmp_path / "part", tmp_path / "final"
     tiles = [bytes([65 + number]) * size for number, size in enumerate((9, 4, 30, 5, 5, 8, 20))]
     source.write_bytes(b"".join(tiles[::-1]))
     target.write_bytes(b"")

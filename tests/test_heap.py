@@ -1,4 +1,4 @@
-"""Memory: what is freed goes back to the system, though some about it is still in use."""
+"""The heap: what is freed goes back to the system, though some about it is still in use."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from s2rgb_mpi.plan.memory import give_back
+from s2rgb_mpi.heap import give_back
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
