@@ -13,8 +13,8 @@
 All of them make bands `listed`, by their names (`naming`), with the stated scale and offset;
 `bands` opens the files (`opening`, `dtypes`, `nodata`) and makes a `product` of them, where
 `calibration` decides which statement is used and `baseline` fills in where there is none. `files/`
-is the way to archives and servers. `decode_cost` estimates the time to decode a window (of JPEG 2000 by its `codestream`),
-`decode_memory` the bytes.
+is the way to archives and servers. `decode_cost` estimates the time to decode a window (of JPEG
+2000 by its `codestream`), `decode_memory` the bytes.
 
 Products on one grid side by side are a `mosaic`; `warp/` brings those of any grid onto another one.
 For a coarser one `source_size` chooses the images, and their pixels are read as block `means`.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.inputs.codestream import codestream, walk
 from s2rgb_mpi.inputs.files.remote import is_far
-from s2rgb_mpi.inputs.zarr.chunks import chunk_nbytes
+from s2rgb_mpi.inputs.zarr.chunks import encoded_nbytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def array_costs(array: Array) -> tuple[int, ...]:
     rows, cols = array.chunks
     if rows * cols > _MOST_BLOCKS:
         return ()
-    nbytes = chunk_nbytes(array) or [0] * (rows * cols)
+    nbytes = encoded_nbytes(array) or [0] * (rows * cols)
     return _costs("Zarr", array.chunk[::-1], (width, height), nbytes)
 
 

@@ -16,6 +16,7 @@ from osgeo import gdal
 from s2rgb_mpi.inputs.codestream import tile_size
 from s2rgb_mpi.inputs.decode_cost import tiff_nbytes
 from s2rgb_mpi.inputs.files.remote import is_far
+from s2rgb_mpi.inputs.zarr.chunks import encoded_nbytes
 
 if TYPE_CHECKING:
     from s2rgb_mpi.inputs.zarr.arrays import Array
@@ -78,11 +79,13 @@ def held(dataset: gdal.Dataset, number: int, dtype: str) -> Held:
 def held_of_array(array: Array) -> Held:
     """Return the memory that it takes to read an array of a Zarr store.
 
-    The chunk that was decoded last is kept. While one is decoded there are its encoded bytes, as
-    many at most, and they are copied on their way; each codec after the first makes one more copy.
+    The chunk that was decoded last is kept, until the next one has been read; of several codecs
+    each makes a copy. What a server sends is in curl's buffer too.
     """
-    nbytes = array.chunk_nbytes
-    return Held(nbytes, decoding=nbytes * (2 + max(0, len(array.codecs) - 1)))
+    decoded = array.chunk_nbytes
+    encoded = encoded_nbytes(array)
+    read = 2 * decoded if encoded is None else min(max(encoded), decoded)
+    return Held(decoded, decoding=read + decoded * max(0, len(array.codecs) - 1))
 
 
 def _kept_of_tiff(dataset: gdal.Dataset, raster: gdal.Band, block: int) -> int:

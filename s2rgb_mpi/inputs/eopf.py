@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from s2rgb_mpi.errors import InputError
+from s2rgb_mpi.errors import AbsentError, InputError
 from s2rgb_mpi.inputs.bands import join
 from s2rgb_mpi.inputs.listed import Listed
 from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Product
@@ -18,8 +18,12 @@ from s2rgb_mpi.inputs.zarr.products import (
     read_bands,
     refuse_level,
 )
+from s2rgb_mpi.inputs.zarr.store import find_store, split_inside
+from s2rgb_mpi.redact import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from s2rgb_mpi.inputs.zarr.store import Store
 
 
@@ -64,6 +68,53 @@ def open_eopf(store: Store, choice: Choice) -> Product:
 def listed(name: str, band: ArrayBand) -> Listed:
     """Return the band of an array, as the store describes it."""
     return Listed(name, band.array.folder, metadata=band.stated, array=band)
+
+
+def as_arrays(bands: Sequence[Listed], resolution: int) -> list[Listed]:
+    """Find the arrays of bands that are listed by names of arrays in Zarr stores.
+
+    Parameters
+    ----------
+    bands : sequence of Listed
+        Others stay as they are.
+    resolution : int
+        Metres: where a name is that of a group of several resolutions, as catalogues list GeoZarr.
+
+    Raises
+    ------
+    InputError
+        A store is not there, or has no such array.
+    """
+    places = [split_inside(band.path) for band in bands]
+    found: dict[str, ArrayBand] = {}
+    for top in dict.fromkeys(place[0] for place in places if place):
+        mine = {
+            band.name: (band, place[1])
+            for band, place in zip(bands, places, strict=True)
+            if place and place[0] == top
+        }
+        said = next(iter(mine.values()))[0].path
+        try:
+            store = find_store(top)
+        except AbsentError as error:
+            raise InputError(f"{said}: {error}") from error
+        if store is None:
+            raise InputError(f"{said}: no Zarr store {shown(top)}")
+        paths = {name: _of_resolution(store, path, resolution) for name, (_, path) in mine.items()}
+        found |= read_bands(store, paths)
+    return [
+        replace(band, path=found[band.name].array.folder, array=found[band.name])
+        if band.name in found
+        else band
+        for band in bands
+    ]
+
+
+def _of_resolution(store: Store, path: str, resolution: int) -> str:
+    """Return the path of an array, where a group above it may have others of other resolutions."""
+    group, _, name = path.rpartition("/")
+    scaled = f"{group}/r{resolution}m/{name}"
+    return scaled if store.node(path) is None and store.node(scaled) is not None else path
 
 
 def _paths(store: Store, resolution: int) -> dict[str, str]:

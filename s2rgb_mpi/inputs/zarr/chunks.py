@@ -134,6 +134,17 @@ class ArrayReader:
         except RuntimeError as error:
             raise RuntimeError(f"{array.key(index)}: {error}") from error
 
+    def nbytes(self, index: Index) -> int:
+        """Return the bytes of an encoded chunk; 0 if it is missing, or its shard is damaged."""
+        path = self.array.file(index)
+        if self.array.shard is None:
+            status = gdal.VSIStatL(path)
+            return 0 if status is None else int(status.size)
+        with suppress(OSError, RuntimeError):
+            entry = self._entry(index, path)
+            return 0 if entry is None else entry[1]
+        return 0
+
     def _touched(self, window: Window) -> Iterator[Index]:
         """List the chunks that a window touches, row by row."""
         height, width = self.array.chunk
@@ -141,7 +152,7 @@ class ArrayReader:
             for col in range(window.col_off // width, -(-(window.col_off + window.width) // width)):
                 yield row, col
 
-    def _bytes(self, index: Index) -> bytearray | None:
+    def _bytes(self, index: Index) -> Any:
         """Read an encoded chunk; None if it was left out."""
         try:
             return self._stored(index, self.array.file(index))
@@ -153,7 +164,7 @@ class ArrayReader:
                 " incomplete"
             ) from error
 
-    def _stored(self, index: Index, path: str) -> bytearray | None:
+    def _stored(self, index: Index, path: str) -> Any:
         """Read an encoded chunk; None if the index of its shard says that it was left out."""
         most = self.array.chunk_nbytes + _ENCODED_EXTRA_NBYTES
         if self.array.shard is None:
@@ -216,12 +227,10 @@ def read_line(array: Array) -> NDArray[Any]:
     return np.concatenate(parts)[: array.shape[0]]
 
 
-def _read(file: VsiFile, begin: int, nbytes: int) -> bytearray:
+def _read(file: VsiFile, begin: int, nbytes: int) -> Any:
     """Read bytes at a place in one request."""
-    data = bytearray(nbytes)
     file.seek(begin)
-    file.readinto(data)
-    return data
+    return file.take(nbytes)
 
 
 def _is_left_out(array: Array, index: Index) -> bool:
@@ -257,7 +266,7 @@ def _problem(path: str, document: str) -> str:
     return "" if is_absent and status_of(document) is not None else problem or unknown
 
 
-def chunk_nbytes(array: Array) -> list[int] | None:
+def encoded_nbytes(array: Array) -> list[int] | None:
     """Return the bytes of every encoded chunk, row by row; None if that takes many requests.
 
     Chunks that are missing have none.
@@ -265,15 +274,5 @@ def chunk_nbytes(array: Array) -> list[int] | None:
     if is_far(array.folder):
         return None
     rows, cols = array.chunks
-    indices = [(row, col) for row in range(rows) for col in range(cols)]
-    if array.shard is None:
-        found = (gdal.VSIStatL(array.file(index)) for index in indices)
-        return [0 if status is None else int(status.size) for status in found]
-    reader, nbytes = ArrayReader(array, LastChunk()), []
-    for index in indices:
-        try:
-            entry = reader._entry(index, array.file(index))  # noqa: SLF001  of this module
-        except (OSError, RuntimeError):
-            entry = None
-        nbytes.append(0 if entry is None else entry[1])
-    return nbytes
+    reader = ArrayReader(array, LastChunk())
+    return [reader.nbytes((row, col)) for row in range(rows) for col in range(cols)]

@@ -52,7 +52,7 @@ def check(said: str, codecs: tuple[Codec, ...]) -> None:
     """
     for codec in codecs:
         try:
-            _made(codec)
+            made(codec)
         except ImportError as error:
             raise InputError(f"{said}: {MISSING}") from error
         except Exception as error:
@@ -62,7 +62,7 @@ def check(said: str, codecs: tuple[Codec, ...]) -> None:
 
 
 @cache
-def _made(codec: Codec) -> Any:
+def made(codec: Codec) -> Any:
     """Return the codec, ready to decode."""
     if codec.name == CHECKSUM:
         import google_crc32c  # noqa: PLC0415  an extra
@@ -139,12 +139,12 @@ def decode(
 
 def _step(codec: Codec, data: Any) -> Any:
     """Undo one step of encoding."""
-    made = _made(codec)
+    own = made(codec)
     if codec.name == CHECKSUM:
         return checked(data)
     if codec.name == "blosc":
         _refuse_cut(data)
-    return made.decode(data)
+    return own.decode(data)
 
 
 def _refuse_cut(data: Any) -> None:
@@ -165,7 +165,7 @@ def checked(data: Any) -> Any:
         It is another one.
     """
     body, stored = data[:-_CHECKSUM_NBYTES], bytes(data[-_CHECKSUM_NBYTES:])
-    crc = _made(Codec(CHECKSUM, "{}")).value(bytes(body))
+    crc = made(Codec(CHECKSUM, "{}")).value(bytes(body))
     if crc.to_bytes(_CHECKSUM_NBYTES, "little") != stored:
         raise ValueError("its CRC-32C is another one")
     return body

@@ -29,8 +29,9 @@ DOCUMENTS = (V3_DOCUMENT, V2_CONSOLIDATED, ".zgroup")
 MOST_TOPS = 20
 """In so many folders of a zip a store is looked for."""
 
-_INSIDE = re.compile(r"(.*\.zarr(?:\.zip)?)/((?:measurements|quality|conditions)(?:/.*)?)")
-"""The name of something inside an EOPF store: the store's, and the path in it."""
+_EOPF_GROUP = re.compile(r"(.*\.zarr(?:\.zip)?)/(?:measurements|quality|conditions)(?:/.*)?")
+_INSIDE = re.compile(r"(.*?\.zarr(?:\.zip)?)/(.+)")
+"""The name of something inside a store: the store's, and the path in it."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ def find_store(name: str) -> Store | None:
     if base in {*DOCUMENTS, V2_ATTRIBUTES}:
         address = address.removesuffix(base).rstrip("/") or "."
         base = file_name(address)
-    inside = _INSIDE.fullmatch(address)
+    inside = _EOPF_GROUP.fullmatch(address)
     if inside:
         raise InputError(f"{shown(name)}: a part of a Zarr store; give the store, {inside[1]}")
     lower = base.lower()
@@ -269,7 +270,11 @@ def _zipped(path: str, said: str, *, is_named: bool) -> Store | None:
 
 
 def split_inside(name: str) -> tuple[str, str] | None:
-    """Cut the name of an array in an EOPF store in two: the store, and the path in it; or None."""
+    """Cut the name of an array in a store in two: the store, and the path in it; None if it is not.
+
+    What GDAL's name of a URL begins with is left out.
+    """
+    name = name.removeprefix("/vsicurl/")
     address, query = split_query(name) if is_remote(name) else (name, "")
     match = _INSIDE.fullmatch(address.rstrip("/"))
     return (match[1] + query, match[2]) if match else None
