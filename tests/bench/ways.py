@@ -13,7 +13,7 @@ import numpy as np
 from osgeo import gdal
 
 from bench.contestants import DEFAULT_RANKS, LEVEL, bands, program, to_tiled
-from bench.inputs import OFFSET, large_blocks, neighbours, safe
+from bench.inputs import OFFSET, large_blocks, neighbours, safe, store
 from bench.measure import Run, run
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bench.inputs import Inputs
 
+LAYOUT = ("--layout", "tiled", "--level", LEVEL)
 SWISS = ("--crs", "EPSG:2056", "--resampling", "bilinear")
 
 MEAN_GREYS = 3.0
@@ -56,6 +57,7 @@ def ways(made: Inputs, folder: Path) -> list[Way]:
     mosaic = coloured([list(paths) for paths in zip(*granules, strict=True)], folder / "four.vrt")
     blocks = large_blocks(made.cogs, folder.parent / "large")
     large = coloured([[path] for path in blocks], folder / "large.vrt")
+    zarr = store(folder.parent / "store", made.size)
     ten = ["--rgb", *bands(made), "--offset", OFFSET]
 
     def warp(size: int) -> Callable[[Path, Path], Sequence[object]]:
@@ -109,6 +111,14 @@ def ways(made: Inputs, folder: Path) -> list[Way]:
             lambda: ["--rgb", *blocks, *offset()],
             lambda _, image: [*translate(), large, image],
         ),
+        Way(
+            "store",
+            "EOPF store, chunks of 1830 × 1830 pixels",
+            "this program, the SAFE of the same scene",
+            0.25,
+            lambda: [zarr],
+            lambda _, image: program(DEFAULT_RANKS, [made.safe], image, *LAYOUT),
+        ),
     ]
 
 
@@ -121,13 +131,12 @@ def measure(made: Inputs, folder: Path, rounds: int) -> list[dict[str, Any]]:
     """Run both of every way in turns."""
     entered = ways(made, folder)
     runs: dict[str, list[tuple[Run, Run]]] = {one.key: [] for one in entered}
-    layout = ("--layout", "tiled", "--level", LEVEL)
     ours, theirs = folder / "ours.tif", folder / "theirs.tif"
     for number in range(rounds):
         for one in entered:
             for image in (ours, theirs):
                 image.unlink(missing_ok=True)
-            words = program(DEFAULT_RANKS, one.ours_words(), ours, *layout)
+            words = program(DEFAULT_RANKS, one.ours_words(), ours, *LAYOUT)
             pair = run(words, watch=True), run(one.their_words(ours, theirs))
             if not number:
                 compare(one, ours, theirs)

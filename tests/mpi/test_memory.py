@@ -172,8 +172,15 @@ def test_one_tile_of_jpeg_2000(used, tmp_path):
 def test_large_chunks_of_zarr(used, tmp_path, layout):
     width, height, edge = 2816, 2816, 2752
     assert np.lcm(edge, 512) > LARGEST_SOURCE_BLOCK  # so that windows cut them
-    size = {"width": width, "height": height, "texture": "synthetic", "nodata_fraction": 0}
-    store = write_eopf(tmp_path, layout=layout, chunk=edge, **size)
+    store = write_eopf(
+        tmp_path,
+        layout=layout,
+        width=width,
+        height=height,
+        chunk=edge,
+        nodata_fraction=0,
+        texture="synthetic",
+    )
     assert_is_true(used(3, store, *rows(1024, width)))
 
 
