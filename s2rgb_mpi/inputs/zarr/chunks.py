@@ -29,6 +29,9 @@ _EMPTY = 2**64 - 1
 
 _ENTRY_NBYTES = 16
 
+_GONE = ("HTTP 404", "HTTP 410")
+"""What servers say of what is not there."""
+
 _ENCODED_EXTRA_NBYTES = 2**16
 """How much longer than decoded a chunk may be encoded, bytes."""
 
@@ -37,6 +40,8 @@ class LastChunk:
     """The chunk that was decoded last, of all arrays that are read in turn: windows share it."""
 
     def __init__(self) -> None:
+        self.left_out: set[str] = set()
+        """Files of chunks that stores have left out."""
         self._key: tuple[str, Index] | None = None
         self._values: NDArray[Any] | None = None
 
@@ -154,15 +159,39 @@ class ArrayReader:
 
     def _bytes(self, index: Index) -> Any:
         """Read an encoded chunk; None if it was left out."""
+        if self.array.file(index) in self._last.left_out:
+            return None
         try:
             return self._stored(index, self.array.file(index))
         except OSError as error:
-            if _is_left_out(self.array, index):
+            if self._is_left_out(index):
                 return None
             raise RuntimeError(
                 "this chunk is missing, and not in the other bands: the store is damaged or"
                 " incomplete"
             ) from error
+
+    def _is_left_out(self, index: Index) -> bool:
+        """Return whether the store lacks a chunk because there is no data.
+
+        Writers may leave out chunks that have the fill value alone (zarr-python 3 does). Then all
+        bands lack it, as they have no data in the same places; where one has it the others have
+        lost theirs.
+
+        Raises
+        ------
+        RuntimeError
+            It is there, and cannot be read.
+        """
+        array = self.array
+        file, *others = (array.file(index, each) for each in (array.folder, *array.siblings))
+        problem = _problem(file, array.document)
+        if problem:
+            raise RuntimeError(problem)
+        is_left_out = all(not _problem(other, array.document) for other in others)
+        if is_left_out:
+            self._last.left_out |= {file, *others}
+        return is_left_out
 
     def _stored(self, index: Index, path: str) -> Any:
         """Read an encoded chunk; None if the index of its shard says that it was left out."""
@@ -233,37 +262,21 @@ def _read(file: VsiFile, begin: int, nbytes: int) -> Any:
     return file.take(nbytes)
 
 
-def _is_left_out(array: Array, index: Index) -> bool:
-    """Return whether a store lacks a chunk because there is no data.
-
-    Writers may leave out chunks that have the fill value alone (zarr-python 3 does). Then all bands
-    lack it, as they have no data in the same places; where one has it the others have lost theirs.
-
-    Raises
-    ------
-    RuntimeError
-        It is there, and cannot be read.
-    """
-    problem = _problem(array.file(index), array.document)
-    if problem:
-        raise RuntimeError(problem)
-    files = (array.file(index, folder) for folder in array.siblings)
-    return all(not _problem(file, array.document) for file in files)
-
-
 def _problem(path: str, document: str) -> str:
     """Return why a file cannot be read; empty if there is none, for sure."""
     unknown = "cannot be read"
     if not is_far(path):
         return "" if status_of(path) is None and status_of(document) is not None else unknown
-    forget([path, document])
-    if status_of(path) is not None:
-        return unknown
     problem = problem_of(path)
+    if problem.startswith(_GONE):
+        return ""
+    if path.startswith("/vsicurl/") and not problem.startswith("HTTP 403"):
+        return problem or unknown
     # An object store that must not list says 403 for what is not there, and also once a signature
     # has expired: then the metadata are not for us any more either.
-    is_absent = not problem or problem.startswith(("HTTP 403", "HTTP 404", "HTTP 410"))
-    return "" if is_absent and status_of(document) is not None else problem or unknown
+    forget([path, document])
+    is_absent = status_of(path) is None and status_of(document) is not None
+    return "" if is_absent else problem or unknown
 
 
 def encoded_nbytes(array: Array) -> list[int] | None:
