@@ -11,8 +11,9 @@ INPUT = (
     Option(
         "products",
         Job,
-        "a SAFE folder, the MTD_MSIL2A.xml in it, or a zip or tar of it; a folder tiles/... of"
-        " the AWS buckets; a STAC item, or the items of a saved search in their order (JSON); a"
+        "a SAFE folder, the MTD_MSIL2A.xml in it, or a zip or tar of it; an EOPF store, .zarr or"
+        " .zarr.zip; a folder tiles/... of the AWS buckets; a STAC item, or the items of a saved"
+        " search in their order (JSON); a"
         " raster with several bands; each as a path, a URL (http, https, s3) or a name of GDAL's"
         " such as /vsis3/...; several of one UTM grid: a mosaic, the first valid pixel in the order"
         " given wins",
@@ -47,9 +48,10 @@ INPUT = (
     Option(
         "--source-resolution",
         Job,
-        "which band files of a SAFE product, AWS tile or STAC item, metres; auto: the coarsest that"
-        " serve --resolution, and means of as many of their pixels as fit into one of the image; 10"
-        " without --resolution; a number: just these, as they are (default: {default})",
+        "which band files of a SAFE or EOPF product, AWS tile or STAC item, metres; auto: the"
+        " coarsest that serve --resolution, and means of as many of their pixels as fit into one of"
+        " the image; 10 without --resolution; a number: just these, as they are (default:"
+        " {default})",
         read=auto_or_metres,
         choices=(AUTO, *RESOLUTIONS),
     ),

@@ -89,7 +89,8 @@ class Ahead:
         """Have the beginnings of a product's files read."""
         if member not in self._begun:
             self._begun.add(member)
-            paths = {band.path: None for band in self._products[member].unwarped.bands}
+            bands = self._products[member].unwarped.bands
+            paths = {band.path: None for band in bands if band.array is None}
             self._reader.want({member: [beginning(path) for path in paths if is_cached(path)]})
 
     def _pass(self, key: Key) -> int:

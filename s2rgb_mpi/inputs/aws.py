@@ -19,7 +19,8 @@ from s2rgb_mpi.inputs.bands import join
 from s2rgb_mpi.inputs.baseline import BASELINE_OFFSET, baseline_of, has_offset
 from s2rgb_mpi.inputs.calibration import DN_PER_UNIT, Stated
 from s2rgb_mpi.inputs.files.locate import TILE, TILE_METADATA, refuse_l1c
-from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.inputs.listed import Listed
+from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Product
 from s2rgb_mpi.inputs.safe_files import L1C_METADATA, L2A_METADATA
 from s2rgb_mpi.inputs.safe_grid import Placed, read_geocoding
 from s2rgb_mpi.inputs.safe_values import BANDS, Described, describe

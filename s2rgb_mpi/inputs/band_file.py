@@ -14,6 +14,7 @@ from s2rgb_mpi.inputs.dtypes import gdal_type
 from s2rgb_mpi.inputs.files.read_ahead import is_cached
 from s2rgb_mpi.inputs.nodata import is_shared_mask
 from s2rgb_mpi.inputs.opening import cause, open_raster
+from s2rgb_mpi.inputs.zarr.chunks import ArrayReader, LastChunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +33,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._values: dict[tuple[int, str, str], NDArray[Any]] = {}
+        self.last_chunk = LastChunk()
 
     def array(self, place: int, use: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
         """Return an array in memory of its own for each place, use and type, as it was left."""
@@ -59,7 +61,13 @@ class BandFile:
         self.bands = bands
         self._memory = memory
         self._place = place
-        has_mask = any(band.stored.has_mask for band in bands)
+        self._has_mask = has_mask = any(band.stored.has_mask for band in bands)
+        self._alpha = bands[0].stored.alpha
+        self._blocks: Blocks | None = None
+        self._array: ArrayReader | None = None
+        if bands[0].array is not None:
+            self._array = ArrayReader(bands[0].array, memory.last_chunk)
+            return
         try:
             dataset = open_raster(
                 bands[0].path, internal=bands[0].internal, with_mask_file=has_mask
@@ -67,13 +75,14 @@ class BandFile:
         except InputError as error:
             raise ReadError(str(error)) from error
         self._dataset: Any = dataset
-        self._has_mask = has_mask
-        self._alpha = bands[0].stored.alpha
-        self._blocks: Blocks | None = None
 
     def locate(self, start: Start) -> None:
         """Begin to find out where blocks lie in the file, if it is on a server."""
-        if self._blocks is None and is_cached(self.bands[0].path):
+        if self._blocks is not None or not is_cached(self.bands[0].path):
+            return
+        if self._array is not None:
+            self._blocks = self._array
+        else:
             numbers = [band.number for band in self.bands]
             if self._alpha is not None:
                 numbers.append(self._alpha.number)
@@ -120,6 +129,9 @@ class BandFile:
         """Read bands as they lie in the file: shape (bands, height, width)."""
         shape = len(numbers), window.height, window.width
         values = self._memory.array(self._place, use, dtype, shape)
+        if self._array is not None:
+            self._array.read(window, values[0])
+            return values
         # Without it GDAL takes the type of the file's first band, whichever are read.
         kind, bands = gdal_type(dtype), list(numbers)
         self._dataset.ReadRaster(*window, buf_obj=values.data, buf_type=kind, band_list=bands)

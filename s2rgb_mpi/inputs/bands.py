@@ -6,20 +6,21 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 from osgeo import gdal
 
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
 from s2rgb_mpi.inputs.calibration import Stated, from_scale, settle
-from s2rgb_mpi.inputs.decode_cost import block_costs
-from s2rgb_mpi.inputs.decode_memory import held
+from s2rgb_mpi.inputs.decode_cost import array_costs, block_costs
+from s2rgb_mpi.inputs.decode_memory import held, held_of_array
 from s2rgb_mpi.inputs.dtypes import largest_shift, numpy_name
 from s2rgb_mpi.inputs.files.read_ahead import at_once, is_cached, read_beginnings
 from s2rgb_mpi.inputs.files.remote import stamp
 from s2rgb_mpi.inputs.naming import described_band
 from s2rgb_mpi.inputs.nodata import alpha_of, find_alpha, has_mask, stored_values
 from s2rgb_mpi.inputs.opening import mask_file, open_raster
-from s2rgb_mpi.inputs.product import Band, Choice, Listed, Product
+from s2rgb_mpi.inputs.product import Band, Choice, Product
 from s2rgb_mpi.inputs.safe_grid import reconcile, same_crs, same_place
 from s2rgb_mpi.inputs.stac.georeference import complete
 from s2rgb_mpi.inputs.stored import Stored
@@ -27,6 +28,8 @@ from s2rgb_mpi.inputs.stored import Stored
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from s2rgb_mpi.inputs.listed import Listed
+    from s2rgb_mpi.inputs.zarr.products import ArrayBand
 
 LEAST_BITS = 16
 """Pixels of fewer bits are a coloured image, not reflectance."""
@@ -62,7 +65,7 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
     InputError
         Names the file that cannot be read, or is unlike the first.
     """
-    read_beginnings(band.path for band in listed)
+    read_beginnings(band.path for band in listed if band.array is None)
     rasters = [_inspect(band, choice, listed) for band in listed]
     first = rasters[0]
     for raster in rasters[1:]:
@@ -92,6 +95,8 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
 
 def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raster:
     """Open a band's file for its header; say where it lies, and what its values mean."""
+    if listed.array is not None:
+        return _inspect_array(listed, listed.array, choice)
     mask = "" if listed.internal else mask_file(listed.path)
     dataset = open_raster(listed.path, internal=listed.internal, with_mask_file=bool(mask))
     if listed.count not in (0, dataset.RasterCount):
@@ -113,13 +118,35 @@ def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raste
             " in the STAC item; open the file itself, with --bidx R,G,B"
         )
     grid, warning = _place(listed, dataset)
-    band = _settled(replace(listed, number=number), raster, choice, stored)
+    tag = None if listed.internal else raster.GetNoDataValue()
+    tags = Stated() if listed.internal else _tags(listed.path, raster)
+    band = _settled(replace(listed, number=number), choice, stored, (tag, listed.nodata), tags)
     block_width, block_height = raster.GetBlockSize()
     return _Raster(
         band=replace(band, held=held(dataset, number, stored.dtype)),
         grid=grid,
         block=(min(block_width, grid.width), min(block_height, grid.height)),
         warning=warning,
+    )
+
+
+def _inspect_array(listed: Listed, found: ArrayBand, choice: Choice) -> _Raster:
+    """Say where an array of a Zarr store lies, and what its values mean."""
+    array, grid = found.array, found.grid
+    dtype = np.dtype(array.dtype)
+    if dtype.kind not in "iuf" or dtype.itemsize * 8 < LEAST_BITS:
+        raise InputError(
+            f"{listed.path}: values of {dtype.name}, where reflectance of {LEAST_BITS} bits or more"
+            " is needed"
+        )
+    # Half precision has not enough digits for what is made of it.
+    stored = Stored("float32" if dtype.name == "float16" else dtype.name)
+    band = _settled(listed, choice, stored, (*found.nodata, listed.nodata), found.stated)
+    height, width = array.chunk
+    return _Raster(
+        band=replace(band, held=held_of_array(array), array=array, stamp=found.stamp),
+        grid=grid,
+        block=(min(width, grid.width), min(height, grid.height)),
     )
 
 
@@ -141,6 +168,8 @@ def _place(listed: Listed, dataset: gdal.Dataset) -> tuple[Grid, str]:
 
 def _costs(band: Band) -> tuple[int, ...]:
     """Predict how long each block of a band takes to decode."""
+    if band.array is not None:
+        return array_costs(band.array)
     return block_costs(open_raster(band.path, internal=band.internal), band.number)
 
 
@@ -153,17 +182,22 @@ def _only_band(dataset: gdal.Dataset, listed: Listed) -> int:
     return numbers[0]
 
 
-def _settled(listed: Listed, raster: gdal.Band, choice: Choice, stored: Stored) -> Band:
+def _settled(
+    listed: Listed,
+    choice: Choice,
+    stored: Stored,
+    nodata: Sequence[float | None],
+    tags: Stated,
+) -> Band:
     """Settle how the values in a file become DN, and these reflectance."""
-    tag = None if listed.internal else raster.GetNoDataValue()
     calibration, gain, source = settle(
         choice.stated,
         listed.metadata,
-        Stated() if listed.internal else _tags(listed.path, raster),
+        tags,
         holds_reflectance=stored.dtype.startswith("float"),
     )
     shift = largest_shift(stored.dtype, calibration.offset)
-    values = stored_values(stored.dtype, (tag, listed.nodata), choice.nodata, shifted=shift > 0)
+    values = stored_values(stored.dtype, nodata, choice.nodata, shifted=shift > 0)
     return Band(
         name=listed.name,
         path=listed.path,
@@ -177,10 +211,14 @@ def _settled(listed: Listed, raster: gdal.Band, choice: Choice, stored: Stored) 
 
 def _stamped(bands: Sequence[Band]) -> tuple[Band, ...]:
     """Note what would be another for another file; servers are asked for all files at once."""
-    served = list(dict.fromkeys(band.path for band in bands if is_cached(band.path)))
+    files = [band.path for band in bands if band.array is None]
+    served = [path for path in dict.fromkeys(files) if is_cached(path)]
     known = dict(zip(served, at_once(stamp, served), strict=True))
     stamped = []
     for band in bands:
+        if band.array is not None:  # it has one already
+            stamped.append(band)
+            continue
         stamps = [known.get(band.path) or stamp(band.path)]
         if band.stored.has_mask:
             stamps += [stamp(mask_file(band.path))]

@@ -93,9 +93,10 @@ def settle(user: Stated, metadata: Stated, tags: Stated, *, holds_reflectance: b
     1. the user               ``--offset``, ``--quantification``
     2. a SAFE product's XML   its offset list; without a list the offset is 0; of a tile of the
                               AWS buckets without its product's metadata the baseline
+       an EOPF store          add_offset and scale_factor of its arrays
     3. a STAC item            a flag that the offset has been applied (0); else the offset of the
                               asset or its band; else, of integers, its processing baseline
-    4. GDAL's band tags       scale and offset in the TIFF
+    4. GDAL's band tags       scale and offset in the TIFF; those of an array in a Zarr store
     5. nobody                 offset 0; 10,000 DN per unit, or 1 in a band of floats
     ========================  =============================================================
 

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.inputs.codestream import codestream, walk
 from s2rgb_mpi.inputs.files.remote import is_far
+from s2rgb_mpi.inputs.zarr.chunks import encoded_nbytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from osgeo import gdal
 
-NS_PER_PIXEL_AND_BYTE = {"JP2OpenJPEG": (29.0, 234.0), "GTiff": (24.0, 16.0)}
+    from s2rgb_mpi.inputs.zarr.arrays import Array
+
+NS_PER_PIXEL_AND_BYTE = {"JP2OpenJPEG": (29.0, 234.0), "GTiff": (24.0, 16.0), "Zarr": (24.0, 4.0)}
 """CPU time per pixel of a band and per byte that it has in the file, by GDAL's driver.
 
 To read, colour and encode it, as `tests/bench/costs.py` fits it to two full products, one of them
@@ -55,12 +60,37 @@ def block_costs(dataset: gdal.Dataset, number: int) -> tuple[int, ...]:
         nbytes = _jp2_nbytes(dataset.GetDescription(), (width, height), cols * rows)
     if not nbytes:
         return ()
+    return _costs(driver, (width, height), (raster.XSize, raster.YSize), nbytes)
+
+
+def array_costs(array: Array) -> tuple[int, ...]:
+    """Predict how long each chunk of an array of a Zarr store takes to decode.
+
+    Returns
+    -------
+    tuple of int
+        As :func:`block_costs` has it. Chunks on a server count by their pixels: to ask for their
+        bytes would be a request for each.
+    """
+    height, width = array.shape
+    rows, cols = array.chunks
+    if rows * cols > _MOST_BLOCKS:
+        return ()
+    nbytes = encoded_nbytes(array) or [0] * (rows * cols)
+    return _costs("Zarr", array.chunk[::-1], (width, height), nbytes)
+
+
+def _costs(
+    driver: str, block: Sequence[int], size: tuple[int, int], nbytes: Sequence[int]
+) -> tuple[int, ...]:
+    """Predict how long blocks take to decode, from their pixels and bytes, row by row; ns."""
     per_pixel, per_byte = NS_PER_PIXEL_AND_BYTE[driver]
+    cols, rows = (-(-whole // edge) for whole, edge in zip(size, block, strict=True))
     return tuple(
         round(
             per_pixel
-            * min(width, raster.XSize - col * width)
-            * min(height, raster.YSize - row * height)
+            * min(block[0], size[0] - col * block[0])
+            * min(block[1], size[1] - row * block[1])
             + per_byte * nbytes[row * cols + col]
         )
         for row in range(rows)

@@ -8,7 +8,7 @@ one and from three files, of 5504 x 5504 pixels a block (TIFF, Zarr), of 1376 to
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from osgeo import gdal
@@ -16,6 +16,10 @@ from osgeo import gdal
 from s2rgb_mpi.inputs.codestream import tile_size
 from s2rgb_mpi.inputs.decode_cost import tiff_nbytes
 from s2rgb_mpi.inputs.files.remote import is_far
+from s2rgb_mpi.inputs.zarr.chunks import encoded_nbytes
+
+if TYPE_CHECKING:
+    from s2rgb_mpi.inputs.zarr.arrays import Array
 
 ZSTD_WINDOW_NBYTES = 2**23
 """What a decoder of ZSTD keeps of what it has decoded, bytes: at most this much up to level 19, and
@@ -70,6 +74,18 @@ def held(dataset: gdal.Dataset, number: int, dtype: str) -> Held:
         decoding = decoded + min(decoded, LARGEST_HOLE_NBYTES) + block  # which bounds the encoded
         return Held(block, kept=_kept_of_jp2(dataset, raster), decoding=decoding)
     return Held(block, kept=block, decoding=block)  # as Zarr: a decoded block, and an encoded one
+
+
+def held_of_array(array: Array) -> Held:
+    """Return the memory that it takes to read an array of a Zarr store.
+
+    The chunk that was decoded last is kept, until the next one has been read; of several codecs
+    each makes a copy. What a server sends is in curl's buffer too.
+    """
+    decoded = array.chunk_nbytes
+    encoded = encoded_nbytes(array)
+    read = 2 * decoded if encoded is None else min(max(encoded), decoded)
+    return Held(decoded, decoding=read + decoded * max(0, len(array.codecs) - 1))
 
 
 def _kept_of_tiff(dataset: gdal.Dataset, raster: gdal.Band, block: int) -> int:

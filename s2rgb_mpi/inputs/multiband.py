@@ -10,9 +10,10 @@ from osgeo import gdal
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.inputs.bands import join
 from s2rgb_mpi.inputs.files.remote import gdal_name
+from s2rgb_mpi.inputs.listed import Listed
 from s2rgb_mpi.inputs.naming import names_band
 from s2rgb_mpi.inputs.opening import open_raster
-from s2rgb_mpi.inputs.product import RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.inputs.product import RGB_BANDS, Choice, Product
 from s2rgb_mpi.redact import file_name
 
 if TYPE_CHECKING:

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.inputs.calibration import Stated
 from s2rgb_mpi.inputs.decode_memory import Held
-from s2rgb_mpi.inputs.stac.georeference import Georeference
 from s2rgb_mpi.inputs.stored import Stored
 
 if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.image.radiometry import Calibration
     from s2rgb_mpi.inputs.means import Means
-    from s2rgb_mpi.inputs.safe_grid import Placed
     from s2rgb_mpi.inputs.source_size import Output
+    from s2rgb_mpi.inputs.zarr.arrays import Array
 
 RGB_BANDS = ("B04", "B03", "B02")
 """Red, green, blue: the one order of bands everywhere inside."""
@@ -93,7 +92,9 @@ class Band:
     internal : bool
         Whether only the file itself is read, not what lies beside it (``.aux.xml``, world files).
     held : Held
-        Memory that GDAL takes to read it.
+        Memory that it takes to read it.
+    array : Array, optional
+        Of a Zarr store, in place of a file that GDAL opens.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Band:
     stamp: str = ""
     internal: bool = False
     held: Held = field(default=Held(), repr=False)  # no part of what decides the pixels
+    array: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -256,41 +258,3 @@ class Product:
     def offset_source(self) -> str:
         """Who states the offsets; one name if it is the same for all bands."""
         return ", ".join(dict.fromkeys(band.offset_source for band in self.bands))
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A band as metadata or the user list it, before its file has been looked at.
-
-    Parameters
-    ----------
-    name : str
-        ESA's name, such as B04.
-    path : str
-        The file, under a name that GDAL opens.
-    number : int, optional
-        Of the band in the file; None for the only one.
-    metadata : Stated
-        What SAFE or STAC metadata state of its values.
-    nodata : float, optional
-        The stored value that means "no data", as metadata state it.
-    count : int
-        How many bands the file should have; 0 where that does not matter.
-    georeference : Georeference
-        Where the file lies, if it does not say it itself.
-    internal : bool
-        Whether the metadata of a product decide, and neither tags, mask and alpha band of the file
-        nor what lies beside it (``.aux.xml``, world files).
-    placed : Placed, optional
-        Where the product's metadata place the file; without it the file says.
-    """
-
-    name: str
-    path: str
-    number: int | None = None
-    metadata: Stated = field(default_factory=Stated)
-    nodata: float | None = None
-    count: int = 0
-    georeference: Georeference = field(default_factory=Georeference)
-    internal: bool = False
-    placed: Placed | None = None

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from s2rgb_mpi.errors import AbsentError, InputError
 from s2rgb_mpi.inputs.aws import read_tile
 from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.eopf import as_arrays
 from s2rgb_mpi.inputs.files.locate import TILE, TILE_METADATA, Found, is_tile, refuse_l1c
 from s2rgb_mpi.inputs.files.remote import gdal_name, is_remote, split_query
 from s2rgb_mpi.inputs.files.server import Server
-from s2rgb_mpi.inputs.product import RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.inputs.listed import Listed
+from s2rgb_mpi.inputs.product import RGB_BANDS, Choice, Product
 from s2rgb_mpi.inputs.safe import described_by, granule_geocoding, granules
 from s2rgb_mpi.inputs.safe_files import L1C_METADATA, Folder, metadata_kind
 from s2rgb_mpi.redact import file_name, shown
@@ -110,7 +112,7 @@ def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
         return _joined(bands, choice)
     listed = [Listed(name, gdal_name(path)) for name, path in zip(RGB_BANDS, paths, strict=True)]
     name = PurePosixPath(file_name(paths[0])).stem
-    product = join(name, listed, choice, needs_crs=False)
+    product = join(name, as_arrays(listed, choice.resolution), choice, needs_crs=False)
     if not bands.doubts or choice.offset is not None:
         return product
     warning = (

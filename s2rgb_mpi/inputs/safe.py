@@ -10,7 +10,8 @@ from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.inputs.bands import join
 from s2rgb_mpi.inputs.files.downloads import HEAD_NBYTES, refuse_answer
 from s2rgb_mpi.inputs.files.locate import locate
-from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Listed, Product
+from s2rgb_mpi.inputs.listed import Listed
+from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Product
 from s2rgb_mpi.inputs.safe_files import L2A_METADATA, leaves, metadata_kind
 from s2rgb_mpi.inputs.safe_grid import read_geocoding
 from s2rgb_mpi.inputs.safe_values import describe

@@ -11,6 +11,7 @@ from osgeo import gdal
 
 import reference
 from s2rgb_mpi.inputs.safe import open_safe
+from s2rgb_mpi.testing.eopf import write_eopf
 from s2rgb_mpi.testing.safe import write_safe
 
 if TYPE_CHECKING:
@@ -150,6 +151,12 @@ def safe(
         nodata_fraction=nodata_fraction,
         resolutions=resolutions,
     )
+
+
+def store(folder: Path, size: int) -> Path:
+    """Return the scene of the product as an EOPF store; make it if it is not there."""
+    found = sorted(folder.glob("*.zarr"))
+    return found[0] if found else write_eopf(folder, width=size, height=size, offset=OFFSET)
 
 
 def _cog(source: Path, folder: Path) -> Path:

@@ -15,7 +15,7 @@ import numpy as np
 from osgeo import gdal
 
 from bench.contestants import DEFAULT_RANKS, LEVEL, PEERS, SERVERS, bands, program, to_tiled
-from bench.inputs import OFFSET, large_blocks, neighbours, safe
+from bench.inputs import OFFSET, large_blocks, neighbours, safe, store
 from bench.measure import Run, run
 from bench.server import serving
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 READERS_PYTHON = Path(".venv-readers/bin/python").absolute()
 """Of the environment that `ci/setup --readers` makes, with async-geotiff."""
 
+LAYOUT = ("--layout", "tiled", "--level", LEVEL)
 SWISS = ("--crs", "EPSG:2056", "--resampling", "bilinear")
 
 MEAN_GREYS = 3.0
@@ -64,6 +65,7 @@ def ways(made: Inputs, folder: Path) -> list[Way]:
     mosaic = coloured([list(paths) for paths in zip(*granules, strict=True)], folder / "four.vrt")
     blocks = large_blocks(made.cogs, folder.parent / "large")
     large = coloured([[path] for path in blocks], folder / "large.vrt")
+    zarr = store(folder.parent / "store", made.size)
     ten = ["--rgb", *bands(made), "--offset", OFFSET]
 
     def warp(size: int) -> Callable[[Path, Path, str], Sequence[object]]:
@@ -121,6 +123,14 @@ def ways(made: Inputs, folder: Path) -> list[Way]:
             lambda _, image, __: [*translate(), large, image],
         ),
         *(far(made, *server) for server in SERVERS.values()),
+        Way(
+            "store",
+            "EOPF store, chunks of 1830 × 1830 pixels",
+            "this program, the SAFE of the same scene",
+            0.25,
+            lambda _: [zarr],
+            lambda _, image, __: program(DEFAULT_RANKS, [made.safe], image, *LAYOUT),
+        ),
     ]
 
 
@@ -151,14 +161,13 @@ def measure(made: Inputs, folder: Path, rounds: int) -> list[dict[str, Any]]:
     """Run both of every way in turns."""
     entered = ways(made, folder)
     runs: dict[str, list[tuple[Run, Run]]] = {one.key: [] for one in entered}
-    layout = ("--layout", "tiled", "--level", LEVEL)
     ours, theirs = folder / "ours.tif", folder / "theirs.tif"
     for number in range(rounds):
         for one in entered:
             for image in (ours, theirs):
                 image.unlink(missing_ok=True)
             with serving(made.cogs[0].parent, one.server) if one.server else nullcontext("") as url:
-                words = program(DEFAULT_RANKS, one.ours_words(url), ours, *layout)
+                words = program(DEFAULT_RANKS, one.ours_words(url), ours, *LAYOUT)
                 pair = run(words, watch=True), run(one.their_words(ours, theirs, url))
             if not number and one.is_same:
                 compare(one, ours, theirs)

@@ -12,6 +12,7 @@ import pytest
 
 from rasters import TRANSFORM, write_jp2, write_raster
 from s2rgb_mpi.plan.window_size import LARGEST_SOURCE_BLOCK
+from s2rgb_mpi.testing.eopf import write_eopf
 from s2rgb_mpi.testing.safe import write_safe
 from web import Web
 
@@ -165,3 +166,24 @@ def test_one_tile_of_jpeg_2000(used, tmp_path):
     write_jp2(path, texture(2304), tile=4096)
     for bound, peaks in used(3, *bands(path), *rows(1024, 1024)).values():
         assert max(peaks) <= bound
+
+
+@pytest.mark.parametrize("layout", ["v2", "geozarr"])
+def test_large_chunks_of_zarr(used, tmp_path, layout):
+    width, height, edge = 2816, 2816, 2752
+    assert np.lcm(edge, 512) > LARGEST_SOURCE_BLOCK  # so that windows cut them
+    store = write_eopf(
+        tmp_path,
+        layout=layout,
+        width=width,
+        height=height,
+        chunk=edge,
+        nodata_fraction=0,
+        texture="synthetic",
+    )
+    assert_is_true(used(3, store, *rows(1024, width)))
+
+
+def test_chunks_of_zarr(used, tmp_path):
+    store = write_eopf(tmp_path, width=3660, height=1830, texture="synthetic")
+    assert_is_true(used(3, store))

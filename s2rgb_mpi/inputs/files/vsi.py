@@ -99,16 +99,31 @@ class VsiFile(io.RawIOBase):
             A server failed, or sends no ranges.
         """
         wanted = max(0, min(len(buffer), self._nbytes - self.tell()))
-        if not wanted:
-            return 0
+        buffer[:wanted] = self.take(wanted)
+        return wanted
+
+    def take(self, nbytes: int) -> Any:
+        """Read so many bytes, which must be there, and copy them nowhere.
+
+        Returns
+        -------
+        bytes or bytearray
+            As GDAL has them.
+
+        Raises
+        ------
+        OSError
+            A server failed, or sends no ranges; or the file ends before.
+        """
+        if not nbytes:
+            return b""
         try:
-            data = gdal.VSIFReadL(1, wanted, self._file) or b""
+            data = gdal.VSIFReadL(1, nbytes, self._file) or b""
         except RuntimeError as error:
             raise OSError(" ".join(str(error).split())) from error
-        if len(data) < wanted:
+        if len(data) < nbytes:
             raise OSError("cannot be read to its end")
-        buffer[:wanted] = data
-        return wanted
+        return data
 
     def close(self) -> None:
         """Close it."""

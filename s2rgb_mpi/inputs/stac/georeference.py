@@ -53,7 +53,7 @@ def complete(dataset: gdal.Dataset, stated: Georeference) -> tuple[str, Transfor
     """
     if dataset.GetSpatialRef() is not None or stated.crs is None:
         return "", None
-    wkt = _wkt(stated)
+    wkt = wkt_of(stated.crs, stated.field, "the STAC item")
     if dataset.GetGeoTransform(can_return_null=True) is not None:
         return wkt, None
     try:
@@ -72,14 +72,29 @@ def complete(dataset: gdal.Dataset, stated: Georeference) -> tuple[str, Transfor
     return wkt, (c, a, b, f, d, e)
 
 
-def _wkt(stated: Georeference) -> str:
-    """Return a stated CRS as WKT."""
-    text = json.dumps(stated.crs) if isinstance(stated.crs, dict) else str(stated.crs)
-    if stated.field == "proj:epsg":
+def wkt_of(stated: Any, field: str, owner: str) -> str:
+    """Return a CRS as WKT.
+
+    Parameters
+    ----------
+    stated : Any
+        What a field states: a code, a number of EPSG's, WKT or PROJJSON.
+    field : str
+        Which one: ``proj:code``, ``proj:epsg``, ``proj:wkt2`` or ``proj:projjson``.
+    owner : str
+        Whose field it is, in words for the user.
+
+    Raises
+    ------
+    UsageError
+        The CRS is unknown.
+    """
+    text = json.dumps(stated) if isinstance(stated, dict) else str(stated)
+    if field == "proj:epsg":
         text = f"EPSG:{text}"
     words = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
-    unknown = UsageError(f"{stated.field} of the STAC item is no known CRS: {words}")
-    if not (_CODE.fullmatch(text) or _WKT.match(text) or isinstance(stated.crs, dict)):
+    unknown = UsageError(f"{field} of {owner} is no known CRS: {words}")
+    if not (_CODE.fullmatch(text) or _WKT.match(text) or isinstance(stated, dict)):
         raise unknown
     crs = osr.SpatialReference()
     try:

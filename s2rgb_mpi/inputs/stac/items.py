@@ -11,17 +11,21 @@ from urllib.parse import urljoin, urlsplit
 
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.eopf import as_arrays, open_eopf
 from s2rgb_mpi.inputs.files.remote import beginning, fetch, gdal_name, is_remote, scheme
-from s2rgb_mpi.inputs.product import RESOLUTIONS, Choice, Listed, Product
+from s2rgb_mpi.inputs.listed import Listed
+from s2rgb_mpi.inputs.product import RESOLUTIONS, Choice, Product
 from s2rgb_mpi.inputs.source_size import choose
 from s2rgb_mpi.inputs.stac.assets import find_assets, has_assets
 from s2rgb_mpi.inputs.stac.fields import baseline_of, georeference_of, nodata_of, stated_by
+from s2rgb_mpi.inputs.zarr.store import find_store
 from s2rgb_mpi.redact import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from s2rgb_mpi.inputs.stac.assets import Asset
+    from s2rgb_mpi.inputs.zarr.store import Store
 
 MALFORMED = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 """The errors of reading fields that an item lacks, or has with other types."""
@@ -32,6 +36,8 @@ LONGEST_ANSWER = 200
 _VSICURL = re.compile(r"(/vsicurl(?:_streaming)?/)(https?://.*)", re.DOTALL)
 _ENDINGS = re.compile(r"/(?:items|search)/*$|/items/")
 """Endings of the paths under which STAC APIs serve items."""
+
+_STORE = re.compile(r".*\.zarr(\.zip)?/*", re.IGNORECASE)
 
 _L1C = re.compile(r"(?:^|.*[-_])l1c(?:[-_].*|$)", re.IGNORECASE)
 
@@ -97,23 +103,37 @@ def _product(said: str, href: str, item: Any, choice: Choice) -> Product:
     try:
         _refuse_l1c(item, choice)
         assets = {key: asset.to_dict() for key, asset in item.assets.items()}
+        store = _store(assets, href, choice)
         listed = {
             size: [_listed(asset, properties, href) for asset in find_assets(assets, size)]
-            for size in _sizes(assets, choice)
+            for size in ([] if store else _sizes(assets, choice))
         }
     except (UsageError, InputError, *MALFORMED) as error:
         raise InputError(f"{said}: {error}") from error
 
     def joined(size: int) -> Product:
-        return join(str(item.id), listed[size], choice)
+        return join(str(item.id), as_arrays(listed[size], size), choice)
 
-    size = choose(choice, listed.__contains__, lambda: joined(choice.resolution).grid)
+    if store:
+        product = replace(open_eopf(store, choice), name=str(item.id))
+    else:
+        size = choose(choice, listed.__contains__, lambda: joined(choice.resolution).grid)
+        product = joined(size)
     return replace(
-        joined(size),
+        product,
         sensing_time=str(properties.get("datetime") or properties.get("start_datetime") or ""),
-        baseline=baseline_of(properties),
+        baseline=baseline_of(properties) or product.baseline,
         is_sentinel_2=_is_sentinel_2(properties),
     )
+
+
+def _store(assets: Mapping[str, Mapping[str, Any]], href: str, choice: Choice) -> Store | None:
+    """Open the EOPF store that an item has in place of assets for the bands; None without."""
+    if has_assets(assets, choice.resolution):
+        return None
+    names = [str(fields.get("href")) for fields in assets.values()]
+    stores = [name for name in names if _STORE.fullmatch(urlsplit(name).path)]
+    return find_store(_absolute(stores[0], href)) if len(stores) == 1 else None
 
 
 def _sizes(assets: Mapping[str, Mapping[str, Any]], choice: Choice) -> list[int]:

@@ -1,0 +1,243 @@
+"""The same products as Zarr stores: `write_eopf` makes one of the scene that `write_safe` has.
+
+It holds what a reader of B04, B03 and B02 needs, laid out as three writers do: ESA's sample service
+(Zarr v2), ESA's converter 3 (Zarr v3) and the EOPF Explorer (GeoZarr).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from osgeo import osr
+
+from s2rgb_mpi.testing.safe import to_dn
+from s2rgb_mpi.testing.safe_metadata import EPSG, ORIGINS, Product
+from s2rgb_mpi.testing.texture import BANDS, Scene
+from s2rgb_mpi.testing.zarr import ZarrWriter, blosc, zip_store, zstd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+_FINEST = 10  # resolution in metres
+_REFLECTANCE = "measurements/reflectance"
+_CRS_CODE = {"proj:code": f"EPSG:{EPSG}"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a writer lays out its stores.
+
+    Parameters
+    ----------
+    zarr_format : int
+        2 or 3.
+    codec : callable
+        Makes what encodes the chunks.
+    chunks : mapping of int to int
+        Edge of a chunk by resolution, metres.
+    is_float : bool
+        Reflectance with the offset applied, NaN for no data; or else DN.
+    leaves_out : bool
+        Chunks without data have no file.
+    """
+
+    zarr_format: int
+    codec: Callable[[], Any]
+    chunks: Mapping[int, int]
+    is_float: bool = False
+    leaves_out: bool = True
+
+
+LAYOUTS = {
+    "v2": Layout(2, blosc, {10: 1830, 20: 1830, 60: 1830}, leaves_out=False),
+    "v3": Layout(3, zstd, {10: 1830, 20: 915, 60: 305}),
+    "geozarr": Layout(3, blosc, {10: 915, 20: 915, 60: 915}, is_float=True),
+}
+
+
+def write_eopf(
+    folder: str | Path,
+    *,
+    layout: str = "v2",
+    granule: str = "32TMT",
+    width: int = 10980,
+    height: int = 10980,
+    baseline: str = "05.09",
+    offset: int | None = -1000,
+    quantification: int = 10000,
+    resolutions: Sequence[int] = (10,),
+    nodata_fraction: float = 0.05,
+    texture: str = "auto",
+    seed: int = 0,
+    zipped: bool = False,
+    chunk: int | None = None,
+    sharded: bool = False,
+) -> Path:
+    """Write a store with the bands B02, B03 and B04: with the DN of `write_safe`.
+
+    The DN of all bands lie on disk for a while (0.7 GB at full size).
+
+    Parameters
+    ----------
+    folder : path
+        Where to put the store; made if missing.
+    layout : str
+        A key of `LAYOUTS`.
+    granule, width, height, baseline, offset, quantification, resolutions, nodata_fraction
+        As for :func:`~s2rgb_mpi.testing.safe.write_safe`.
+    texture, seed
+        Likewise. Same arguments, same DN.
+    zipped : bool
+        Write a zip of the store, and no folder.
+    chunk : int, optional
+        Edge of the chunks of all resolutions, pixels, in place of the layout's.
+    sharded : bool
+        Whether each band is one file (Zarr v3 only).
+
+    Returns
+    -------
+    pathlib.Path
+        The ``.zarr`` folder, or the ``.zarr.zip`` file if `zipped`.
+
+    Raises
+    ------
+    ValueError
+        An argument that no product can have.
+    FileExistsError
+        The store is there already.
+    ImportError
+        numcodecs is not installed.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
+    how = LAYOUTS[layout]
+    if chunk is not None:
+        how = replace(how, chunks=dict.fromkeys(how.chunks, chunk))
+    if sharded and how.zarr_format == 2:  # noqa: PLR2004  the version's number
+        raise ValueError("Zarr v2 has no shards")
+    product = Product(granule, width, height, baseline, offset, quantification, tuple(resolutions))
+    scene = Scene(width, height, nodata_fraction=nodata_fraction, texture=texture, seed=seed)
+    name = product.name.removesuffix(".SAFE") + ".zarr"
+    final = Path(folder) / (f"{name}.zip" if zipped else name)
+    if final.exists():
+        raise FileExistsError(f"{final}: exists already")
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=final.parent, prefix=".zarr-") as scratch:
+        draft = Path(scratch) / name
+        writer = ZarrWriter(draft, how.zarr_format, how.codec(), leaves_out=how.leaves_out)
+        dn = _dn(product, scene, Path(scratch))
+        for size in product.resolutions:
+            step = size // _FINEST
+            _write_group(writer, product, how, size, dn[:, ::step, ::step], sharded=sharded)
+        _write_above(writer, product, how, draft.stem)
+        if zipped:
+            zip_store(draft, Path(scratch) / final.name).rename(final)
+        else:
+            draft.rename(final)
+    return final
+
+
+def _dn(product: Product, scene: Scene, scratch: Path) -> NDArray[np.uint16]:
+    """Make the DN of all bands, in a file: shape (3, height, width)."""
+    shape = len(BANDS), product.height, product.width
+    dn = np.memmap(scratch / "dn", dtype=np.uint16, mode="w+", shape=shape)
+    for row, reflectance in scene.strips():
+        strip = to_dn(reflectance, offset=product.offset, quantification=product.quantification)
+        dn[:, row : row + strip.shape[1]] = strip
+    return dn
+
+
+def _write_group(
+    writer: ZarrWriter,
+    product: Product,
+    layout: Layout,
+    resolution: int,
+    dn: NDArray[np.uint16],
+    *,
+    sharded: bool,
+) -> None:
+    """Write the bands of one resolution, shape (3, height, width), and their coordinates."""
+    group = f"{_REFLECTANCE}/r{resolution}m"
+    edge = layout.chunks[resolution]
+    for band, values in zip(BANDS, dn, strict=True):
+        writer.array(
+            f"{group}/{band.lower()}",
+            _reflectance(values, product) if layout.is_float else values,
+            ["y", "x"],
+            {} if layout.is_float else _attributes(product, layout, resolution, band),
+            chunk=(edge, edge),
+            sharded=sharded,
+        )
+    easting, northing = ORIGINS[product.granule]
+    width, height = product.size(resolution)
+    x = easting + resolution // 2 + resolution * np.arange(width)
+    y = northing - resolution // 2 - resolution * np.arange(height)
+    is_v3 = layout.zarr_format == 3 and not layout.is_float  # noqa: PLR2004  the version's number
+    for name, line in (("x", x), ("y", y)):
+        writer.array(f"{group}/{name}", line.astype(np.float32 if is_v3 else np.int64), [name])
+    writer.group(group, _CRS_CODE if layout.is_float else {})
+
+
+def _reflectance(dn: NDArray[np.uint16], product: Product) -> NDArray[np.float32]:
+    """Return reflectance with the offset applied, NaN where there is no data."""
+    reflectance = (dn.astype(np.float64) + (product.offset or 0)) / product.quantification
+    return np.where(dn == 0, np.nan, reflectance).astype(np.float32)
+
+
+def _attributes(product: Product, layout: Layout, resolution: int, band: str) -> dict[str, Any]:
+    """Return the attributes of a band of DN."""
+    attributes: dict[str, Any] = {
+        "long_name": f"BOA reflectance from MSI acquisition at spectral band {band.lower()}",
+        "units": "digital_counts",
+        "scale_factor": 1 / product.quantification,
+        "add_offset": (product.offset or 0) / product.quantification,
+        "valid_min": 1,
+        "valid_max": 65535,
+        "fill_value": 0,
+    }
+    if layout.zarr_format == 3:  # noqa: PLR2004  the version's number
+        return attributes
+    easting, northing = ORIGINS[product.granule]
+    crs = osr.SpatialReference()
+    crs.ImportFromEPSG(EPSG)
+    width, height = product.size(resolution)
+    return attributes | {
+        "proj:epsg": EPSG,
+        "proj:wkt2": crs.ExportToWkt(["FORMAT=WKT2_2019"]),
+        "proj:transform": [resolution, 0, easting, 0, -resolution, northing, 0, 0, 1],
+        "proj:shape": [height, width],
+        "_FillValue": 0,
+        "dtype": "<u2",
+    }
+
+
+def _write_above(writer: ZarrWriter, product: Product, layout: Layout, name: str) -> None:
+    """Write the groups above those of the bands, and the root."""
+    scales = {"layout": [{"asset": f"r{size}m"} for size in product.resolutions]}
+    writer.group(_REFLECTANCE, _CRS_CODE | {"multiscales": scales} if layout.is_float else {})
+    writer.group("measurements")
+    easting, northing = ORIGINS[product.granule]
+    properties: dict[str, Any] = {
+        "datetime": "2022-06-13T10:30:41.024Z",
+        "platform": "sentinel-2a",
+        "constellation": "sentinel-2",
+        "processing:level": "L2A",
+        # The converters state that of 60 m, whatever there is.
+        "proj:transform": [60, 0, easting, 0, -60, northing, 0, 0, 1],
+    }
+    if layout.zarr_format == 3:  # noqa: PLR2004  the version's number
+        properties |= _CRS_CODE | {
+            "eopf:datatake_id": f"GS2A_20220613T103041_036427_N{product.baseline}",
+            "processing:version": "1.0.0",
+        }
+    else:
+        properties |= {"eopf:baseline": product.baseline, "proj:epsg": EPSG}
+    item = {"type": "Feature", "id": name, "properties": properties}
+    writer.group("", {} if layout.is_float else {"stac_discovery": item})
+    writer.consolidate()

@@ -1,0 +1,207 @@
+"""EOPF stores from the command line: the image of a store is that of the SAFE of the same scene."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import reference
+from conftest import SMALL, read_rgb
+from left_empty import assert_left_empty
+from s2rgb_mpi.testing.eopf import write_eopf
+from s2rgb_mpi.testing.safe import read_dn, write_safe
+from web import Web
+
+FAILING = (str(Path(__file__).parent / "programs" / "failing.py"),)
+SCENE: dict[str, Any] = {"width": 611, "height": 389, "nodata_fraction": 0.4}
+STORES: dict[str, Any] = {
+    "v2": {"layout": "v2"},
+    "v3": {"layout": "v3"},
+    "geozarr": {"layout": "geozarr"},
+    "sharded": {"layout": "geozarr", "sharded": True},
+}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """The image of the SAFE product, which the reference confirms."""
+    dn = read_dn(write_safe(tmp_path_factory.mktemp("safe"), tile=128, **SCENE))
+    return reference.rgb(dn, offset=-1000)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """The function that makes one of :data:`STORES`, of 96 x 96 pixels a chunk."""
+    made = {}
+
+    def make(name, **options):
+        key = name, *options.items()
+        if key not in made:
+            folder = tmp_path_factory.mktemp(name)
+            made[key] = write_eopf(folder, chunk=96, **STORES[name], **SCENE, **options)
+        return made[key]
+
+    return make
+
+
+def test_the_image_of_the_safe(safe_image, expected):
+    np.testing.assert_array_equal(safe_image, expected)
+
+
+@pytest.fixture(scope="module")
+def safe_image(mpirun, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("image")
+    product = write_safe(folder, tile=128, **SCENE)
+    run = mpirun(None, product, "-o", folder / "rgb.tif", *SMALL)
+    assert run.returncode == 0, run.stderr
+    return read_rgb(folder / "rgb.tif")
+
+
+@pytest.mark.parametrize("ranks", [1, 3, 6])
+@pytest.mark.parametrize("name", STORES)
+def test_every_pixel_is_that_of_the_safe(mpirun, store, safe_image, tmp_path, name, *, ranks):
+    output = tmp_path / "rgb.tif"
+    run = mpirun(ranks, store(name), "-o", output, *SMALL)
+    assert run.returncode == 0, run.stderr
+    assert not any("warning" in line for line in run.said)
+    np.testing.assert_array_equal(read_rgb(output), safe_image)
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_in_a_zip(image, store, expected, name):
+    np.testing.assert_array_equal(image(store(name, zipped=True)), expected)
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_from_a_server_that_lists_nothing(image, store, expected, name):
+    path = store(name)
+    with Web(path.parent).running() as web:
+        found = image(f"{web.url}/{path.name}")
+    np.testing.assert_array_equal(found, expected)
+    asked = {path for method, path, _ in web.asked if method == "GET"}
+    files = {f"/{file.relative_to(path.parent)}" for file in path.rglob("*") if file.is_file()}
+    bands = {file for file in files if Path(file).name[0] in "c0123456789"}
+    assert {file for file in asked if "/b0" in file} & bands
+    # What it does not have: the other version's metadata, and chunks that were left out.
+    for missing in asked - files:
+        assert Path(missing).name in {"zarr.json", ".zmetadata"} or "/c/" in missing
+    assert not {path for path in asked if path.endswith("/")}
+
+
+def test_a_zip_on_a_server(image, store, expected):
+    path = store("v3", zipped=True)
+    with Web(path.parent).running() as web:
+        np.testing.assert_array_equal(image(f"{web.url}/{path.name}"), expected)
+
+
+def test_a_signature_holds_for_every_file(image, store, expected):
+    path = store("v3")
+    with Web(path.parent).running() as web:
+        web.signature = "secret"
+        found = image(f"{web.url}/{path.name}?sig=secret")
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("chunk", "name"), [(100, "v2"), (611, "v2"), (47, "v3"), (47, "sharded")])
+def test_other_chunks(image, tmp_path, expected, chunk, name):
+    path = write_eopf(tmp_path / "store", chunk=chunk, **STORES[name], **SCENE)
+    np.testing.assert_array_equal(image(path), expected)
+
+
+@pytest.fixture
+def copied(store, tmp_path):
+    """The function that makes a store of one's own, to be damaged."""
+
+    def copy(name):
+        path = store(name)
+        return Path(shutil.copytree(path, tmp_path / "copy" / path.name))
+
+    return copy
+
+
+@pytest.mark.parametrize("ranks", [None, 3])
+@pytest.mark.parametrize("file", ["b03/2.4", "b03/c/2/4"], ids=["v2", "v3"])
+def test_a_chunk_that_one_band_lacks(mpirun, copied, tmp_path, expected, file, *, ranks):
+    path = copied("v3" if "/c/" in file else "v2")
+    (path / "measurements/reflectance/r10m" / file).unlink()
+    output = tmp_path / "rgb.tif"
+    words = f"{file[4:]}: this chunk is missing, and not in the other bands"
+    run = mpirun(ranks, path, "-o", output, *SMALL)
+    assert run.returncode == 5
+    assert f"b03: {words}" in run.stderr
+    options = ("--overwrite", "--on-error", "nodata", "--report", tmp_path / "report.json")
+    run = mpirun(ranks, path, "-o", output, *SMALL, *options)
+    windows = assert_left_empty(run, tmp_path, expected, words)
+    assert 0 < len(windows) < 9
+
+
+def shorten(content):
+    return content[:-3]
+
+
+def alter(content):
+    return bytes(16) + content[16:]
+
+
+@pytest.mark.parametrize("change", [shorten, alter])
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("v2", "b03/2.4"), ("v3", "b03/c/2/4"), ("sharded", "b03/c/0/0")],
+)
+def test_a_damaged_chunk(mpirun, copied, tmp_path, expected, *, name, file, change):
+    path = copied(name)
+    chunk = path / "measurements/reflectance/r10m" / file
+    chunk.write_bytes(change(chunk.read_bytes()))
+    options = ("--on-error", "nodata", "--report", tmp_path / "report.json")
+    run = mpirun(3, path, "-o", tmp_path / "rgb.tif", *SMALL, *options)
+    assert assert_left_empty(run, tmp_path, expected, rf"{file[4:]}: damaged: ")
+
+
+def test_a_server_that_fails_leaves_nothing_out(mpirun, store, tmp_path):
+    """Chunks that a server does not give are not chunks that the store has left out."""
+    path = store("v3")
+    with Web(path.parent).running() as web:
+        for band in ("b02", "b03", "b04"):
+            chunk = f"/{path.name}/measurements/reflectance/r10m/{band}/c/2/4"
+            web.faults[chunk] = [501] * 1000
+        run = mpirun(
+            None,
+            f"{web.url}/{path.name}",
+            *("-o", tmp_path / "rgb.tif", *SMALL),
+            env={"GDAL_HTTP_MAX_RETRY": "0"},
+        )
+    assert run.returncode == 5, run.stderr
+    assert "HTTP 501" in run.stderr
+
+
+def test_an_expired_signature_leaves_nothing_out(mpirun, store, tmp_path):
+    path = store("v3")
+    with Web(path.parent).running() as web:
+        web.signature, web.expires_after = "secret", 60
+        run = mpirun(None, f"{web.url}/{path.name}?sig=secret", "-o", tmp_path / "rgb.tif", *SMALL)
+    assert run.returncode == 5, run.stderr
+    assert "HTTP 403" in run.stderr
+    assert "secret" not in run.stderr
+
+
+def test_resume_compares_metadata_and_chunks(mpirun, copied, tmp_path, expected):
+    path = copied("v3")
+    arguments = (path, "-o", tmp_path / "rgb.tif", *SMALL)
+    stop = ("writer at its end", "SIGTERM", "--on-error", "nodata")
+    chunk = path / "measurements/reflectance/r10m/b03/c/2/4"
+    content = chunk.read_bytes()
+    chunk.write_bytes(content[:-3])
+    run = mpirun(None, *stop[:2], *arguments, *stop[2:], program=FAILING)
+    assert run.returncode == 75, run.stderr
+    path.touch()  # the folder's own time is no reason to begin again
+    run = mpirun(None, *stop[:2], *arguments, *stop[2:], "--resume", program=FAILING)
+    assert run.returncode == 75, run.stderr
+    chunk.write_bytes(content)
+    run = mpirun(3, *arguments, "--resume")
+    assert run.returncode == 2, run.stderr
+    assert "B03 of product 1" in run.stderr
+    run = mpirun(3, *arguments, "--overwrite")
+    assert run.returncode == 0, run.stderr
+    np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)
