@@ -15,7 +15,7 @@ from rasters import write_jp2, write_raster
 from s2rgb_mpi import gdalenv
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
 from s2rgb_mpi.testing.safe import read_dn
 
 
@@ -58,7 +58,7 @@ def test_side_files_in_a_zip_change_nothing(safe, copy, tmp_path):
 def test_side_files_change_nothing_of_what_workers_resample(copy):
     def warped(path):
         product = open_product(str(path))
-        (member,) = warp_out(
+        (member,) = lay_out_resampled(
             [product],
             crs="EPSG:2056",
             resolution=None,
@@ -130,7 +130,7 @@ def test_resampled_images_come_from_where_their_granule_is(safe, copy):
 
     def doubled(path):
         product = open_product(str(path))
-        (member,) = warp_out(
+        (member,) = lay_out_resampled(
             [product],
             crs=None,
             resolution=5.0,

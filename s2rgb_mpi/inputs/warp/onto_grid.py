@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.warp.place import Placed
 
 
-def warp_out(
+def lay_out_resampled(
     products: Sequence[Product],
     *,
     crs: str | None,
