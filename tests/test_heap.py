@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from s2rgb_mpi.heap import give_back
+from s2rgb_mpi.heap import trim
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -22,6 +22,6 @@ def test_holes_go_back():
     kept = made[::8]
     del made
     before = resident()
-    give_back()
+    trim()
     assert before - resident() > 100_000_000
     assert sum(map(len, kept)) == 25_000_000

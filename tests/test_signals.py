@@ -17,7 +17,7 @@ def own():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-    signals._heard.clear()  # noqa: SLF001
+    signals._received.clear()  # noqa: SLF001
 
 
 def test_nothing_has_come():

@@ -81,9 +81,9 @@ class Ahead:
             self._reader.want(ahead)
         self._reader.wait(key)
 
-    def close(self, *, patient: bool = True) -> None:
+    def close(self, *, wait: bool = True) -> None:
         """Read nothing further; wait for open requests, unless it is urgent."""
-        self._reader.close(patient=patient)
+        self._reader.close(wait=wait)
 
     def _begin(self, member: int) -> None:
         """Have the beginnings of a product's files read."""

@@ -75,7 +75,7 @@ class ReadAhead:
     """
 
     def __init__(self) -> None:
-        heap.share()
+        heap.use_one_arena()
         self._pool = ThreadPoolExecutor(REQUESTS, "read-ahead", gdalenv.quieten_thread)
         self._reads: dict[Key, set[Future[None]]] = {}
         self._over = Event()
@@ -90,7 +90,7 @@ class ReadAhead:
             is for.
         """
         if ranges:
-            heap.give_back()
+            heap.trim()
         order = {key: place for place, key in enumerate(ranges)}
         requests = list(_requests((each, key) for key, many in ranges.items() for each in many))
         requests.sort(key=lambda request: min(order[key] for key in request[1]))
@@ -114,7 +114,7 @@ class ReadAhead:
         """Have something else done in a thread; the event that it gets says when to give up."""
         return self._pool.submit(work, self._over)
 
-    def close(self, *, patient: bool = True) -> None:
+    def close(self, *, wait: bool = True) -> None:
         """Begin no further request.
 
         Parameters
@@ -123,7 +123,7 @@ class ReadAhead:
             Whether to wait for those that are open: as long as GDAL's own patience with servers.
         """
         self._over.set()
-        self._pool.shutdown(wait=patient, cancel_futures=True)
+        self._pool.shutdown(wait=wait, cancel_futures=True)
 
 
 def watch(work: Iterable[Future[Any]]) -> None:

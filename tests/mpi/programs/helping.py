@@ -5,7 +5,7 @@ import sys
 
 from s2rgb_mpi import __main__  # isort: skip  before MPI, which it sets up
 from s2rgb_mpi.output.geotiff.copying import Copies  # isort: skip
-from s2rgb_mpi.ranks import seal_helpers  # isort: skip
+from s2rgb_mpi.ranks import finalise_helpers  # isort: skip
 
 from mpi4py import MPI  # isort: skip
 
@@ -21,5 +21,5 @@ def told(copies, attend):
 
 setattr(Copies, "run", told)  # noqa: B010  mypy takes no assignment to a method
 setattr(os, "cpu_count", lambda: 100)  # noqa: B010  nor to a function
-seal_helpers.LEAST_NBYTES = 1
+finalise_helpers.LEAST_NBYTES = 1
 sys.exit(__main__.main(sys.argv[1:]))

@@ -12,9 +12,9 @@ import pytest
 from ranked import make_rank
 from s2rgb_mpi.errors import OutputError, SilenceError
 from s2rgb_mpi.output.geotiff.copying import Copies
-from s2rgb_mpi.ranks import seal_helpers
-from s2rgb_mpi.ranks.messages import Copy, Here, Tag
-from s2rgb_mpi.ranks.seal_helpers import Helpers, lend_a_hand
+from s2rgb_mpi.ranks import finalise_helpers
+from s2rgb_mpi.ranks.finalise_helpers import Helpers, help_finalise
+from s2rgb_mpi.ranks.messages import Copy, Ready, Tag
 from s2rgb_mpi.timing import Tally
 
 WRITER = 3
@@ -31,8 +31,8 @@ class Post:
         """Return the communicator of a rank."""
 
         def isend(message, *, dest, tag):
-            if tag == Tag.HERE and rank in self.elsewhere:
-                message = Here("another machine")
+            if tag == Tag.READY and rank in self.elsewhere:
+                message = Ready("another machine")
             self.boxes[rank, dest, tag].append(message)
             return SimpleNamespace(test=lambda: (True, None))
 
@@ -66,7 +66,7 @@ def is_whole(copies):
 
 @pytest.fixture
 def post(monkeypatch):
-    monkeypatch.setattr(seal_helpers, "LEAST_NBYTES", 10)
+    monkeypatch.setattr(finalise_helpers, "LEAST_NBYTES", 10)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     return Post()
 
@@ -74,7 +74,7 @@ def post(monkeypatch):
 def lend(comm, tally, look=lambda: None):
     rank = make_rank(comm, tally)
     with rank.loop.duty(look):
-        lend_a_hand(rank)
+        help_finalise(rank)
 
 
 @pytest.fixture
@@ -122,23 +122,23 @@ def test_those_elsewhere_are_let_go(post, seal, copies):
 
 def test_who_sees_another_file_under_the_name_says_no(seal, copies, monkeypatch):
     """As in a container: then the writer copies that part as well."""
-    monkeypatch.setattr(seal_helpers, "sees", lambda *_: False)
+    monkeypatch.setattr(finalise_helpers, "has_same_files", lambda *_: False)
     seal()
     assert is_whole(copies)
 
 
 def test_files_are_told_apart_by_more_than_their_names(copies, tmp_path):
-    files = seal_helpers.files_of(copies)
-    assert seal_helpers.sees(copies, files)
+    files = finalise_helpers.files_of(copies)
+    assert finalise_helpers.has_same_files(copies, files)
     (tmp_path / "other").write_bytes(copies.source.read_bytes())
     (tmp_path / "other").replace(copies.source)
-    assert not seal_helpers.sees(copies, files)
+    assert not finalise_helpers.has_same_files(copies, files)
     copies.source.unlink()
-    assert not seal_helpers.sees(copies, files)
+    assert not finalise_helpers.has_same_files(copies, files)
 
 
 def test_for_little_nobody_is_asked(seal, copies, monkeypatch):
-    monkeypatch.setattr(seal_helpers, "LEAST_NBYTES", 121)
+    monkeypatch.setattr(finalise_helpers, "LEAST_NBYTES", 121)
     assert helped(seal()) == []
     assert is_whole(copies)
 
@@ -161,15 +161,15 @@ def test_without_a_file_to_seal_all_are_let_go(post):
 
 
 def test_a_helper_that_is_silent_is_named(post, copies):
-    post.boxes[1, WRITER, Tag.HERE].append(Here(seal_helpers.machine()))
-    words = "rank 1 has said nothing for 0.05 s .--timeout. while the image is finalised"
+    post.boxes[1, WRITER, Tag.READY].append(Ready(finalise_helpers.machine()))
+    words = "rank 1 has sent no message for 0.05 s .--timeout. while the image is finalised"
     with pytest.raises(SilenceError, match=words):
         Helpers(make_rank(post.of(WRITER)), [1], 0.05).copy(copies)
 
 
 def test_what_a_helper_cannot_copy_ends_it(post, copies):
     os.truncate(copies.source, 40)
-    post.boxes[WRITER, 1, Tag.COPY].append(Copy(copies, seal_helpers.files_of(copies)))
+    post.boxes[WRITER, 1, Tag.COPY].append(Copy(copies, finalise_helpers.files_of(copies)))
     with pytest.raises(OutputError, match="10 bytes at 110 are not there any more"):
         lend(post.of(1), Tally("worker"))
 
