@@ -51,7 +51,7 @@ class Helpers:
         self._loop = rank.loop
         self._waiting = list(workers)
         self._machines: dict[int, str] = {}
-        self._told: list[Any] = []
+        self._sent: list[Any] = []
         self._timeout = timeout
 
     def copy(self, copies: Copies) -> None:
@@ -77,7 +77,7 @@ class Helpers:
             copied: Copied = self._answer(rank, Tag.COPIED)
             if not copied.done:
                 part.run(self._loop.attend)
-        for order in self._told:
+        for order in self._sent:
             self._loop.until(partial(_is_sent, order))
 
     def release(self) -> None:
@@ -96,7 +96,7 @@ class Helpers:
     def _order(self, rank: int, order: Copy | Dismiss) -> None:
         """Send a worker its order; each gets one."""
         self._waiting.remove(rank)
-        self._told.append(send(self._comm, order, dest=rank))
+        self._sent.append(send(self._comm, order, dest=rank))
 
     def _answer(self, rank: int, tag: Tag) -> Any:
         """Wait for a message of a worker."""
