@@ -1,4 +1,4 @@
-"""Signals: a flag that is looked at, once; what the parent ignored stays ignored."""
+"""Signals: a flag that is checked, once; signals that the parent ignores stay ignored."""
 
 import signal
 

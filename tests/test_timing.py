@@ -1,4 +1,4 @@
-"""What a rank did and when, and how the ranks come onto one clock."""
+"""Times of a rank, and their synchronisation between ranks."""
 
 import subprocess
 import sys

@@ -366,7 +366,7 @@ def test_rasters_of_web_maps_on_both_sides_of_the_antimeridian_are_refused():
         lay_out(sides)
 
 
-def test_a_raster_in_degrees_may_go_on_beyond_the_antimeridian():
+def test_a_raster_in_degrees_may_continue_beyond_the_antimeridian():
     raster = placed("one", "EPSG:4326", (179.98, 0.0001, 0.0, -17.0, 0.0, -0.0001), 400, 100)
     assert lay_out([raster]).grid == raster.grid
     scene = lay_warped([raster], resolution=0.0002)

@@ -1,4 +1,4 @@
-"""Other grids: pieces equal one gdalwarp of the whole, at full resolution, whatever is cut how."""
+"""Other grids: pieces equal one gdalwarp of the whole, at full resolution, however they are cut."""
 
 import numpy as np
 import pytest

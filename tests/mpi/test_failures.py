@@ -1,4 +1,4 @@
-"""One failure ends all ranks, at once, by name, and leaves nothing behind."""
+"""One failure ends all ranks at once, is named, and leaves no process behind."""
 
 import os
 import re
@@ -20,13 +20,13 @@ WINDOWS = 20
 
 @pytest.fixture(scope="module")
 def whole(safe, tmp_path_factory):
-    """The file of a run that nobody disturbed."""
+    """The file of an undisturbed run."""
     plan = make_plan(safe, tmp_path_factory.mktemp("whole") / "rgb.tif")
     return resume(plan, all_blocks(plan))
 
 
 def assert_ended(run, tmp_path, code, words):
-    """One line that says what was wrong, in time; what is left can be gone on from."""
+    """One line with the cause, in time; the run can be resumed."""
     assert run.returncode == code, run.stderr
     last = [line for line in run.said if "error: " in line or "stopped by " in line]
     assert len(last) == 1, run.stderr
@@ -47,7 +47,7 @@ def assert_soon(run):
 
 @pytest.fixture
 def assert_resumes(mpirun, safe, tmp_path, whole):
-    """The function that goes on, and sees that nobody can tell the file from an undisturbed one."""
+    """The function that resumes the run, and compares the file with that of an undisturbed run."""
 
     def check(ranks=None, *, product=safe, least=2):
         output = tmp_path / "rgb.tif"
@@ -135,7 +135,7 @@ def test_a_signal_to_one_rank_alone(failing, tmp_path, assert_resumes, role, how
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_rank_that_is_killed(failing, tmp_path, assert_resumes, role):
-    """Nobody may be left to say a word, or to clear the lock away."""
+    """There may be no rank left to print an error, or to remove the lock."""
     run = failing(3, role, "SIGKILL")
     assert run.returncode in KILLED, run.stderr
     assert run.left == []
@@ -241,7 +241,7 @@ def test_a_rank_that_hangs_when_the_image_is_whole(failing, tmp_path, whole):
 
 
 def test_a_coordinator_that_hangs_is_named(failing, assert_resumes):
-    """Whoever finds out speaks for itself, as rank 0 does not: that may be more than one."""
+    """Every rank that finds out prints an error, since rank 0 does not: there may be several."""
     run = failing(3, "coordinator", "hang", "--timeout", "2")
     assert run.returncode == 5, run.stderr
     errors = [line for line in run.said if "error: " in line]

@@ -1,4 +1,4 @@
-"""Rank 0: launches that went wrong, outputs that cannot be, overrides, and what it hears."""
+"""Rank 0: wrong launches, impossible outputs, overrides, and the messages that it receives."""
 
 import pickle
 from pathlib import Path
@@ -169,14 +169,14 @@ class Ranks:
 
 
 class Held:
-    """A lock that nobody disputes."""
+    """A lock without a rival."""
 
     def refresh(self):
         pass
 
 
 class Ears(Report):
-    """A report that keeps what it is told."""
+    """A report that records its calls."""
 
     def __init__(self):
         super().__init__()
@@ -187,7 +187,7 @@ class Ears(Report):
 
 
 def coordinate(ranks, ears):
-    """Be rank 0 until all are done; return the file and the times of all ranks."""
+    """Run rank 0 until all are done; return the file and the times of all ranks."""
     plan = SimpleNamespace(job=SimpleNamespace(timeout=60.0), windows=[(0, 0, 1, 1)] * 2)
     shares: list[list[int]] = [[] for _ in range(ranks.size)]
     rank = make_rank(ranks)

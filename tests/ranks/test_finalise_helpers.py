@@ -1,4 +1,4 @@
-"""Sealing with many hands: what is asked of whom, and that nothing depends on an answer."""
+"""Finalising in parallel: the orders to workers, and the same file whatever they reply."""
 
 import os
 import zlib
@@ -78,7 +78,7 @@ def lend(comm, tally, look=lambda: None):
 
 
 @pytest.fixture
-def seal(post, copies):
+def finalise(post, copies):
     """The function that has the tiles copied while ranks 1 and 2 wait; returns their tallies."""
 
     def run(look=lambda: None):
@@ -99,35 +99,35 @@ def helped(tallies):
     return [tally.rank for tally in tallies if "finalise" in tally.seconds]
 
 
-def test_all_on_the_machine_copy_their_part(post, seal, copies, monkeypatch):
+def test_all_on_the_machine_copy_their_part(post, finalise, copies, monkeypatch):
     sizes = []
     run = Copies.run
 
-    def told(part, attend):
+    def record(part, attend):
         sizes.append(part.nbytes)
         run(part, attend)
 
-    monkeypatch.setattr(Copies, "run", told)
-    assert helped(seal()) == [1, 2]
+    monkeypatch.setattr(Copies, "run", record)
+    assert helped(finalise()) == [1, 2]
     assert sizes == [40, 40, 40]
     assert is_whole(copies)
     assert not any(post.boxes.values())  # every message was taken
 
 
-def test_those_elsewhere_are_let_go(post, seal, copies):
+def test_workers_on_other_machines_are_dismissed(post, finalise, copies):
     post.elsewhere = {2}
-    assert helped(seal()) == [1]
+    assert helped(finalise()) == [1]
     assert is_whole(copies)
 
 
-def test_who_sees_another_file_under_the_name_says_no(seal, copies, monkeypatch):
+def test_a_worker_with_another_file_of_that_name_declines(finalise, copies, monkeypatch):
     """As in a container: then the writer copies that part as well."""
     monkeypatch.setattr(finalise_helpers, "has_same_files", lambda *_: False)
-    seal()
+    finalise()
     assert is_whole(copies)
 
 
-def test_files_are_told_apart_by_more_than_their_names(copies, tmp_path):
+def test_files_are_distinguished_by_more_than_their_names(copies, tmp_path):
     files = finalise_helpers.files_of(copies)
     assert finalise_helpers.has_same_files(copies, files)
     (tmp_path / "other").write_bytes(copies.source.read_bytes())
@@ -137,20 +137,20 @@ def test_files_are_told_apart_by_more_than_their_names(copies, tmp_path):
     assert not finalise_helpers.has_same_files(copies, files)
 
 
-def test_for_little_nobody_is_asked(seal, copies, monkeypatch):
+def test_for_few_bytes_no_helper_is_used(finalise, copies, monkeypatch):
     monkeypatch.setattr(finalise_helpers, "LEAST_NBYTES", 121)
-    assert helped(seal()) == []
+    assert helped(finalise()) == []
     assert is_whole(copies)
 
 
-def test_no_more_are_asked_than_there_are_cores(seal, copies, monkeypatch):
+def test_no_more_helpers_are_used_than_there_are_cores(finalise, copies, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert helped(seal()) == [1]
+    assert helped(finalise()) == [1]
     assert is_whole(copies)
 
 
-def test_without_a_file_to_seal_all_are_let_go(post):
-    """A stop was asked for before the last window."""
+def test_without_a_file_to_finalise_all_are_dismissed(post):
+    """The run was stopped before the last window."""
     tallies = [Tally("worker", rank=rank) for rank in (1, 2)]
     with ThreadPoolExecutor(2) as pool:
         for tally in tallies:
@@ -174,7 +174,7 @@ def test_what_a_helper_cannot_copy_ends_it(post, copies):
         lend(post.of(1), Tally("worker"))
 
 
-def test_the_rest_is_attended_while_waiting_and_copying(seal):
+def test_the_rest_is_attended_while_waiting_and_copying(finalise):
     moments = []
-    seal(lambda: moments.append(True))
-    assert len(moments) > 8  # once a tile at the least
+    finalise(lambda: moments.append(True))
+    assert len(moments) > 8  # at least once a tile

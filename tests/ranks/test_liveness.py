@@ -1,4 +1,4 @@
-"""Who is silent is named; who is done, or could not be heard, is not."""
+"""Silent ranks are named, but not those that are done, or whose messages could not arrive."""
 
 import re
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ WINDOWS = [(0, 0, 8, 8), (8, 0, 8, 8), (0, 8, 8, 8), (8, 8, 8, 8)]
 
 
 class Clock:
-    """A clock that the test turns."""
+    """A clock that the test sets."""
 
     seconds = 0.0
 
@@ -88,7 +88,7 @@ def test_a_worker_that_is_done_may_be_silent(clock):
         watched.heard(3, [number])
 
 
-def test_a_worker_whose_last_window_is_told_after_its_end_is_done_all_the_same(clock):
+def test_a_worker_whose_last_window_is_reported_after_its_end_is_still_done(clock):
     """It is done when the writer has received the block; that it is in the file is told later."""
     watched = watching([], [0], [1, 2], [])
     watched.done(1)

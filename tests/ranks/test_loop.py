@@ -1,4 +1,4 @@
-"""Waiting: patient, not deaf, and without burning a core."""
+"""Waiting: without using a core, while signals and duties are still handled."""
 
 import time
 from types import SimpleNamespace
@@ -49,7 +49,7 @@ def test_sleeps_of_many_that_wait_for_one_grow_further_in_a_long_wait(slept):
     backoff = Backoff(LONGEST_IDLE_SLEEP)
     while sum(slept) < 100:
         backoff.pause()
-        # Whatever it waits for, it is met soon for so long a wait.
+        # An event is noticed soon, compared with the length of the wait.
         assert slept[-1] <= max(LONGEST_SLEEP, PART_OF_WAIT * sum(slept))
     assert slept[-1] == LONGEST_IDLE_SLEEP
 

@@ -1,4 +1,4 @@
-"""What rank 0 is told: no window twice, none left out, in messages that it can hear."""
+"""Progress for rank 0: each window exactly once, in messages that fit its receive buffer."""
 
 import pickle
 from types import SimpleNamespace
@@ -78,7 +78,7 @@ def test_no_message_is_larger_than_rank_0_can_hear():
     assert max(len(pickle.dumps(message)) for message in messages) < HEARING / 2
 
 
-def test_without_news_nothing_is_told():
+def test_without_news_nothing_is_reported():
     assert tell(0, 0) == []
 
 

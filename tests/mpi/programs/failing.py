@@ -1,7 +1,7 @@
 """The program, but one role breaks: ROLE HOW, then the arguments. Says when it breaks.
 
-The journal is committed after every block: what is left does not depend on the clock. Ranks meet
-within --timeout where they are to break before.
+The journal is committed after every block, so that the kept blocks do not depend on the clock.
+Ranks meet within --timeout where they are to break before.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""The program, but helpers are asked however small the image is; who copies tiles is told."""
+"""The program, but helpers are used for any size of image; ranks that copy tiles are printed."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ run = Copies.run
 
 def told(copies, attend):
     words = f"rank {MPI.COMM_WORLD.rank} copies {len(copies.tiles)} tiles\n"
-    # In one call of the system: what several ranks print in pieces is torn.
+    # In one system call: pieces of several ranks would be mixed.
     os.write(sys.stdout.fileno(), words.encode())
     run(copies, attend)
 
