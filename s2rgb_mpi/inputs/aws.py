@@ -104,7 +104,7 @@ def open_tile(place: Place, choice: Choice) -> Product:
 
 
 def _image(place: Place, image: str) -> str:
-    """Return what GDAL opens for an image of a tile."""
+    """Return GDAL's name of an image of a tile."""
     path = place.gdal_name(image)
     if path is None:
         raise InputError(f"{place.say(image)}: no such file in this tile of the AWS layout")

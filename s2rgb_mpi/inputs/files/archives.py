@@ -125,7 +125,7 @@ class Archive(ABC):
         if leaves(name):
             raise InputError(f"{name} leaves the product folder")
         member = self._top + str(PurePosixPath(name))
-        for _ in self._links:  # the longest possible chain
+        for _ in self._links:  # no chain is longer
             if member not in self._links:
                 break
             target = self._links[member]

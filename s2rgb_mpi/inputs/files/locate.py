@@ -145,7 +145,7 @@ def _archive(name: str, suffix: str, choice: Choice) -> Found | None:
 
 
 def _on_server(name: str, choice: Choice) -> Found | None:
-    """Find a product at a URL or a GDAL name, by the name: servers may not list folders."""
+    """Find a product at a URL or a GDAL name, by the name: servers do not list folders."""
     address, query = split_query(name)
     base = address.rstrip("/").rpartition("/")[2]
     above = address.rstrip("/").removesuffix(base)

@@ -1,6 +1,6 @@
 """Bytes of files on servers, read in the background before GDAL needs them.
 
-A thread reads a range through GDAL, like GDAL's driver will: so retries, signatures, credentials
+A thread reads a range through GDAL, as GDAL's driver will: so retries, signatures, credentials
 and redirections are those of GDAL, for every kind of server. The bytes are discarded, but they stay
 in the cache of ranges that all of GDAL's network files share (``CPL_VSIL_CURL_CACHE_SIZE``), where
 the driver finds them. Another HTTP library would need all of that configured a second time, and a

@@ -23,7 +23,7 @@ _IS_ABSENT = re.compile(r"HTTP 4(04|10)\b")
 class Server:
     """A product's folder on a server, in an object store, or in another file system of GDAL.
 
-    File servers may not list folders: the product's metadata name the other files.
+    File servers do not list folders: the product's metadata name the other files.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ class Survivors:
     plan : Plan
         The same on every rank.
     workers : iterable of int
-        The ranks that work. Rank 0, the worker of two ranks, is left out: nobody else remains then.
+        The ranks that work. Rank 0, the worker of two ranks, is left out: no other worker remains.
     """
 
     def __init__(self, comm: Comm, plan: Plan, workers: Iterable[int]) -> None:
