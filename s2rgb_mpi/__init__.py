@@ -4,12 +4,12 @@ The wings, in the order a block travels::
 
     cli/      the command line becomes a job
     inputs/   products, from their metadata; later their pixels, as DN
-    plan/     who does what, and what it costs
-    ranks/    coordinator, workers and writer, and all that passes between them
+    plan/     which worker makes which windows, and what that costs
+    ranks/    coordinator, workers and writer, and the messages between them
     image/    DN to RGB, overviews, encoded tiles; checks of the pixels
     output/   the partial file, its journal, and the GeoTIFF
-    report/   all that the run reports
-    testing/  products to try all of this on
+    report/   progress, summary, files and errors of the run
+    testing/  synthetic products, to try the program on
 
 and the ground floor: ``errors``, ``grid``, ``gdalenv`` (GDAL's settings), ``heap``, ``signals``,
 ``timing``, ``redact`` (names without secrets). Each wing's docstring lists its modules;
@@ -22,20 +22,20 @@ __version__ = "0.1.0"
 
 __all__ = ["Job", "Profile", "Result", "Wanted", "__version__", "convert", "errors"]
 
-_HOMES = {
+_MODULES = {
     "Job": "plan.job",
     "Profile": "image.profile",
     "Result": "ranks.convert",
     "Wanted": "report.outputs",
     "convert": "ranks.convert",
 }
-"""The public names, and where they live: looked up when first used, for importing the package
-loads neither GDAL nor MPI."""
+"""The public names and their modules, which are imported on first use: importing the package loads
+neither GDAL nor MPI."""
 
 
 def __getattr__(name: str) -> object:
     if name == "errors":
         return import_module("s2rgb_mpi.errors")
-    if name in _HOMES:
-        return getattr(import_module(f"s2rgb_mpi.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"s2rgb_mpi.{_MODULES[name]}"), name)
     raise AttributeError(f"module 's2rgb_mpi' has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """The program's environment, before anything else is imported; its communicator and exit code."""
 
-# ruff: noqa: E402  some things must come before some imports
+# ruff: noqa: E402  the environment must be set before some imports
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-# Before libraries are loaded that read these once. One thread a rank: the ranks are the
-# parallelism, and sixteen of them with sixteen threads each would fight over the cores.
+# Libraries read these once, when they are loaded. One thread per rank: the ranks are the
+# parallelism, and sixteen of them with sixteen threads each would compete for the cores.
 os.environ.update(OPJ_NUM_THREADS="1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-# Where one of these was closed, a file of ours would take its number, and all that libraries say.
+# If a standard stream is closed, the next file opened would get its number, and with it all that
+# libraries print.
 for _number in range(3):
     try:
         os.fstat(_number)
     except OSError:
         os.open(os.devnull, os.O_RDWR)
-sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115  for as long as we run
+sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115  open until the process ends
 sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 from s2rgb_mpi import signals
 
-signals.listen()  # what follows takes seconds on a busy machine, and a signal may come meanwhile
+signals.listen()  # the imports below take seconds on a busy machine: a signal may arrive meanwhile
 
-# Open MPI 5.0.7 (Debian 13) asks the kernel which addresses reach each other, and then finds no way
-# over TCP between the processes of a machine with a global IPv6 address: open-mpi/ompi#14079.
+# Open MPI 5.0.7 (Debian 13) asks the kernel which addresses reach each other, and then finds no TCP
+# connection between processes of a machine with a global IPv6 address: open-mpi/ompi#14079.
 os.environ.setdefault("OMPI_MCA_reachable", "weighted")
-if "--survive" in sys.argv:  # Open MPI reads it when it starts; what it is for: see ranks.ulfm
+if "--survive" in sys.argv:  # read when Open MPI starts; the reason is in ranks.ulfm
     os.environ.setdefault("OMPI_MCA_btl_tcp_eager_limit", str(4 * 2**20))
 
 try:
@@ -38,7 +39,7 @@ try:
     from s2rgb_mpi.cli import program
     from s2rgb_mpi.report.finish import About
 except (ImportError, MemoryError) as _error:
-    # As where too little memory is allowed: a traceback of every rank would hide it.
+    # For example under a memory limit: a traceback from every rank would hide the cause.
     if os.environ.get("PMIX_RANK", os.environ.get("PMI_RANK", "0")) == "0":
         _cause = " ".join(str(_error).rpartition("Original error was: ")[2].split())  # numpy's
         sys.stderr.write(f"s2rgb_mpi: error: a library cannot be loaded: {_cause}\n")

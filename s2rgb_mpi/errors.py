@@ -1,22 +1,22 @@
-"""Every way the program can fail, drawn as a tree; each leaf knows its exit code.
+"""Every way the program can fail: a tree of exceptions, each with its exit code.
 
 ::
 
     S2RGBError
-    ├── UsageError      2   the command line asks for something that cannot be
-    ├── InputError      2   a product, band file or metadata file is not what it must be
-    │   └── AbsentError 2   there is no such file, or a server does not give it to us
-    ├── PlanError       2   the job does not fit: window, tile, memory
-    ├── LaunchError     2   the ranks that were started are not the ranks that met
-    ├── StrictError     2   what would have been a warning, but for --strict
+    ├── UsageError      2   options or arguments are invalid, or contradict each other
+    ├── InputError      2   a product, band file or metadata file is invalid or unreadable
+    │   └── AbsentError 2   a file does not exist, or a server does not deliver it
+    ├── PlanError       2   impossible sizes of image, window or tile
+    ├── LaunchError     2   the number of ranks differs from that which the launcher started
+    ├── StrictError     2   with --strict: an error that would otherwise be a warning
     ├── OutputError     4   the output cannot be written
-    │   └── TakenError  4   another run has taken the output
-    ├── ReadError       5   a window of a band could not be read once the run was under way
-    ├── ProtocolError   5   a message between ranks is not what was agreed
-    ├── SilenceError    5   a rank has said nothing for too long
-    ├── LostError       5   another rank has died, and this one cannot do without it
-    ├── RankError       5   another rank failed; carries that rank's own words and exit code
-    └── StopError      75   a signal asked the run to stop; it can be resumed
+    │   └── TakenError  4   another run is writing the output
+    ├── ReadError       5   a window of a band cannot be read during the run
+    ├── ProtocolError   5   a message between ranks is invalid
+    ├── SilenceError    5   a rank has sent no message for too long
+    ├── LostError       5   another rank has died, and the run cannot continue without it
+    ├── RankError       5   another rank failed: its message and exit code
+    └── StopError      75   a signal stopped the run; it can be resumed
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class S2RGBError(Exception):
     """A failure in one line for the user; ``str(error)`` is that line.
 
-    The line contains no secrets, even if it was made from a URL with a signature: it goes to the
-    terminal, and also into messages between ranks, the partial file and the report.
+    The line contains no secrets, even if it was made from a URL with a signature: it is printed,
+    sent between ranks, and written into the partial file and the report.
     """
 
     exit_code = 5
@@ -45,37 +45,37 @@ class S2RGBError(Exception):
 
 
 class UsageError(S2RGBError):
-    """The command line asks for something that cannot be."""
+    """Options or arguments are invalid, or contradict each other."""
 
     exit_code = 2
 
 
 class InputError(S2RGBError):
-    """A product, a band file or a metadata file is not what it must be."""
+    """A product, a band file or a metadata file is invalid or unreadable."""
 
     exit_code = 2
 
 
 class AbsentError(InputError):
-    """There is no such file, or a server does not give it to us."""
+    """A file does not exist, or a server does not deliver it."""
 
 
 class PlanError(S2RGBError):
-    """The job does not fit: window, tile or memory."""
+    """Impossible sizes of image, window or tile."""
 
     exit_code = 2
 
 
 class LaunchError(S2RGBError):
-    """The ranks that were started are not the ranks that met."""
+    """The number of ranks differs from that which the launcher started."""
 
     exit_code = 2
 
 
 class StrictError(S2RGBError):
-    """What would have been a warning, but for --strict.
+    """With --strict: an error that would otherwise be a warning.
 
-    Exit code 2, like all that is wrong with the input, though it shows only at the end.
+    Exit code 2, like other errors of the input, although some are found only at the end of a run.
     """
 
     exit_code = 2
@@ -88,23 +88,23 @@ class OutputError(S2RGBError):
 
 
 class TakenError(OutputError):
-    """Another run has taken the output: what lies beside it is that run's."""
+    """Another run is writing the output: the files beside it belong to that run."""
 
 
 class ReadError(S2RGBError):
-    """A window of a band could not be read once the run was under way."""
+    """A window of a band cannot be read during the run."""
 
 
 class ProtocolError(S2RGBError):
-    """A message between ranks is not what was agreed."""
+    """A message between ranks is invalid."""
 
 
 class SilenceError(S2RGBError):
-    """A rank has said nothing for too long."""
+    """A rank has sent no message for too long."""
 
 
 class StopError(S2RGBError):
-    """A signal asked the run to stop; `--resume` continues. EX_TEMPFAIL of sysexits.h."""
+    """A signal stopped the run; `--resume` continues it. Exit code EX_TEMPFAIL of sysexits.h."""
 
     exit_code = 75
 
@@ -115,9 +115,9 @@ class RankError(S2RGBError):
     Parameters
     ----------
     message : str
-        That rank's own words.
+        That rank's error message.
     exit_code : int
-        The exit code of the failure it met.
+        The exit code of its failure.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -125,19 +125,19 @@ class RankError(S2RGBError):
         self.exit_code = exit_code
 
     def __str__(self) -> str:
-        """Only the words: the exit code is not for reading."""
+        """Return the message, without the exit code."""
         return str(self.args[0])
 
 
 class LostError(S2RGBError):
-    """Another rank has died (`--survive`; without it, that is the end of this one too).
+    """Another rank has died. Only with `--survive`: without it MPI ends all ranks.
 
     Parameters
     ----------
     rank : int or None
-        Which one; None if that is not known.
+        Its number; None if unknown.
     ranks : int
-        How many there were; the last one is the writer.
+        Number of ranks of the run; the last one is the writer.
     """
 
     def __init__(self, rank: int | None, ranks: int) -> None:
@@ -150,7 +150,7 @@ class LostError(S2RGBError):
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Turn the system's words on a file of the output into ours, with its path.
+    """Turn the system's error about an output file into one line with its path.
 
     Raises
     ------

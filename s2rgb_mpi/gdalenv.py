@@ -1,6 +1,7 @@
-"""GDAL's settings, and its files in memory: nothing else configures GDAL or keeps files there.
+"""GDAL's settings and its in-memory files: no other module configures GDAL or creates such files.
 
-Importing a module configures nothing: whoever runs the program calls :func:`configure` first.
+Importing a module configures nothing: the program and :func:`s2rgb_mpi.convert` call
+:func:`configure` first.
 """
 
 from __future__ import annotations
@@ -18,27 +19,28 @@ if TYPE_CHECKING:
 
 CACHE_NBYTES = 16 * 2**20
 """GDAL's block cache of a rank, bytes; its own default is 5 % of the machine per process. Every
-source block is read once, so a cache gains nothing: it only has to hold a few blocks."""
+source block is read once, so a large cache gains nothing: it only has to hold a few blocks."""
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 RETRIES = 3
 RETRY_SECONDS = 0.5
-"""Patience with servers, for small files and for pixels alike; each pause is twice the last."""
+"""Time limits and retries for servers, for small files and for pixels; each pause between retries
+is twice the one before."""
 
 BEGINNING_NBYTES = 2**15
-"""Enough for the directory of a full Sentinel-2 COG in the first request, bytes."""
+"""Size of the first request for a file, bytes: holds the directory of a full Sentinel-2 COG."""
 
 NETWORK_CACHE_NBYTES = 48 * 2**20
-"""GDAL's cache of what it reads from servers, bytes: enough that a worker reads 32 MB ahead. Only
-those who read from servers fill it."""
+"""GDAL's cache of ranges read from servers, bytes: enough for a worker to read 32 MB ahead. Only
+ranks that read from servers fill it."""
 
 _FIXED = {
-    # The ranks are the parallelism. With threads GDAL 3.6 also keeps silent about JPEG 2000 tiles
+    # The ranks are the parallelism. With threads GDAL 3.6 also reports no error for JPEG 2000 tiles
     # that it cannot decode.
     "GDAL_NUM_THREADS": "1",
-    # Block by block, which looks into the cache of ranges: several at once, as GDAL does it by
-    # itself, it asks a server for what has been read ahead again.
+    # One range per request, which looks into the cache of ranges first. The default, several
+    # ranges per request, bypasses the cache and reads from the server again.
     "GDAL_HTTP_MULTIRANGE": "SERIAL",
 }
 
@@ -47,7 +49,7 @@ _NETWORK_CACHE = "CPL_VSIL_CURL_CACHE_SIZE"
 _DEFAULTS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_HTTP_CONNECTTIMEOUT": str(CONNECT_SECONDS),
-    # No bound on a whole transfer, which may be long: a line that has gone silent is the failure.
+    # No limit on a whole transfer, which may be long: the failure is a connection without data.
     "GDAL_HTTP_LOW_SPEED_LIMIT": "1000",
     "GDAL_HTTP_LOW_SPEED_TIME": str(READ_SECONDS),
     "GDAL_HTTP_MAX_RETRY": str(RETRIES),
@@ -58,22 +60,22 @@ _DEFAULTS = {
 """Settings that the user's environment or configuration file may change."""
 
 _QUIET = "CPLQuietErrorHandler"
-"""The handler of GDAL's that says nothing but what CPL_DEBUG asks for."""
+"""GDAL's error handler that prints nothing except debug messages requested by CPL_DEBUG."""
 
 _numbers = itertools.count()
 
 
 def configure() -> None:
-    """Set GDAL up for this process: errors as exceptions, no words of its own, few bytes of cache.
+    """Configure GDAL for this process: errors as exceptions, no output of its own, a small cache.
 
-    May be called again; settings that the user has made stay.
+    May be called again; settings made by the user are kept.
     """
     gdal.UseExceptions()
     ogr.UseExceptions()
     osr.UseExceptions()
-    # Errors are exceptions; warnings (a server is asked again) would come from many ranks at once,
-    # and some have whole URLs. Since GDAL 3.7 those of calls from Python ask the handlers that this
-    # thread has pushed and then the default one, never the process's.
+    # Errors are exceptions. Warnings (such as a repeated request) would come from many ranks at
+    # once, and some contain whole URLs. Since GDAL 3.7 warnings of calls from Python go to the
+    # handlers pushed by this thread, else to the default handler, never to that of the process.
     gdal.SetErrorHandler(_QUIET)  # for GDAL's own threads
     gdal.PushErrorHandler(_QUIET)
     for name, value in _FIXED.items():
@@ -90,19 +92,19 @@ def configure() -> None:
 
 
 def quieten_thread() -> None:
-    """Make GDAL say nothing of its own in a thread that has just begun."""
+    """Suppress GDAL's own output in a thread that has just begun."""
     gdal.PushErrorHandler(_QUIET)
 
 
 def network_cache_nbytes() -> int:
-    """Return the size of GDAL's cache of what it reads from servers, bytes."""
+    """Return the size of GDAL's cache of ranges read from servers, bytes."""
     digits = re.match(r"\d+", gdal.GetConfigOption(_NETWORK_CACHE, ""))
     return int(digits[0]) if digits else NETWORK_CACHE_NBYTES
 
 
 @contextmanager
 def cache(nbytes: int) -> Iterator[None]:
-    """Set the size of the block cache while the body runs."""
+    """Set the size of the block cache, bytes, while the body runs."""
     before = gdal.GetCacheMax()
     gdal.SetCacheMax(nbytes)
     try:
@@ -126,12 +128,12 @@ def settings(options: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def memory_file(suffix: str) -> Iterator[str]:
-    """Provide a file in memory, which is removed afterwards with all that GDAL writes beside it.
+    """Yield the name of a file in memory; it is removed afterwards, with its ``.aux.xml``.
 
     Parameters
     ----------
     suffix : str
-        With its dot.
+        File name extension, with its dot.
 
     Yields
     ------
@@ -148,7 +150,7 @@ def memory_file(suffix: str) -> Iterator[str]:
 
 
 def contents(name: str) -> bytes:
-    """Return all bytes of a file in memory."""
+    """Return the bytes of a file in memory."""
     file = gdal.VSIFOpenL(name, "rb")
     try:
         return bytes(gdal.VSIFReadL(1, gdal.VSIStatL(name).size, file))

@@ -31,11 +31,11 @@ class Window(NamedTuple):
         )
 
     def moved(self, cols: int, rows: int) -> Window:
-        """Return the window moved by so many pixels."""
+        """Return the window shifted by ``cols`` and ``rows`` pixels."""
         return Window(self.col_off + cols, self.row_off + rows, self.width, self.height)
 
     def overlap(self, other: Window) -> Window | None:
-        """Return what both windows share; None if that is nothing."""
+        """Return the intersection of both windows; None if it is empty."""
         left, top = max(self.col_off, other.col_off), max(self.row_off, other.row_off)
         right = min(self.col_off + self.width, other.col_off + other.width)
         bottom = min(self.row_off + self.height, other.row_off + other.height)
@@ -44,14 +44,14 @@ class Window(NamedTuple):
         )
 
     def union(self, other: Window) -> Window:
-        """Return the smallest window that holds both."""
+        """Return the smallest window that contains both."""
         left, top = min(self.col_off, other.col_off), min(self.row_off, other.row_off)
         right = max(self.col_off + self.width, other.col_off + other.width)
         bottom = max(self.row_off + self.height, other.row_off + other.height)
         return Window(left, top, right - left, bottom - top)
 
     def at_level(self, level: int) -> Window:
-        """Return what this window becomes in an image reduced ``level`` times by two.
+        """Return this window in the image reduced ``level`` times by two.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class Grid:
 
     @property
     def pixels(self) -> int:
-        """How many there are."""
+        """Number of pixels."""
         return self.width * self.height
 
     @property
@@ -109,7 +109,7 @@ class Grid:
         ]
 
     def part(self, window: Window) -> Grid:
-        """Return the grid of a window, which may reach beyond this one."""
+        """Return the grid of a window, which may extend beyond this one."""
         x, dx, a, y, b, dy = self.transform
         col, row = window.col_off, window.row_off
         corner = (x + col * dx + row * a, dx, a, y + col * b + row * dy, b, dy)
@@ -131,17 +131,17 @@ def reduced(size: int, level: int) -> int:
 
 
 def interleave(col: int, row: int) -> int:
-    """Return the place of a cell on the Z-order curve, on which neighbours stay together.
+    """Return the position of a column and row on the Z-order curve, which keeps neighbours close.
 
     Parameters
     ----------
     col, row : int
-        Non-negative numbers below 2**32.
+        Non-negative, below 2**32.
 
     Returns
     -------
     int
-        The bits of ``row`` and ``col`` alternating, ``col`` lowest.
+        The bits of ``row`` and ``col`` interleaved, that of ``col`` lowest.
 
     Notes
     -----

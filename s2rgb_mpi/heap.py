@@ -1,4 +1,4 @@
-"""The heap of a process: what glibc's malloc would keep of it, and how that goes back."""
+"""The heap of a process: returns the memory that glibc's malloc would keep."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ _ARENA_MAX = -8
 """glibc's M_ARENA_MAX (mallopt(3))."""
 
 
-def give_back() -> None:
+def trim() -> None:
     """Return freed heap pages to the operating system (glibc's ``malloc_trim``).
 
-    What is kept for long lies among others that come and go: without this a worker of a mosaic of
-    nine granules grew by 180 MB of holes, and one that reads ahead from servers by 25 MB. It takes
-    some 5 ms.
+    Long-lived arrays lie between short-lived ones: without this, fragmentation took 180 MB in a
+    worker of a mosaic of nine granules, and 25 MB in one that reads ahead from servers. A call
+    takes about 5 ms.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
-    if trim is not None:
-        trim(0)
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
-def share() -> None:
-    """Let all threads share one heap, where glibc would give each its own.
+def use_one_arena() -> None:
+    """Make all threads share one heap (glibc's arena); by default each gets its own.
 
-    Else each of the threads that read from servers keeps what its request took for a moment: 120 MB
+    Otherwise every thread that reads from servers keeps the memory of its largest request: 120 MB
     in all (measured with 16 threads).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

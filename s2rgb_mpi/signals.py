@@ -1,8 +1,8 @@
-"""Signals: handlers only set a flag, which is looked at between windows and in every wait.
+"""Signals: handlers only set a flag, which is checked between windows and in every wait.
 
 ==================  ======================================================================
-SIGUSR1             the graceful stop: windows in hand are finished, and the writer drains.
-                    mpirun and srun hand it to all ranks (measured: Open MPI 4 and 5, MPICH)
+SIGUSR1             graceful stop: each worker finishes its window, the writer receives it.
+                    mpirun and srun pass it to all ranks (measured: Open MPI 4 and 5, MPICH)
 SIGTERM, SIGINT     stop now: mpirun of Open MPI leaves 0.25 to 2 s before SIGKILL
 ==================  ======================================================================
 """
@@ -20,46 +20,46 @@ if TYPE_CHECKING:
 GRACEFUL = signal.SIGUSR1
 AT_ONCE = (signal.SIGTERM, signal.SIGINT)
 
-_heard: set[int] = set()
+_received: set[int] = set()
 
 
 def listen() -> None:
-    """Handle the signals from now on; one that the parent had ignored stays so (nohup, &)."""
+    """Handle the signals from now on; those that the parent ignores stay ignored (nohup, &)."""
     for number in (GRACEFUL, *AT_ONCE):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _note)
 
 
 def finish() -> None:
-    """Note the graceful stop: another rank has received it."""
-    _heard.add(GRACEFUL)
+    """Begin the graceful stop: another rank has received its signal."""
+    _received.add(GRACEFUL)
 
 
 def finishing() -> bool:
-    """Return whether no further window is to be begun."""
-    return GRACEFUL in _heard
+    """Return whether the run is stopping gracefully: no further window is begun."""
+    return GRACEFUL in _received
 
 
 def ending() -> None:
     """Ignore further signals: the end of the run must not be interrupted."""
     for number in (GRACEFUL, *AT_ONCE):
         signal.signal(number, signal.SIG_IGN)
-    _heard.clear()
+    _received.clear()
 
 
 def check() -> None:
-    """End this rank's work if that was asked for.
+    """Raise an error if a signal has asked this rank to stop at once.
 
     Raises
     ------
     StopError
-        SIGTERM or SIGINT has come. It is raised once.
+        SIGTERM or SIGINT has arrived. Raised once per signal.
     """
     for number in AT_ONCE:
-        if number in _heard:
-            _heard.discard(number)
+        if number in _received:
+            _received.discard(number)
             raise StopError(f"stopped by {signal.Signals(number).name}")
 
 
 def _note(number: int, _frame: FrameType | None) -> None:
-    _heard.add(number)
+    _received.add(number)

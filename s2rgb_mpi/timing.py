@@ -1,4 +1,4 @@
-"""What one rank did, and when: its seconds a stage, and on request every single span."""
+"""Times of one rank: its seconds per stage, and on request every single span."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ STAGES = (
     "finalise",
     "idle",
 )
-"""What ranks spend their time on, in the order a block travels."""
+"""The activities of ranks, in the order a block travels."""
 
 SHORTEST_SPAN = 1e-4
-"""Seconds below which a span is only counted: a look for messages that finds none is no event."""
+"""Shorter spans are added to their stage but not recorded, seconds: a poll that finds no message
+is not worth an entry."""
 
 LONGEST_GAP = 1e-3
-"""Seconds between two spans of one stage and window that are told as one."""
+"""Spans of one stage and window that are less than this apart are recorded as one, seconds."""
 
 
 class Span(NamedTuple):
-    """One piece of a rank's time: its stage, the window it was for, begin and end in seconds."""
+    """One period of a rank's time: stage, number of its window, begin and end in seconds."""
 
     stage: str
     window: int | None
@@ -47,38 +48,38 @@ class Span(NamedTuple):
 
 @dataclass(slots=True)
 class Stage:
-    """What a rank is at: one of :data:`STAGES`."""
+    """The stage that is being timed: one of :data:`STAGES`."""
 
     name: str
 
 
 @dataclass
 class Tally:
-    """What one rank did: sent home to rank 0 at the end.
+    """Times and memory of one rank; sent to rank 0 at the end.
 
     Parameters
     ----------
     role : str
         Coordinator, worker or writer, or several of them, in words.
     seconds : dict of str to float
-        Time in each stage; stages do not overlap.
+        Time in each stage, seconds; stages do not overlap.
     peak_nbytes : int
         Largest resident memory, bytes.
     rank : int
-        Whose tally this is.
+        Number of this rank.
     windows : int
         How many windows this rank has made into blocks.
     spans : list of Span, optional
-        Every stage by itself; None if nobody asked for them, and then they cost nothing.
+        Every period of a stage; None where no trace is requested, which then costs nothing.
     host : str
         The machine's name.
     cores : int
-        How many the machine has.
+        Number of cores of the machine.
     start_seconds : float
-        From the beginning of the process to that of the run: imports, MPI, the plan.
+        From the start of the process to that of the run: imports, MPI, the plan.
     begin, end : float
         Of this rank's part in the run, seconds; on the machine's own clock until
-        :func:`settle` brings all ranks on one.
+        :func:`synchronise` moves all ranks to a common one.
     """
 
     role: str
@@ -94,27 +95,27 @@ class Tally:
     end: float = 0.0
 
     def __post_init__(self) -> None:
-        """Let the first stage count from the beginning."""
+        """Make the first stage count from `begin`."""
         self._mark = self.begin
 
     @contextmanager
     def stage(self, name: str, window: int | None = None) -> Iterator[Stage]:
         """Add the time until the end of the body to a stage.
 
-        It counts from the end of the stage before: every moment of a rank is in one stage, the
-        few lines between two, and what the machine did meanwhile, in the one that follows.
+        A stage counts from the end of the one before, so that every moment of a rank belongs to a
+        stage: the few lines between two stages count for the second. Stages must not be nested.
 
         Parameters
         ----------
         name : str
             One of :data:`STAGES`.
         window : int, optional
-            The number of the window that it is spent on.
+            Number of the window that the time is spent on.
 
         Yields
         ------
         Stage
-            Whose name the body may change, where it only then knows what it was about.
+            The body may change its name, where only the outcome decides the stage.
         """
         stage = Stage(name)
         try:
@@ -127,22 +128,22 @@ class Tally:
                 self._note(Span(stage.name, window, begin, end))
 
     def close(self) -> Tally:
-        """Note the end and the memory peak; return the tally for sending."""
+        """Record the end and the peak memory; return the tally."""
         self.end = time.perf_counter()
         self.peak_nbytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return self
 
     @property
     def busy_seconds(self) -> float:
-        """Time spent on the work itself: not idle, and not waiting to be received."""
+        """Time outside the stages "idle" and "send-wait", seconds."""
         return sum(self.seconds.values()) - sum(
             self.seconds.get(stage, 0.0) for stage in ("idle", "send-wait")
         )
 
     def _note(self, span: Span) -> None:
-        """Add a span, or make the last one longer: a wait is many short sleeps."""
+        """Record a span, or extend the last one: a wait is many short sleeps."""
         spans = self.spans
-        assert spans is not None  # noqa: S101  the caller has looked
+        assert spans is not None  # noqa: S101  the caller has checked
         if spans and spans[-1][:2] == span[:2] and span.begin - spans[-1].end < LONGEST_GAP:
             span = span._replace(begin=spans.pop().begin)
         spans.append(span)
@@ -155,37 +156,37 @@ def process_age() -> float:
     return max(0.0, now - ticks / os.sysconf("SC_CLK_TCK"))
 
 
-def settle(tallies: Sequence[Tally]) -> tuple[float, list[Tally]]:
-    """Bring all ranks on one clock, which begins at 0 with the run.
+def synchronise(tallies: Sequence[Tally]) -> tuple[float, list[Tally]]:
+    """Move the times of all ranks to a common clock, which is 0 at the beginning of the run.
 
     Parameters
     ----------
     tallies : sequence of Tally
-        Of all ranks, each begun when all had met.
+        Of all ranks, each begun at the barrier that starts the run.
 
     Returns
     -------
     wall : float
-        How long the run took, seconds.
+        Duration of the run, seconds.
     tallies : list of Tally
-        By rank. What came after a rank's end was idle, so the stages of each add up to the
-        wall, but for what was in no stage.
+        By rank. The time after a rank's end counts as idle, so that the stages of each rank add
+        up to `wall`, except for time in no stage.
 
     Notes
     -----
-    Machines have clocks of their own, but all ranks leave one barrier at about the same moment;
-    those on one machine share its clock, so the first of them to leave tells it best.
+    Each machine has its own clock, but all ranks leave the barrier at about the same moment. Ranks
+    of one machine share its clock: the first of them to leave gives the best origin.
     """
     origins: dict[str, float] = {}
     for tally in tallies:
         origins[tally.host] = min(tally.begin, origins.get(tally.host, tally.begin))
     wall = max(tally.end - origins[tally.host] for tally in tallies)
-    settled = [_shifted(tally, origins[tally.host], wall) for tally in tallies]
-    return wall, sorted(settled, key=lambda tally: tally.rank)
+    shifted = [_shifted(tally, origins[tally.host], wall) for tally in tallies]
+    return wall, sorted(shifted, key=lambda tally: tally.rank)
 
 
 def _shifted(tally: Tally, origin: float, wall: float) -> Tally:
-    """Return a tally on the run's clock, idle from its end to the end of the run."""
+    """Return a tally on the run's clock; the time from its end to that of the run is idle."""
     begin, end = tally.begin - origin, tally.end - origin
     seconds = dict(tally.seconds)
     seconds["idle"] = seconds.get("idle", 0.0) + begin + wall - end

@@ -1,4 +1,4 @@
-"""An account of a run that never was, with round numbers: for the tests of what is made of it."""
+"""An invented account of a run, with round numbers: for the tests of the files made of it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ ROLES = ("coordinator", "worker", "worker", "writer")
 
 
 def make_tally(rank: int, role: str, *, wall: float = 10.0, **seconds: float) -> Tally:
-    """Return a settled tally; underscores in the names of stages become hyphens."""
+    """Return a tally on the common clock; underscores in the names of stages become hyphens."""
     stages = {stage.replace("_", "-"): value for stage, value in seconds.items()}
     return Tally(
         role,
@@ -41,7 +41,7 @@ def make_tallies() -> list[Tally]:
 
 
 def make_band(name: str, mean: int) -> BandAccount:
-    """Return a band whose pixels have twenty values, a quarter of them none."""
+    """Return a band whose pixels have twenty values; a quarter of them are invalid."""
     histogram = [600_000] + [0] * 255
     histogram[mean - 10 : mean + 10] = [90_000] * 20
     statistics = {

@@ -1,4 +1,4 @@
-"""SAFE products that tests have altered: other metadata, other wrappings."""
+"""SAFE products altered by tests: other metadata, other archives."""
 
 import re
 import tarfile
@@ -23,7 +23,7 @@ WORLD_FILE = "1\n0\n0\n-1\n5\n6\n"
 
 
 def edit(product: Path, *changes: tuple[str, str], file: str = "MTD_MSIL2A.xml") -> None:
-    """Change the product's metadata: each change is a pattern that must occur, and its stead."""
+    """Change the product's metadata: each change is a pattern, which must occur, and a text."""
     (metadata,) = product.glob(file)
     text = metadata.read_text()
     for pattern, replacement in changes:
@@ -70,7 +70,7 @@ def add_side_files(product: Path) -> int:
     before = len(list(product.rglob("*")))
     for image in images(product):
         most_common = int(np.bincount(gdal.Open(str(image)).ReadAsArray().ravel())[1:].argmax()) + 1
-        # Not before: GDAL would read what lies there already.
+        # Only now: GDAL would read files that are there already.
         image.with_name(image.name + ".aux.xml").write_text(PAM.format(nodata=most_common))
         for suffix in (".j2w", ".jp2w", ".wld"):
             image.with_suffix(suffix).write_text(WORLD_FILE)

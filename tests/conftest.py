@@ -1,4 +1,4 @@
-"""What all tests share: products, and a way to run the program as a user does.
+"""Fixtures of all tests: products, and a way to run the program as a user does.
 
 This process never calls MPI_Init: after it Open MPI 4.1 makes every mpirun below it fail without
 a word. So MPI is kept from starting before anything can import it.
@@ -35,7 +35,7 @@ gdalenv.configure()
 # A shell has its background jobs ignore it, and what they start too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No deadline for an example: how long one takes says how busy the machine is.
+# No deadline for an example: its duration depends on the load of the machine.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 

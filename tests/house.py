@@ -1,4 +1,4 @@
-"""The picture of the house, from its contract in pyproject.toml: run this to draw it anew."""
+"""The picture of the house, from its contract in pyproject.toml: run this to rewrite it."""
 
 import ast
 import tomllib

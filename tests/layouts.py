@@ -41,7 +41,7 @@ def write_tile(
     geocoding: str = "",
     product: bool = True,
 ) -> Path:
-    """Write a tile; return its folder. Without `product` nothing names its product."""
+    """Write a tile; return its folder. Without `product` no file names its product."""
     folder = bucket / TILE
     images = folder / f"R{resolution}m" if level == "2A" else folder
     transform = (399960.0, resolution, 0.0, 5300040.0, 0.0, -resolution)

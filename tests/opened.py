@@ -53,7 +53,7 @@ def whole_dn(opened: Product, window: Window | None = None) -> NDArray[np.uint16
 def refusal(
     name: object, choice: Choice | None = None, open_it: Callable[..., Any] = open_products
 ) -> str:
-    """Return the one line with which an input is refused."""
+    """Return the one line of the error for an input."""
     with pytest.raises(InputError) as caught:
         open_it(str(name), choice)
     assert "\n" not in str(caught.value)

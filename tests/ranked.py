@@ -1,4 +1,4 @@
-"""Ranks for tests in one process: without MPI, or on a communicator of the test's own."""
+"""Ranks for tests in one process: without MPI, or on a communicator of the test."""
 
 from collections.abc import Sequence
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""What the image must be, written once more in plain float64, without a line of the package."""
+"""The expected image, written independently in plain float64, without code of the package."""
 
 import numpy as np
 

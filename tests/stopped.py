@@ -1,4 +1,4 @@
-"""Runs in this process, without MPI: stopped wherever a test likes, and gone on from."""
+"""Runs in this process, without MPI: stopped at any window, and resumed."""
 
 import resource
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ def all_blocks(plan: Plan) -> list[Block]:
 
 
 def begin(plan: Plan, made: Sequence[Block]) -> Output:
-    """Begin a run, or go on from a stopped one; place these blocks, as far as it wants them."""
+    """Begin a run, or resume a stopped one; place these blocks, as far as it wants them."""
     taken = claim(plan)
     output = Output(taken.plan, Tally("writer"))
     for block in made:
@@ -46,7 +46,7 @@ def stop(plan: Plan, made: Sequence[Block]) -> str:
 
 
 def resume(plan: Plan, made: Sequence[Block]) -> bytes:
-    """Go on from a stopped run to its end; return the file."""
+    """Resume a stopped run to its end; return the file."""
     plan = replace(plan, job=replace(plan.job, resume=True))
     try:
         assert begin(plan, made).finish()

@@ -1,4 +1,4 @@
-"""The benchmark's own judgements: whose time counts, and what the tables say."""
+"""The evaluation of the benchmark: the times that are used, and the tables."""
 
 from pathlib import Path
 

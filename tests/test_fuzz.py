@@ -1,4 +1,4 @@
-"""Whatever lies in a file of the user's or a crashed run's: a clear error, and nothing else."""
+"""Any content of a file of the user or of a crashed run leads to a clear error, or none."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""GDAL's settings: what the user has set stays, and files in memory go."""
+"""GDAL's settings: those of the user are kept, and files in memory are removed."""
 
 import pytest
 from osgeo import gdal

@@ -29,7 +29,7 @@ def overview(dataset, level):
 
 
 def check_cog(path):
-    """Fail on anything that GDAL's own validation has to say."""
+    """Fail on any message of GDAL's own validation."""
     warnings, errors, _ = validate_cloud_optimized_geotiff.validate(str(path), full_check=True)
     assert (warnings, errors) == ([], [])
     assert gdal.Open(str(path)).GetMetadataItem("LAYOUT", "IMAGE_STRUCTURE") == "COG"

@@ -1,4 +1,4 @@
-"""The heap: what is freed goes back to the system, though some about it is still in use."""
+"""The heap: freed memory is returned to the system, though memory around it is in use."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from s2rgb_mpi.heap import give_back
+from s2rgb_mpi.heap import trim
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -17,11 +17,11 @@ def resident():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what the C library of Linux does")
 def test_holes_go_back():
-    # Below the size that has memory of its own, and written to, so that it is really there.
+    # Smaller than arrays with a mapping of their own; written to, so that it is resident.
     made = [b"x" * 100_000 for _ in range(2000)]
     kept = made[::8]
     del made
     before = resident()
-    give_back()
+    trim()
     assert before - resident() > 100_000_000
     assert sum(map(len, kept)) == 25_000_000

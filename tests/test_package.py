@@ -1,4 +1,4 @@
-"""The packages that a release publishes: what is in them, and that they run where nothing else is.
+"""The packages that a release publishes: their files, and that they run in a bare environment.
 
 They are built here, or taken from the folder that S2RGB_DIST names: so a release is tested before
 it is published.

@@ -1,4 +1,4 @@
-"""Signals: a flag that is looked at, once; what the parent ignored stays ignored."""
+"""Signals: a flag that is checked, once; signals that the parent ignores stay ignored."""
 
 import signal
 
@@ -17,7 +17,7 @@ def own():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-    signals._heard.clear()  # noqa: SLF001
+    signals._received.clear()  # noqa: SLF001
 
 
 def test_nothing_has_come():

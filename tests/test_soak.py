@@ -1,4 +1,4 @@
-"""The long run: a seed settles a round, and every round is one that the program would take."""
+"""The long run: a seed determines a round, and the program accepts the command lines of all."""
 
 from pathlib import Path
 

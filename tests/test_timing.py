@@ -1,4 +1,4 @@
-"""What a rank did and when, and how the ranks come onto one clock."""
+"""Times of a rank, and their synchronisation between ranks."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from s2rgb_mpi.timing import LONGEST_GAP, SHORTEST_SPAN, Span, Tally, process_age, settle
+from s2rgb_mpi.timing import LONGEST_GAP, SHORTEST_SPAN, Span, Tally, process_age, synchronise
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def on(host, rank, begin, end, **seconds):
 
 
 def test_ranks_of_one_machine_share_its_clock_and_machines_are_aligned_by_their_first():
-    wall, tallies = settle(
+    wall, tallies = synchronise(
         [
             on("b", 2, 5000.0, 5010.0, read=10.0),
             on("a", 1, 100.5, 108.0, read=7.5),
@@ -124,14 +124,16 @@ def test_ranks_of_one_machine_share_its_clock_and_machines_are_aligned_by_their_
 
 
 def test_a_rank_is_idle_before_its_begin_and_after_its_end():
-    _, tallies = settle([on("a", 0, 100.0, 110.0, read=10.0), on("a", 1, 101.0, 107.0, read=6.0)])
+    _, tallies = synchronise(
+        [on("a", 0, 100.0, 110.0, read=10.0), on("a", 1, 101.0, 107.0, read=6.0)]
+    )
     assert [tally.seconds["idle"] for tally in tallies] == [0.0, 4.0]
     assert [sum(tally.seconds.values()) for tally in tallies] == [10.0, 10.0]
     assert tallies[1].spans is not None
     assert tallies[1].spans[-1] == Span("idle", None, 7.0, 10.0)
 
 
-def test_settling_changes_no_tally_that_it_is_given():
+def test_the_tallies_that_are_synchronised_are_not_changed():
     given = on("a", 0, 100.0, 110.0, read=10.0)
-    settle([given])
+    synchronise([given])
     assert (given.begin, given.seconds) == (100.0, {"read": 10.0})

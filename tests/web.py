@@ -1,4 +1,4 @@
-"""A web server on this machine: ranges, faults on demand, and a list of what was asked."""
+"""A web server on this machine: ranges, faults on demand, and a list of requests."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from s2rgb_mpi.output.lock import SlurmStart
 from s2rgb_mpi.plan import describe
 from s2rgb_mpi.plan.advice import advise
 from s2rgb_mpi.ranks import roles
-from s2rgb_mpi.ranks.convert import Orders, agree, make_ready, take
+from s2rgb_mpi.ranks.convert import Orders, agree, claim_output, make_ready
 from s2rgb_mpi.ranks.guard import stop_all
 from s2rgb_mpi.ranks.launch import check_launch, check_survive, join
 from s2rgb_mpi.report.console import Report
@@ -85,4 +85,4 @@ def _begin(
     start = None
     if about.slurm_job_id is not None:
         start = SlurmStart(about.slurm_job_id, int(environ.get("SLURM_RESTART_COUNT", "0")))
-    return take(plan, order.wanted, report, start)
+    return claim_output(plan, order.wanted, report, start)

@@ -11,13 +11,13 @@
     rgb_files     three files
 
 All of them make bands `listed`, by their names (`naming`), with the stated scale and offset;
-`bands` opens the files (`opening`, `dtypes`, `nodata`) and makes a `product` of them, where
-`calibration` decides which statement is used and `baseline` fills in where there is none. `files/`
-is the way to archives and servers. `decode_cost` estimates the time to decode a window (of JPEG
-2000 by its `codestream`), `decode_memory` the bytes.
+`bands` opens the files (`opening`, `dtypes`, `nodata`) and makes a `product` of them. `calibration`
+decides which statement is used, and `baseline` gives the offset where none is stated. `files/`
+gives access to archives and servers. `decode_cost` predicts the time to decode a window (for JPEG
+2000 from its `codestream`), `decode_memory` the memory.
 
-Products on one grid side by side are a `mosaic`; `warp/` brings those of any grid onto another one.
-For a coarser one `source_size` chooses the images, and their pixels are read as block `means`.
-`reader` reads the pixels, as `stored` codes of each `band_file`; `ahead` has the bytes of the next
-ones read meanwhile where they are on a server, by the `byte_ranges` that files state.
+Products on one grid side by side are a `mosaic`; `warp/` resamples products of any grids onto
+another one. For a coarser one `source_size` chooses the images, and their pixels are read as block
+`means`. `reader` reads the pixels, as `stored` codes of each `band_file`; `ahead` reads the bytes
+of the next chunks from servers meanwhile, by the `byte_ranges` in the files.
 """

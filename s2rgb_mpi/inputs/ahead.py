@@ -1,4 +1,4 @@
-"""Cells of products on servers: their bytes are read while those before them are decoded."""
+"""Source chunks on servers: their bytes are read while the chunks before them are decoded."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 
 class Ahead:
-    """Reads the bytes of the next cells in the background.
+    """Reads the bytes of the next source chunks in the background.
 
-    As many as there is room for; and more once half of them have been used, so that neighbours
-    become one request.
+    It reads as much as the cache can hold, and more once half of that has been used, so that
+    neighbouring ranges become one request.
 
     Parameters
     ----------
     products : sequence of Product
-        All of the scene.
+        All products of the scene.
     order : iterable of (int, Window)
-        What will be read, in this order: numbers of products, and windows of them. Other windows
-        may be read between them, and some of these not at all.
+        The chunks that will be read, in this order: numbers of products, and windows of them. Other
+        windows may be read between them, and some of these not at all.
     """
 
     def __init__(self, products: Sequence[Product], order: Iterable[tuple[int, Window]]) -> None:
@@ -51,12 +51,12 @@ class Ahead:
         self._reader = ReadAhead()
 
     def before_open(self, member: int) -> None:
-        """Wait for the beginnings of the files of a product, all at once."""
+        """Wait until the beginnings of the files of a product are read."""
         self._begin(member)
         self._reader.wait(member)
 
     def before_read(self, member: int, window: Window, sources: Mapping[int, Source]) -> None:
-        """Wait for the bytes of a window of a product, and have those of the next ones read.
+        """Wait for the bytes of a window of a product, and begin to read those of the next ones.
 
         Parameters
         ----------
@@ -65,11 +65,11 @@ class Ahead:
         window : Window
             In pixels of its grid.
         sources : mapping of int to Source
-            The products that are open, this one among them.
+            The open products, including this one.
         """
         key = member, window
         if key in self._known and key not in self._wanted and key not in self._next:
-            return  # it is read once more, as it failed: by GDAL alone
+            return  # it failed and is read again: by GDAL itself
         ahead: dict[Key, list[ByteRange]] = {}
         if key not in self._wanted:
             ahead[key] = self._ranges(key, sources[member])
@@ -81,12 +81,12 @@ class Ahead:
             self._reader.want(ahead)
         self._reader.wait(key)
 
-    def close(self, *, patient: bool = True) -> None:
-        """Read nothing further; wait for open requests, unless it is urgent."""
-        self._reader.close(patient=patient)
+    def close(self, *, wait: bool = True) -> None:
+        """Stop reading, and optionally wait for open requests."""
+        self._reader.close(wait=wait)
 
     def _begin(self, member: int) -> None:
-        """Have the beginnings of a product's files read."""
+        """Begin to read the beginnings of a product's files."""
         if member not in self._begun:
             self._begun.add(member)
             bands = self._products[member].unwarped.bands
@@ -94,7 +94,7 @@ class Ahead:
             self._reader.want({member: [beginning(path) for path in paths if is_cached(path)]})
 
     def _pass(self, key: Key) -> int:
-        """Forget a window and all before it, which are not read any more; return its bytes."""
+        """Forget a window and all before it, which are not needed again; return its bytes."""
         if key in self._wanted:
             while next(iter(self._wanted)) != key:
                 del self._wanted[next(iter(self._wanted))]
@@ -106,11 +106,11 @@ class Ahead:
         return 0
 
     def _further(self, room: int, sources: Mapping[int, Source]) -> dict[Key, list[ByteRange]]:
-        """List the ranges of the windows after those that are wanted already, and want them."""
+        """List the ranges of the next windows that fit, and mark these as requested."""
         found: dict[Key, list[ByteRange]] = {}
         while self._next:
             key = self._next[0]
-            if key[0] not in sources:  # where its blocks lie is known once it is open
+            if key[0] not in sources:  # the places of its blocks are known once it is open
                 self._begin(key[0])
                 break
             ranges = self._ranges(key, sources[key[0]])
@@ -126,7 +126,7 @@ class Ahead:
         """List the ranges of a window; they may have been listed before."""
         if self._peeked is not None and self._peeked[0] == key:
             return self._peeked[1]
-        with suppress(RuntimeError):  # of GDAL's: whoever reads the window will meet it too
+        with suppress(RuntimeError):  # of GDAL: reading the window will raise it again
             return source.ranges(key[1], self._reader.start)
         return []
 
@@ -137,5 +137,5 @@ def is_served(product: Product) -> bool:
 
 
 def _nbytes(ranges: Iterable[ByteRange]) -> int:
-    """Return how much of the cache ranges take, bytes."""
+    """Return the size of ranges in the cache, bytes."""
     return sum(each.end - each.begin + UNIT_NBYTES for each in ranges)

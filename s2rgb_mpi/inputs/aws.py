@@ -1,4 +1,4 @@
-"""Tiles of the AWS buckets (sentinel-s2-l2a, sentinel-s2-l1c), in the layout that they have there.
+"""Tiles in the layout of the AWS buckets sentinel-s2-l2a and sentinel-s2-l1c.
 
 ::
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Tile(NamedTuple):
-    """What is stated of a tile: its values, whether it is Level-1C, and where its images lie."""
+    """The metadata of a tile: its values, whether it is Level-1C, and the grids of its images."""
 
     described: Described
     is_l1c: bool
@@ -46,7 +46,7 @@ class Tile(NamedTuple):
 
 
 def open_tile(place: Place, choice: Choice) -> Product:
-    """Read what a tile of the AWS buckets says of itself.
+    """Open a tile of the AWS buckets by its metadata.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def open_tile(place: Place, choice: Choice) -> Product:
     Raises
     ------
     InputError
-        A file is missing, or nothing tells which offset the values have.
+        A file is missing, or the offset of the values is unknown.
     """
     tile = read_tile(place, choice)
     said = place.say("")
@@ -105,7 +105,7 @@ def open_tile(place: Place, choice: Choice) -> Product:
 
 
 def _image(place: Place, image: str) -> str:
-    """Return what GDAL opens for an image of a tile."""
+    """Return GDAL's name of an image of a tile."""
     path = place.gdal_name(image)
     if path is None:
         raise InputError(f"{place.say(image)}: no such file in this tile of the AWS layout")
@@ -113,13 +113,13 @@ def _image(place: Place, image: str) -> str:
 
 
 def read_tile(place: Place, choice: Choice) -> Tile:
-    """Read what is stated of a tile.
+    """Read the metadata of a tile.
 
     Notes
     -----
-    The offset is that of the product's own list where the product's metadata are at hand, beside
-    the tile or where the bucket has them. The tile's own metadata have no list: this is the only
-    kind of folder where the processing baseline decides.
+    The offset is that of the product's own list if the product's metadata are available, beside the
+    tile or in the bucket. The tile's own metadata have no list, so without those of the product the
+    processing baseline decides; in no other kind of folder does it.
     """
     said = place.say("")
     text = place.read_if_there(TILE_METADATA)
@@ -142,7 +142,7 @@ def read_tile(place: Place, choice: Choice) -> Tile:
 
 
 def _is_l1c(place: Place, tree: Tree | None, name: str) -> bool:
-    """Return whether a tile is Level-1C: by its metadata, its product, or where its images are."""
+    """Return whether a tile is Level-1C: by its metadata, its product's name, or its folders."""
     for level, is_l1c in (("2A", False), ("1C", True)):
         if (tree and tree.all(f"Level-{level}_Tile_ID")) or f"_MSIL{level}_" in name:
             return is_l1c
@@ -152,7 +152,7 @@ def _is_l1c(place: Place, tree: Tree | None, name: str) -> bool:
 def _by_product(
     place: Place, info: dict[str, Any], product: dict[str, Any], *, is_l1c: bool
 ) -> Described | None:
-    """Read the metadata of the product that a tile belongs to; None if they are not at hand."""
+    """Read the metadata of the product that a tile belongs to; None if they are not available."""
     level = L1C_METADATA if is_l1c else L2A_METADATA
     candidates = [(place, "MTD_MSIL1C.xml" if is_l1c else "MTD_MSIL2A.xml")]
     path = _text(product, "path") or _text(info, "productPath")
@@ -168,7 +168,7 @@ def _by_product(
 
 
 def _by_baseline(place: Place, tree: Tree | None, name: str, choice: Choice) -> Described:
-    """Return the processing baseline from the product's and the tile's names."""
+    """Return the values that follow from the baseline in the names of the product and the tile."""
     said = place.say("")
     identifier = tree.first("TILE_ID") if tree else ""
     known = dict.fromkeys(filter(None, (baseline_of(name), baseline_of(identifier))))
@@ -179,8 +179,8 @@ def _by_baseline(place: Place, tree: Tree | None, name: str, choice: Choice) -> 
         )
     if not known and choice.offset is None:
         raise InputError(
-            f"{said}: no processing baseline in {TILE_METADATA} or productInfo.json, so nothing"
-            " tells the offset; give --offset -1000 (from baseline 04.00 on) or --offset 0"
+            f"{said}: no processing baseline in {TILE_METADATA} or productInfo.json, so the"
+            " offset is unknown; give --offset -1000 (from baseline 04.00 on) or --offset 0"
         )
     baseline = next(iter(known), "")
     source = f"processing baseline {baseline} of the AWS tile, which has no offset list"
@@ -191,7 +191,7 @@ def _by_baseline(place: Place, tree: Tree | None, name: str, choice: Choice) -> 
 
 
 def _json(place: Place, name: str) -> dict[str, Any]:
-    """Read a small JSON file of a tile; empty if it is not there, or has no fields."""
+    """Read a small JSON file of a tile; empty if it is missing, or not a JSON object."""
     text = place.read_if_there(name)
     try:
         content = json.loads(text or b"{}")
@@ -201,6 +201,6 @@ def _json(place: Place, name: str) -> dict[str, Any]:
 
 
 def _text(content: dict[str, Any], name: str) -> str:
-    """Return a field if it is text, or nothing."""
+    """Return a field if it is text, else an empty string."""
     value = content.get(name)
     return value if isinstance(value, str) else ""

@@ -36,7 +36,7 @@ class Memory:
         self.last_chunk = LastChunk()
 
     def array(self, place: int, use: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Return an array in memory of its own for each place, use and type, as it was left."""
+        """Return an array whose memory belongs to a place, use and type; not initialised."""
         size = math.prod(shape)
         values = self._values.get((place, use, dtype))
         if values is None or values.size < size:
@@ -109,7 +109,7 @@ class BandFile:
         dtype, count = self.bands[0].stored.dtype, len(self.bands)
         numbers = [band.number for band in self.bands]
         if self._alpha is not None and self._alpha.dtype == dtype:
-            numbers.append(self._alpha.number)  # pixel by pixel it shares the others' blocks
+            numbers.append(self._alpha.number)  # if pixel-interleaved, in the same blocks
         values = self._values(window, "bands", dtype, numbers)
         if all(band.stored.is_dn for band in self.bands):
             return values

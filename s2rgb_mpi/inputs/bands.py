@@ -94,7 +94,7 @@ def join(name: str, listed: Sequence[Listed], choice: Choice, *, needs_crs: bool
 
 
 def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raster:
-    """Open a band's file for its header; say where it lies, and what its values mean."""
+    """Read the header of a band's file: its grid, and the meaning of its values."""
     if listed.array is not None:
         return _inspect_array(listed, listed.array, choice)
     mask = "" if listed.internal else mask_file(listed.path)
@@ -210,7 +210,7 @@ def _settled(
 
 
 def _stamped(bands: Sequence[Band]) -> tuple[Band, ...]:
-    """Note what would be another for another file; servers are asked for all files at once."""
+    """Add the fingerprints of the files; those on servers are requested in parallel."""
     files = [band.path for band in bands if band.array is None]
     served = [path for path in dict.fromkeys(files) if is_cached(path)]
     known = dict(zip(served, at_once(stamp, served), strict=True))
@@ -244,7 +244,7 @@ def _tags(path: str, raster: gdal.Band) -> Stated:
             return Stated("BOA_ADD_OFFSET of the band", float(esa), floats=Stated())
         scale, offset = raster.GetScale(), raster.GetOffset()
         if (scale, offset) in {(1.0, 0.0), (None, 0.0), (1.0, None)}:
-            return Stated()  # what drivers give that know of no tags
+            return Stated()  # the values of drivers without such tags
         return from_scale("scale and offset tags of the file", scale=scale, offset=offset)
     except (UsageError, ValueError) as error:
         raise InputError(f"{path}: {error}") from error

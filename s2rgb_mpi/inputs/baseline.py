@@ -1,4 +1,4 @@
-"""The processing baseline: what it says of the offset where nothing better is at hand."""
+"""The processing baseline: the offset that follows from it, where no other source states one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BASELINE_OFFSET = -1000.0
 
 
 def has_offset(baseline: str) -> bool | None:
-    """Return whether products of a baseline have an offset list; None if it is no baseline.
+    """Return whether products of a baseline have an offset list; None if it is not a baseline.
 
     Parameters
     ----------
@@ -28,6 +28,6 @@ def has_offset(baseline: str) -> bool | None:
 
 
 def baseline_of(name: str) -> str:
-    """Return the baseline in the name of a product or granule, such as N0509 or N05.09, or none."""
+    """Return the baseline in a product's or granule's name (N0509 or N05.09); empty without one."""
     match = re.search(r"_N(\d{2})\.?(\d{2})(?=_|\.|$)", name)
     return f"{match[1]}.{match[2]}" if match else ""

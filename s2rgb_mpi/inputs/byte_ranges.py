@@ -1,4 +1,4 @@
-"""Where the blocks of a band file lie in it: what has to be read before a window is decoded."""
+"""The byte ranges of a band file that are read to decode a window."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from s2rgb_mpi.inputs.codestream import PART_NBYTES, codestream, walk
-from s2rgb_mpi.inputs.files.read_ahead import ByteRange, beginning, watch
+from s2rgb_mpi.inputs.files.read_ahead import ByteRange, beginning, wait_interruptibly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     Start = Callable[[Callable[[Event], list[Part]]], Future[list[Part]]]
 
 _AROUND_NBYTES = 16
-"""GDAL reads the lengths of a COG's tiles beside them: up to four bytes before and behind each."""
+"""GDAL also reads the lengths that a COG stores around each tile: up to four bytes on each side."""
 
 
 class Blocks(Protocol):
-    """The blocks of a file, as far as the file says where they lie."""
+    """The places of the blocks in a file."""
 
     def ranges(self, window: Window) -> Iterator[ByteRange]:
-        """List what is read of the file to decode a window, in pixels of the file."""
+        """Yield the bytes that are read to decode a window, which is in pixels of the file."""
 
 
 def find_blocks(
@@ -37,16 +37,16 @@ def find_blocks(
     numbers: Sequence[int],
     start: Start,
 ) -> Blocks | None:
-    """Return the blocks of a file; None if it is of a kind that does not say where they lie.
+    """Return the places of the blocks of a file; None if its format does not state them.
 
     Parameters
     ----------
     dataset : gdal.Dataset
         The open file.
     numbers : sequence of int
-        Of the bands that are read, from 1.
+        Numbers of the bands that are read, from 1.
     start : callable
-        Has something done in the background, where it takes many requests.
+        Runs a function in the background, where it needs many requests.
     """
     driver = dataset.GetDriver().ShortName
     if driver == "GTiff":
@@ -60,14 +60,14 @@ def find_blocks(
 
 
 class _TiffBlocks:
-    """Blocks of a TIFF, which its directory lists."""
+    """Blocks of a TIFF, listed in its directory."""
 
     def __init__(self, dataset: gdal.Dataset, numbers: Sequence[int]) -> None:
         self._dataset = dataset
         self._numbers = numbers
 
     def ranges(self, window: Window) -> Iterator[ByteRange]:
-        found: set[ByteRange] = set()  # bands that lie pixel by pixel have the same blocks
+        found: set[ByteRange] = set()  # bands that are pixel-interleaved share blocks
         for number in self._numbers:
             band = self._dataset.GetRasterBand(number)
             for col, row in _touched(window, band.GetBlockSize()):
@@ -82,7 +82,7 @@ class _TiffBlocks:
 
 
 class _Jp2Blocks:
-    """Tiles of a JPEG 2000 file; a decoder gets to one by way of the heads of all parts before."""
+    """Tiles of a JPEG 2000 file; a decoder reads the headers of all tile-parts before a tile."""
 
     def __init__(
         self, path: str, tile: tuple[int, int], width: int, parts: Future[list[Part]]
@@ -92,18 +92,18 @@ class _Jp2Blocks:
         self._across = -(-width // tile[0])
         self._parts = parts
         self._passed: int | None = None
-        """So many parts the decoder has behind it; None before it has begun."""
+        """Number of tile-parts that the decoder has passed; None before it has begun."""
 
     def ranges(self, window: Window) -> Iterator[ByteRange]:
-        watch([self._parts])
+        wait_interruptibly([self._parts])
         parts = self._parts.result()
         wanted = {row * self._across + col for col, row in _touched(window, self._tile)}
         places = [place for place, part in enumerate(parts) if part.tile in wanted]
         if not places:
             return
         yield beginning(self._path)
-        # Old releases of OpenJPEG go to the end before they decode the first tile, new ones from
-        # tile to tile. Heads that are in the cache already cost nothing.
+        # Old releases of OpenJPEG walk to the end before they decode the first tile, new ones from
+        # tile to tile. Headers that are in the cache already cost nothing.
         reached = places[-1] + 2
         heads = range(len(parts)) if self._passed is None else range(self._passed, reached)
         for place in sorted({*places, *heads}):
@@ -115,7 +115,7 @@ class _Jp2Blocks:
 
 
 def _parts(path: str, tile: tuple[int, int], over: Event) -> list[Part]:
-    """List the parts of a codestream; none if it is not cut as GDAL says, or cannot be read."""
+    """List the tile-parts of a codestream; empty if its tiles are not GDAL's, or on an error."""
     with suppress(RuntimeError), codestream(path) as (file, head):
         if head is not None and head.tile == tile:
             steps = itertools.takewhile(lambda _: not over.is_set(), walk(file, head.end))
@@ -124,7 +124,7 @@ def _parts(path: str, tile: tuple[int, int], over: Event) -> list[Part]:
 
 
 def _touched(window: Window, size: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """List column and row of the blocks of a size that a window touches."""
+    """Yield column and row of the blocks that a window overlaps."""
     width, height = size
     cols = range(window.col_off // width, -(-(window.col_off + window.width) // width))
     rows = range(window.row_off // height, -(-(window.row_off + window.height) // height))

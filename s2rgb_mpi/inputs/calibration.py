@@ -1,4 +1,4 @@
-"""From what several sources state of a band's values to one calibration; no offset comes twice."""
+"""One calibration from the statements of several sources; no offset is applied twice."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ DN_PER_UNIT = 10_000.0
 """DN per unit of reflectance where nothing else is stated, and of bands that hold reflectance."""
 
 NOBODY = "no statement"
-"""Where an offset of 0 comes from that nobody stated."""
+"""The source of an offset of 0 that is not stated anywhere."""
 
 
 @dataclass(frozen=True)
 class Stated:
-    """What one source states of a band's values; None where it states nothing.
+    """The statements of one source about a band's values; None where it states nothing.
 
     Parameters
     ----------
     source : str
-        Who states it, in words for the user.
+        Description of the source, for the user.
     offset : float, optional
         Added to the stored value first, in its units (DN).
     quantification : float, optional
@@ -47,7 +47,7 @@ class Stated:
     floats: Stated | None = None
 
     def __post_init__(self) -> None:
-        """Reject what cannot be divided by, and what is not a number."""
+        """Reject a quantification that cannot be divided by, and an offset that is not a number."""
         if self.quantification is not None and not 0 < self.quantification < math.inf:
             raise UsageError(f"quantification must be above 0, not {self.quantification:g}")
         if self.offset is not None and not math.isfinite(self.offset):
@@ -55,12 +55,12 @@ class Stated:
 
 
 def from_scale(source: str, *, scale: float | None, offset: float | None) -> Stated:
-    """Turn ``reflectance = stored * scale + offset`` into ESA's words.
+    """Convert ``reflectance = stored * scale + offset`` to ESA's offset and quantification.
 
     Parameters
     ----------
     source : str
-        Who states it.
+        Description of the source, for the user.
     scale, offset : float, optional
         As STAC's raster extension and GDAL's band tags have them; None where they are missing.
 
@@ -77,7 +77,7 @@ def from_scale(source: str, *, scale: float | None, offset: float | None) -> Sta
 
 
 class Settled(NamedTuple):
-    """What holds in the end: calibration, DN per stored unit, and who stated the offset."""
+    """The result: calibration, DN per stored unit, and the source of the offset."""
 
     calibration: Calibration
     gain: float
@@ -85,10 +85,10 @@ class Settled(NamedTuple):
 
 
 def settle(user: Stated, metadata: Stated, tags: Stated, *, holds_reflectance: bool) -> Settled:
-    """Choose one offset and one quantification: the first that is stated wins, the rest is unread.
+    """Choose one offset and one quantification: the first that is stated; all others are ignored.
 
     ========================  =============================================================
-    who, the first wins       what counts as a statement
+    source, by precedence     its statement
     ========================  =============================================================
     1. the user               ``--offset``, ``--quantification``
     2. a SAFE product's XML   its offset list; without a list the offset is 0; of a tile of the
@@ -97,37 +97,37 @@ def settle(user: Stated, metadata: Stated, tags: Stated, *, holds_reflectance: b
     3. a STAC item            a flag that the offset has been applied (0); else the offset of the
                               asset or its band; else, of integers, its processing baseline
     4. GDAL's band tags       scale and offset in the TIFF; those of an array in a Zarr store
-    5. nobody                 offset 0; 10,000 DN per unit, or 1 in a band of floats
+    5. none                   offset 0; 10,000 DN per unit, or 1 in a band of floats
     ========================  =============================================================
 
-    Where scale and offset are stated beside floats, they are applied to the floats as they are.
-    Only where the same source says that the pixels are integers, the floats are something else:
-    reflectance, to which nothing is applied. An offset below 1 without a scale is reflectance.
+    Scale and offset that are stated for floats are applied to these. But if the same source states
+    that the pixels are integers, floats are taken for reflectance, and nothing is applied. An
+    offset below 1 without a scale is in units of reflectance.
 
-    A product has either 2 or 3. Offsets are never added up: files whose offset has been applied
-    are published with a flag in the item, an offset in the item *and* one in the TIFF.
+    A product has either 2 or 3. Offsets are never added up: there are files with the offset applied
+    that are published with a flag in the item, an offset in the item *and* one in the TIFF.
 
     Parameters
     ----------
     user, metadata, tags : Stated
-        Ranks 1, 2 or 3, and 4 of the table.
+        Rows 1, 2 or 3, and 4 of the table.
     holds_reflectance : bool
-        The stored values are floats: they become DN of 1/10,000 by a gain. The user's offset is
-        in DN, but the user's quantification says what a stored unit is.
+        Whether the stored values are floats: a gain turns them into DN of 1/10,000. The user's
+        offset is in DN; the user's quantification is in stored units.
 
     Returns
     -------
     Settled
         The gain is 1 where stored values are DN.
     """
-    if holds_reflectance and user.quantification in (None, 1):  # else the user has said: DN
+    if holds_reflectance and user.quantification in (None, 1):  # else, by the user's statement, DN
         metadata, tags = (each.floats or each for each in (metadata, tags))
     first = next((each for each in (user, metadata, tags) if each.offset is not None), Stated())
     offset, source = first.offset or 0.0, first.source
     quantification = _quantification((user, metadata, tags))
     if not holds_reflectance:
         quantification = quantification or DN_PER_UNIT
-        if first.quantification is None and abs(offset) < 1:  # no DN: reflectance without a scale
+        if first.quantification is None and abs(offset) < 1:  # in reflectance, not in DN
             offset *= quantification
         return Settled(Calibration(round(offset), quantification), 1.0, source)
     gain = DN_PER_UNIT / (quantification or 1.0)

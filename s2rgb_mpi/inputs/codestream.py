@@ -1,8 +1,8 @@
-"""JPEG 2000 codestreams: how they are cut into tiles, and where these lie in the file.
+"""JPEG 2000 codestreams: the size of their tiles, and the places of these in the file.
 
-A codestream (ISO/IEC 15444-1, annex A) is a main header and parts of tiles. Each part begins with
-its length, so that a reader can skip from one to the next; a file may also list all lengths in its
-main header. No pixel is decoded here.
+A codestream (ISO/IEC 15444-1, annex A) is a main header and tile-parts. Each part begins with its
+length, so that a reader can skip from one to the next; the main header may also list all lengths.
+No pixel is decoded here.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
-"""How one begins, in boxes of JP2 or without: the markers SOC and SIZ."""
+"""The first bytes of a codestream, inside the boxes of JP2 or without: the markers SOC and SIZ."""
 
 _SIZ, _TLM, _SOT = b"\xff\x51", b"\xff\x55", b"\xff\x90"
 
 _PART = struct.Struct(">3HI")
-"""How a part of a tile begins: marker, length of the segment, tile, length of the part."""
+"""The first bytes of a tile-part: marker, length of the segment, tile, length of the part."""
 
 PART_NBYTES = _PART.size
-"""What is read of a part to get to the next one, bytes."""
+"""Bytes of a tile-part that are read to find the next one."""
 
 HEAD_NBYTES = 2**15, 2**16
-"""Where a codestream is looked for, bytes: in more only if its main header does not end in less.
-ESA's begins after 2,000 bytes of boxes."""
+"""Bytes that are searched for the main header: the larger number only if it does not end within the
+smaller. ESA's codestreams begin after 2,000 bytes of boxes."""
 
 _MOST_PARTS = 100_000
-"""Beyond this many parts nobody looks further."""
+"""The most tile-parts that are read."""
 
 
 class Part(NamedTuple):
-    """A part of a tile: a tile-part, in the words of the standard."""
+    """A tile-part."""
 
     tile: int
     """Its tile, row by row from 0."""
@@ -49,14 +49,14 @@ class Part(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What the main header of a codestream says."""
+    """The main header of a codestream."""
 
     tile: tuple[int, int]
-    """Width and height, pixels."""
+    """Width and height of a tile, pixels."""
     listed: list[Part]
-    """All parts of tiles, if it lists them."""
+    """All tile-parts, if the header lists them."""
     end: int
-    """Where the first part of a tile begins in the file."""
+    """Offset of the first tile-part in the file, bytes."""
 
 
 @contextmanager
@@ -66,14 +66,14 @@ def codestream(name: str) -> Iterator[tuple[Any, Head | None]]:
     Parameters
     ----------
     name : str
-        A name of GDAL's.
+        A file name for GDAL.
 
     Yields
     ------
     file : object
-        A file of GDAL's, for :func:`walk`; None if it cannot be opened.
+        A GDAL file handle, for :func:`walk`; None if the file cannot be opened.
     head : Head or None
-        None if there is none, it is cut off, or tiles do not begin at the corner.
+        None if there is none, if it is cut off, or if tiles do not begin at the image's corner.
     """
     file = gdal.VSIFOpenL(name, "rb")
     if file is None:
@@ -91,14 +91,14 @@ def codestream(name: str) -> Iterator[tuple[Any, Head | None]]:
 
 
 def walk(file: Any, at: int) -> Iterator[Part]:
-    """Go from one part of a tile to the next, which on a server is a request each.
+    """Yield the tile-parts one after the other; on a server each is a request.
 
     Parameters
     ----------
     file : object
-        A file of GDAL's.
+        A GDAL file handle.
     at : int
-        Where the first one begins, bytes.
+        Offset of the first one, bytes.
     """
     for _ in range(_MOST_PARTS):
         data = _read(file, at, PART_NBYTES)
@@ -112,7 +112,7 @@ def walk(file: Any, at: int) -> Iterator[Part]:
 
 
 def tile_size(name: str) -> tuple[int, int] | None:
-    """Return width and height of the tiles of a JPEG 2000 file, pixels; None if it is another."""
+    """Return width and height of the tiles of a JPEG 2000 file, pixels; None if unknown."""
     with codestream(name) as (_, head):
         return None if head is None else head.tile
 
@@ -139,19 +139,19 @@ def _head(data: bytes) -> Head | None:
 
 
 def _listed(segments: list[bytes], at: int) -> Iterator[Part]:
-    """Read the parts of tiles from the lists in a main header (TLM)."""
+    """Read the tile-parts from the lists in a main header (TLM)."""
     counted = itertools.count()
     for segment in segments:
         style = segment[1]
         form = ">" + ("", "B", "H")[style >> 4 & 3] + ("I" if style >> 6 & 1 else "H")
         for entry in struct.iter_unpack(form, segment[2:]):
-            # Parts without a number are whole tiles, in order.
+            # Entries without a tile number are whole tiles, in order.
             tile, length = (next(counted), entry[0]) if len(entry) == 1 else entry
             yield Part(tile, at, length)
             at += length
 
 
 def _read(file: Any, at: int, nbytes: int) -> bytes:
-    """Read bytes at a place; fewer at the end of the file."""
+    """Read bytes from an offset; fewer at the end of the file."""
     gdal.VSIFSeekL(file, at, os.SEEK_SET)
     return bytes(gdal.VSIFReadL(1, nbytes, file) or b"")

@@ -1,7 +1,7 @@
-"""How long the blocks of a band file take to decode: their bytes tell, no pixel is read.
+"""Predicts the time to decode the blocks of a band file from their sizes; no pixel is read.
 
-No data, water and clouds decode many times faster than a town: how many bytes a block has in the
-file tells them apart. JPEG 2000 says it in its `codestream`, TIFF in its directory.
+No data, water and clouds decode many times faster than a town, and take fewer bytes in the file.
+The sizes are in the `codestream` of JPEG 2000, and in the directory of TIFF.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.zarr.arrays import Array
 
 NS_PER_PIXEL_AND_BYTE = {"JP2OpenJPEG": (29.0, 234.0), "GTiff": (24.0, 16.0), "Zarr": (24.0, 4.0)}
-"""CPU time per pixel of a band and per byte that it has in the file, by GDAL's driver.
+"""CPU time per pixel of a band and per byte in the file, ns, by GDAL's driver.
 
-To read, colour and encode it, as `tests/bench/costs.py` fits it to two full products, one of them
-half without data. Only their ratio counts, which says by how much "no data" is faster.
+It is the time to read, colour and encode, fitted by `tests/bench/costs.py` to two full products,
+one of them half without data. Only the ratio of both matters: how much faster "no data" is.
 """
 
 _MOST_BLOCKS = 100_000
-"""Beyond this many blocks pixels are counted instead."""
+"""With more blocks than this the cost is predicted by pixels only."""
 
 
 def block_costs(dataset: gdal.Dataset, number: int) -> tuple[int, ...]:
-    """Predict how long each block of a band takes to decode.
+    """Predict the time to decode each block of a band.
 
     Parameters
     ----------
     dataset : gdal.Dataset
         The open file.
     number : int
-        Of the band, from 1.
+        Number of the band, from 1.
 
     Returns
     -------
     tuple of int
-        Nanoseconds, block by block, row by row. Empty if the file does not say, or only after
-        many requests to a server.
+        Nanoseconds per block, row by row. Empty if the file does not state the sizes, or if reading
+        them takes many requests to a server.
     """
     driver = dataset.GetDriver().ShortName
     if driver not in NS_PER_PIXEL_AND_BYTE:
@@ -99,7 +99,7 @@ def _costs(
 
 
 def tiff_nbytes(raster: gdal.Band, cols: int, rows: int) -> list[int]:
-    """Return the bytes of every block of a TIFF, row by row; sparse ones have none."""
+    """Return the size of every block of a TIFF, row by row, bytes; 0 for sparse blocks."""
     return [
         int(raster.GetMetadataItem(f"BLOCK_SIZE_{col}_{row}", "TIFF") or 0)
         for row in range(rows)
@@ -108,15 +108,15 @@ def tiff_nbytes(raster: gdal.Band, cols: int, rows: int) -> list[int]:
 
 
 def _jp2_nbytes(name: str, tile: tuple[int, int], count: int) -> list[int]:
-    """Return the bytes of every tile of a JPEG 2000 file; none if it is not cut as GDAL says."""
+    """Return the size of every tile of a JPEG 2000 file, bytes; empty if they are not GDAL's."""
     nbytes = [0] * count
     try:
         with codestream(name) as (file, head):
             if head is None or head.tile != tile:
                 return []
-            # Of a file on a server each step from one to the next would be a request.
+            # On a server each step from one tile-part to the next would be a request.
             for part in head.listed or (() if is_far(name) else walk(file, head.end)):
                 nbytes[part.tile] += part.nbytes
-    except IndexError:  # tiles beyond the last
+    except IndexError:  # a tile number beyond the last
         return []
     return nbytes if all(nbytes) else []

@@ -1,8 +1,9 @@
 """The memory that GDAL takes to read a band, besides its block cache: it depends on the driver.
 
-A block cache holds at least one block, however small its limit. All else is the driver's own.
+A block cache holds at least one block, however small its limit; the rest belongs to the driver.
 Measured with GDAL 3.6.2 and 3.13.3: the resident memory after each read of 1024 x 1024 pixels from
-one and from three files, of 5504 x 5504 pixels a block (TIFF, Zarr), of 1376 to 5490 (JPEG 2000).
+one and from three files, with blocks of 5504 x 5504 pixels (TIFF, Zarr), of 1376 to 5490 (JPEG
+2000).
 """
 
 from __future__ import annotations
@@ -22,44 +23,44 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.zarr.arrays import Array
 
 ZSTD_WINDOW_NBYTES = 2**23
-"""What a decoder of ZSTD keeps of what it has decoded, bytes: at most this much up to level 19, and
-up to the whole block at levels 20 to 22."""
+"""The window of a ZSTD decoder, bytes: at most this up to level 19, and up to the whole block at
+levels 20 to 22."""
 
 OPENJPEG_NBYTES_PER_PIXEL = 4
 """OpenJPEG decodes to int32."""
 
 OPENJPEG_WINDOW_NBYTES_PER_PIXEL = 14
-"""What GDAL 3.6 keeps of a window of a codestream of one tile, besides the codestream; 3.13 frees
-both."""
+"""Memory that GDAL 3.6 keeps per pixel of a window of a codestream with one tile, bytes, besides
+the codestream itself; GDAL 3.13 frees both."""
 
-LARGEST_HOLE_NBYTES = 2**25
-"""A smaller array may leave a hole where it was, bytes: larger ones glibc's malloc gives back at
-once (mallopt(3), M_MMAP_THRESHOLD)."""
+LARGEST_HEAP_ARRAY_NBYTES = 2**25
+"""A freed array up to this size may remain part of the heap, bytes; larger ones glibc's malloc
+returns to the system at once (mallopt(3), M_MMAP_THRESHOLD)."""
 
-_MOST_ASKED = 1000
-"""Of a file with more blocks, these are small enough to count as if they were not compressed."""
+_MOST_SIZES_READ = 1000
+"""In a file with more blocks these are small, and their uncompressed size is used."""
 
 
 class Held(NamedTuple):
-    """What GDAL takes to read a band of a file, bytes."""
+    """Memory that GDAL takes to read a band of a file, bytes."""
 
     block: int = 0
-    """A decoded block of the band: the block cache holds one of any size."""
+    """A decoded block of the band: the block cache holds at least one."""
     kept: int = 0
-    """For the file, from the first read until it is closed."""
+    """Kept for the file, from the first read until it is closed."""
     decoding: int = 0
-    """While a block is decoded."""
+    """Needed while a block is decoded."""
 
 
 def held(dataset: gdal.Dataset, number: int, dtype: str) -> Held:
-    """Return the memory that it takes to read a band.
+    """Return the memory to read a band.
 
     Parameters
     ----------
     dataset : gdal.Dataset
         The open file.
     number : int
-        Of the band, from 1.
+        Number of the band, from 1.
     dtype : str
         numpy's name of its type.
     """
@@ -71,9 +72,10 @@ def held(dataset: gdal.Dataset, number: int, dtype: str) -> Held:
         return Held(block, kept=_kept_of_tiff(dataset, raster, block))
     if driver.startswith("JP2"):
         decoded = pixels * OPENJPEG_NBYTES_PER_PIXEL
-        decoding = decoded + min(decoded, LARGEST_HOLE_NBYTES) + block  # which bounds the encoded
+        # The last term is a bound for the encoded block.
+        decoding = decoded + min(decoded, LARGEST_HEAP_ARRAY_NBYTES) + block
         return Held(block, kept=_kept_of_jp2(dataset, raster), decoding=decoding)
-    return Held(block, kept=block, decoding=block)  # as Zarr: a decoded block, and an encoded one
+    return Held(block, kept=block, decoding=block)  # such as Zarr: a decoded and an encoded block
 
 
 def held_of_array(array: Array) -> Held:
@@ -89,16 +91,16 @@ def held_of_array(array: Array) -> Held:
 
 
 def _kept_of_tiff(dataset: gdal.Dataset, raster: gdal.Band, block: int) -> int:
-    """Return what libtiff keeps: the largest encoded block, and the state of the decoder.
+    """Return the memory that libtiff keeps: the largest encoded block, and the decoder's state.
 
-    Where bands are stored pixel by pixel, GDAL also keeps a decoded block of all of them.
+    If bands are pixel-interleaved, GDAL also keeps a decoded block of all bands.
     """
     structure = dataset.GetMetadata("IMAGE_STRUCTURE")
     codec = structure.get("COMPRESSION", "")
     together = dataset.RasterCount > 1 and structure.get("INTERLEAVE") == "PIXEL"
     unit = block * (dataset.RasterCount if together else 1)
     kept = unit if together else 0
-    if codec:  # without, blocks are read straight to their place
+    if codec:  # blocks that are not compressed are read directly into their place
         kept += _largest_nbytes(dataset, raster, unit)
     if "ZSTD" in codec:
         kept += min(unit, ZSTD_WINDOW_NBYTES)
@@ -106,16 +108,16 @@ def _kept_of_tiff(dataset: gdal.Dataset, raster: gdal.Band, block: int) -> int:
 
 
 def _largest_nbytes(dataset: gdal.Dataset, raster: gdal.Band, unit: int) -> int:
-    """Return the size of the largest encoded block of a TIFF, or a bound of it, bytes."""
+    """Return the size of the largest encoded block of a TIFF, or an upper bound, bytes."""
     width, height = raster.GetBlockSize()
     cols, rows = -(-raster.XSize // width), -(-raster.YSize // height)
-    if cols * rows > _MOST_ASKED or is_far(dataset.GetDescription()):  # each may be a request
+    if cols * rows > _MOST_SIZES_READ or is_far(dataset.GetDescription()):  # each may be a request
         return unit
     return max(tiff_nbytes(raster, cols, rows))
 
 
 def _kept_of_jp2(dataset: gdal.Dataset, raster: gdal.Band) -> int:
-    """Return what is kept of a codestream of one tile: all of it, which is decoded by windows."""
+    """Return the memory that is kept for a codestream of one tile, decoded window by window."""
     name = dataset.GetDescription()
     width, height = raster.GetBlockSize()
     tile = None if is_far(name) else tile_size(name)

@@ -1,4 +1,4 @@
-"""Types of pixels, by GDAL's names and by numpy's."""
+"""Data types of pixels, by GDAL's names and by numpy's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 from osgeo import gdal
 
 _NUMPY = {"byte": "uint8", "float16": "float32"}
-"""What has another name, or is read as another type: products of DN need more digits than half
-precision has. GDAL has it since 3.11; older releases read such files as Float32 by themselves."""
+"""Types that have another name in numpy, or are read as another type: products with DN need more
+digits than float16 has. GDAL has that type since 3.11; older releases read it as Float32."""
 
 
 def numpy_name(raster: gdal.Band) -> str:
@@ -18,25 +18,25 @@ def numpy_name(raster: gdal.Band) -> str:
 
 
 def gdal_type(dtype: str) -> int:
-    """Return GDAL's number of a type by numpy's name."""
+    """Return GDAL's number for a type with numpy's name."""
     return int(gdal.GetDataTypeByName({"uint8": "Byte"}.get(dtype, dtype)))
 
 
 def largest_shift(dtype: str, offset: int) -> int:
-    """Return how far below 0 the DN of a type are read, because an offset lifts them.
+    """Return how far below 0 DN are read, because an offset raises them.
 
     Parameters
     ----------
     dtype : str
         numpy's name of the type.
     offset : int
-        To be added to the values, DN.
+        DN that are added to the values.
 
     Returns
     -------
     int
-        0 where no stored value is below 0, or none is lifted; at most what lifts the least of
-        int16, or else what fits into DN.
+        0 for unsigned types, and for an offset that is not above 0. At most the number that raises
+        the lowest int16 to 0; for other types the range of DN.
     """
     if dtype.startswith("uint"):
         return 0
@@ -46,7 +46,7 @@ def largest_shift(dtype: str, offset: int) -> int:
 def can_hold(dtype: str, value: float) -> bool:
     """Return whether a pixel of a type can have a value that is finite.
 
-    GDAL writes 70,000, -9999 or NaN into the tag of a uint16 file without complaint.
+    GDAL writes 70,000, -9999 or NaN into the tag of a uint16 file without an error.
     """
     if not math.isfinite(value):
         return False

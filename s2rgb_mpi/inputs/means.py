@@ -1,4 +1,4 @@
-"""Products read as block means of their files: coarser pixels, each the mean of k x k of a file."""
+"""Products read as block means: coarser pixels, each the mean of k x k pixels of a file."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.product import Band, Product
 
 MOST_FILE_PIXELS = 2**21
-"""Pixels of a band that are read at once, unless a row of a source block has more."""
+"""The most pixels of a band that are read at once, unless a row of a source block has more."""
 
 
 @dataclass(frozen=True)
 class Means:
-    """How the pixels of a product are made of those of its files.
+    """The relation of a product's pixels to those of its files.
 
     Parameters
     ----------
     factor : int
-        Each is the mean of the valid pixels of ``factor`` x ``factor`` of the files.
+        Each pixel is the mean of the valid ones among ``factor`` x ``factor`` pixels of the files.
     grid : Grid
-        Where the files lie.
+        The grid of the files.
     block : tuple of int
-        ``(width, height)`` of the pieces that the files are stored in, pixels.
+        ``(width, height)`` of the blocks that the files are stored in, pixels.
     offset : tuple of int
-        How many columns and rows of the files the first block lacks: the product then begins
-        before its files do.
+        The number of columns and rows by which the product begins before its files: so many are
+        missing in its first column and row of means.
     """
 
     factor: int
@@ -47,7 +47,7 @@ class Means:
     offset: tuple[int, int] = (0, 0)
 
     def source(self, window: Window) -> Window:
-        """Return a window of the product in pixels of the files; it may reach beyond them."""
+        """Return a window of the product in pixels of the files; it may extend beyond them."""
         cols, rows = self.offset
         col, row, width, height = (self.factor * number for number in window)
         return Window(col - cols, row - rows, width, height)
@@ -58,19 +58,19 @@ class Means:
         Parameters
         ----------
         window : Window
-            In pixels of the files; what lies beyond them is left out.
+            In pixels of the files; the part beyond them is left out.
 
         Yields
         ------
         Window
-            In pixels of the files. Of blocks larger than :data:`MOST_FILE_PIXELS` rows at a time:
-            GDAL's cache keeps such a block meanwhile.
+            In pixels of the files. Blocks larger than :data:`MOST_FILE_PIXELS` are cut into strips
+            of rows: GDAL's cache keeps the block meanwhile.
         """
         inside = window.overlap(Window(0, 0, self.grid.width, self.grid.height))
         if inside is None:
             return
         width, height = self.piece_edge(inside.width)
-        # Whole blocks, and of those that are too large for that some rows: block by block.
+        # Whole blocks; too large ones in strips of rows, block by block.
         across, down = (
             max(edge, block) for edge, block in zip((width, height), self.block, strict=True)
         )
@@ -102,17 +102,17 @@ def averaged(product: Product, factor: int, offset: tuple[int, int] = (0, 0)) ->
     Parameters
     ----------
     product : Product
-        On its own grid, which is that of its files.
+        On the grid of its files.
     factor : int
-        Edge of a block, pixels of the files.
+        Edge of an averaged block, pixels of the files.
     offset : tuple of int
         As in :class:`Means`; below `factor`.
 
     Returns
     -------
     Product
-        Its pixels are `factor` times as large. Of the blocks at the edges the part inside the
-        files counts.
+        Its pixels are `factor` times as large. Blocks at the edges are averaged over their part
+        inside the files.
     """
     if factor == 1:
         return product
@@ -127,7 +127,7 @@ def averaged(product: Product, factor: int, offset: tuple[int, int] = (0, 0)) ->
     coarse = replace(
         product,
         grid=Grid(grid.crs, transform, width, height),
-        # Blocks of the files and of the means that begin and end together.
+        # The smallest blocks whose edges are edges of blocks of the files too.
         block=(
             min(math.lcm(product.block[0], factor) // factor, width),
             min(math.lcm(product.block[1], factor) // factor, height),
@@ -138,7 +138,7 @@ def averaged(product: Product, factor: int, offset: tuple[int, int] = (0, 0)) ->
 
 
 def _costs(coarse: Product, fine: Product) -> tuple[int, ...]:
-    """Add up what the blocks of the files cost that begin in each block of the means."""
+    """Add up the costs of the blocks of the files that begin in each block of the means."""
     if not fine.costs or coarse.means is None:
         return ()
     factor, (cols, rows) = coarse.means.factor, coarse.means.offset
@@ -163,13 +163,13 @@ class File(Protocol):
         """Read a window: shape (bands, height, width), uint16, 0 where there is no data."""
 
     def locate(self, start: Start) -> None:
-        """Begin to find out where its blocks lie, if it is on a server."""
+        """Begin to locate its blocks, if it is on a server."""
 
     def ranges(self, window: Window) -> Iterator[ByteRange]:
-        """List the bytes that a window is decoded from."""
+        """Yield the byte ranges that a window is decoded from."""
 
     def error(self, window: Window, error: RuntimeError) -> Exception:
-        """Return the error of a window."""
+        """Return the error that a window cannot be read."""
 
 
 class Pixels(Protocol):
@@ -187,11 +187,11 @@ class MeanFile:
     file : File
         At full resolution.
     means : Means
-        How to.
+        The blocks that are averaged.
     memory : Pixels
-        Where the means are put.
+        Holds the means.
     place : int
-        Among the files of the product: each has memory of its own.
+        Number of the file in the product: each has memory of its own.
     """
 
     def __init__(self, file: File, means: Means, memory: Pixels, place: int) -> None:
@@ -204,7 +204,7 @@ class MeanFile:
     def read(self, window: Window) -> NDArray[np.uint16]:
         """Read a window of the means: shape (bands, height, width), uint16, 0 where there are none.
 
-        No source block is decoded twice, and a few at a time are held.
+        No source block is decoded twice, and only a few are in memory at a time.
         """
         shape = len(self.bands), window.height, window.width
         source = self._means.source(window)
@@ -217,16 +217,16 @@ class MeanFile:
         return out
 
     def locate(self, start: Start) -> None:
-        """Begin to find out where blocks lie in the file, if it is on a server."""
+        """Begin to locate the blocks of the file, if it is on a server."""
         self._file.locate(start)
 
     def ranges(self, window: Window) -> Iterator[ByteRange]:
-        """List the bytes that a window of the means is decoded from."""
+        """Yield the byte ranges that a window of the means is decoded from."""
         grid = self._means.grid
         inside = self._means.source(window).overlap(Window(0, 0, grid.width, grid.height))
         if inside is not None:
             yield from self._file.ranges(inside)
 
     def error(self, window: Window, error: RuntimeError) -> Exception:
-        """Return the error of a window of the means, with GDAL's words."""
+        """Return the error that a window of the means cannot be read, with GDAL's message."""
         return self._file.error(self._means.source(window), error)

@@ -1,4 +1,4 @@
-"""Products of one grid: where each lies, and what of it shows in a window."""
+"""Products of one grid: the place of each, and its part in a window."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 
 OFF_GRID = 1e-3
-"""Pixels that a product may lie beside the grid of the first: what geotransforms are rounded by."""
+"""Tolerance for a product's place on the grid of the first, pixels: geotransforms are rounded."""
 
 LARGE_PIXELS = 10**9
-"""A smaller image is nobody's mistake: a mosaic of nine granules has as many pixels."""
+"""Smaller images are not checked, pixels: a mosaic of nine granules has as many."""
 
 MOST_ENLARGED = 1000
-"""How many times the pixels of its input a large image may have."""
+"""The most pixels of a large image per pixel of its input."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A product in its place.
+    """A product and its place in the scene.
 
     Parameters
     ----------
     product : Product
-        Keeps its own offset, and so its own tables.
+        With its own offset, and so its own lookup tables.
     col_off, row_off : int
-        Where its first pixel lies in the scene, pixels; negative where the scene is cropped.
+        Column and row of its first pixel in the scene; negative where the scene is cropped.
     """
 
     product: Product
@@ -47,25 +47,25 @@ class Member:
     row_off: int
 
     def visible(self, window: Window) -> Window | None:
-        """Return what this product may show in a window of the scene; None if it is elsewhere."""
+        """Return the part of a window of the scene that this product covers; None without one."""
         grid = self.product.grid
         return window.overlap(Window(self.col_off, self.row_off, grid.width, grid.height))
 
 
 @dataclass(frozen=True)
 class Scene:
-    """The ground that the image shows, and the products on it, the first on top.
+    """The grid of the image, and the products on it, the first on top.
 
     Parameters
     ----------
     grid : Grid
-        Of the image.
+        The grid of the image.
     members : tuple of Member
-        In the order given: per pixel the first valid one wins.
+        In the order given: per pixel the first valid one is used.
     warnings : tuple of str
-        What makes the positions of the pixels doubtful.
+        Reasons why positions of pixels are doubtful.
     notes : tuple of str
-        What is unusual about them, but does not.
+        What is unusual about positions, but no reason to doubt them.
     """
 
     grid: Grid
@@ -75,7 +75,7 @@ class Scene:
 
 
 def chunks(window: Window, edge: tuple[int, int], limits: Window) -> Iterator[Window]:
-    """List the source chunks that a window lies in.
+    """Yield the source chunks that a window overlaps.
 
     Parameters
     ----------
@@ -85,7 +85,8 @@ def chunks(window: Window, edge: tuple[int, int], limits: Window) -> Iterator[Wi
         ``(width, height)`` of an uncut chunk, pixels: whole source blocks, which are decoded at
         once.
     limits : Window
-        Of the whole image: chunks are cut to it, so that a chunk is the same for every window.
+        The window of the whole image: chunks are cut to it, so that they are the same for every
+        window.
 
     Yields
     ------
@@ -116,7 +117,7 @@ def lay_out(
         West, south, east, north of the part to keep, snapped outward to whole pixels; in a
         geographic CRS west may exceed east: the part then crosses the antimeridian.
     bounds_crs : str
-        In which CRS the bounds are, as PROJ or GDAL name it.
+        CRS of the bounds, by a name that PROJ or GDAL knows.
 
     Returns
     -------
@@ -125,9 +126,9 @@ def lay_out(
     Raises
     ------
     InputError
-        A product has another CRS or pixel size, or lies beside the grid; with the numbers.
+        A product has another CRS or pixel size, or its pixels do not coincide with the grid.
     UsageError
-        The bounds are not in a known CRS, or show nothing.
+        The CRS of the bounds is unknown, or no product lies inside the bounds.
     """
     first = products[0]
     places = [_place(first, product) for product in products]
@@ -137,13 +138,13 @@ def lay_out(
     warnings: tuple[str, ...] = ()
     if bounds is not None:
         need_crs(first, "--bounds")
-        asked = Bounds(bounds, bounds_crs)
-        found = (whole.overlap(window) for window in asked.windows(first.grid))
+        requested = Bounds(bounds, bounds_crs)
+        found = (whole.overlap(window) for window in requested.windows(first.grid))
         shown = next((window for window in found if window), None)
         if shown is None:
-            raise asked.nothing()
+            raise requested.no_input()
         whole = shown
-        warnings = asked.warnings(first.grid)
+        warnings = requested.warnings(first.grid)
     grid = first.grid.part(whole)
     check_unbroken(f"the CRS of {first.name}", grid, [product.grid for product in products])
     return Scene(
@@ -157,7 +158,7 @@ def lay_out(
 
 
 def _place(first: Product, product: Product) -> tuple[int, int]:
-    """Return where a product's first pixel lies on the grid of the first, in whole pixels."""
+    """Return column and row of a product's first pixel on the grid of the first product."""
     one, other = first.grid, product.grid
     if not same_crs(one.crs, other.crs):
         raise InputError(
@@ -180,19 +181,19 @@ def _place(first: Product, product: Product) -> tuple[int, int]:
 
 
 def need_crs(product: Product, option: str) -> None:
-    """Raise an error if a product does not say where on earth it lies."""
+    """Raise an error if a product has no horizontal CRS."""
     if not product.grid.crs:
         raise UsageError(f"{option}: {product.name} has no coordinate reference system")
     check_horizontal(f"{option}: {product.name}", osr.SpatialReference(product.grid.crs))
 
 
 def check_size(scene: Scene) -> None:
-    """Raise an error if an image is out of all proportion to its input.
+    """Raise an error if an image is far larger than its input.
 
     Raises
     ------
     PlanError
-        With its size.
+        With both sizes.
     """
     grid = scene.grid
     read = sum(member.product.files[0].pixels for member in scene.members)

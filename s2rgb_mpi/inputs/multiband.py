@@ -1,4 +1,4 @@
-"""Multi-band rasters: which of their bands are red, green and blue."""
+"""Multi-band rasters: finds their red, green and blue bands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _COLOURS = {"B04": gdal.GCI_RedBand, "B03": gdal.GCI_GreenBand, "B02": gdal.GCI_BlueBand}
 
 MOST_LISTED = 20
-"""How many bands or parts of a file an error lists."""
+"""The most bands or subdatasets of a file that an error lists."""
 
 
 def open_multiband(name: str, choice: Choice | None = None) -> Product:
@@ -32,9 +32,9 @@ def open_multiband(name: str, choice: Choice | None = None) -> Product:
     Parameters
     ----------
     name : str
-        Path, URL, or a name of GDAL's own.
+        Path, URL, or GDAL dataset name.
     choice : Choice, optional
-        Its `bidx` says which bands; without it their descriptions do, or else their colours.
+        Its `bidx` selects the bands; without it their descriptions do, or else their colours.
 
     Returns
     -------
@@ -43,10 +43,10 @@ def open_multiband(name: str, choice: Choice | None = None) -> Product:
     Raises
     ------
     InputError
-        It has no such bands, or nothing tells which they are: then it lists them.
+        It has no such bands, or they cannot be found; lists the bands.
     """
     choice = choice or Choice()
-    # Older releases of GDAL say nothing of the offset there; some are built without this driver.
+    # Older releases of GDAL do not report the offset there; some are built without this driver.
     own = InputError(f"{name}: give the SAFE folder, its zip or MTD_MSIL2A.xml by its own name")
     if name.startswith("SENTINEL2_"):
         raise own
@@ -60,7 +60,7 @@ def open_multiband(name: str, choice: Choice | None = None) -> Product:
     numbers = choice.bidx or _find(dataset, _is_described) or _find(dataset, _is_coloured)
     if numbers is None:
         raise InputError(
-            f"{name}: nothing tells which bands are red, green and blue, so --bidx R,G,B must, or"
+            f"{name}: no band names or colours for red, green and blue; give --bidx R,G,B, or"
             f" --rgb for files of one band each; bands: {_list(dataset)}"
         )
     absent = [number for number in numbers if number > dataset.RasterCount]
@@ -83,17 +83,17 @@ def _find(
 
 
 def _is_described(raster: gdal.Band, band: str) -> bool:
-    """Return whether a description names a band."""
+    """Return whether the description of a raster band names a band."""
     return names_band(raster.GetDescription(), band)
 
 
 def _is_coloured(raster: gdal.Band, band: str) -> bool:
-    """Return whether a colour interpretation is that of a band."""
+    """Return whether the colour interpretation of a raster band is that of a band."""
     return bool(raster.GetColorInterpretation() == _COLOURS[band])
 
 
 def _list(dataset: gdal.Dataset) -> str:
-    """List the bands: number, and description or colour."""
+    """Format a list of the bands: number, and description or colour."""
     words = []
     for number in range(1, min(dataset.RasterCount, MOST_LISTED) + 1):
         raster = dataset.GetRasterBand(number)

@@ -1,4 +1,4 @@
-"""Names of red, green and blue, in catalogues and in files."""
+"""Names of the red, green and blue bands, in catalogues and in files."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from s2rgb_mpi.inputs.product import RGB_BANDS
 
 COLOURS = {"B04": "red", "B03": "green", "B02": "blue"}
-"""The common names of the bands; Earth Search v1 and stactools call their assets so too."""
+"""STAC's common names of the bands; also the asset keys of Earth Search v1 and stactools."""
 
 CORRECTIONS = ("", "nbart", "nbar", "sr", "boa")
-"""Prefixes of names, the first that has all three bands wins: Digital Earth Australia publishes
-the same bands as NBART (corrected for the terrain) and NBAR."""
+"""Prefixes of names, by precedence; the first that has all three bands is used. Digital Earth
+Australia publishes the same bands as NBART (corrected for the terrain) and NBAR."""
 
 OTHER = "other"
-"""Stands for any band that is none of the three."""
+"""Any band that is none of the three."""
 
 NAME = re.compile(
     r"(?:(?P<correction>nbart|nbar|sr|boa)[_-])?"
@@ -38,14 +38,14 @@ _RED_EDGE = re.compile(r"red[\s_-]*edge", re.IGNORECASE)
 
 
 def named_band(match: re.Match[str]) -> str:
-    """Return ESA's name of the band that a match of :data:`NAME` stands for."""
+    """Return ESA's name of the band in a match of :data:`NAME`."""
     if match["number"]:
         return f"B0{match['number']}"
     return next(band for band, colour in COLOURS.items() if colour == match["colour"].lower())
 
 
 def described_band(text: str) -> str:
-    """Return which band a name or description means.
+    """Return the band that a name or description denotes.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def described_band(text: str) -> str:
     Returns
     -------
     str
-        ESA's name of red, green or blue; :data:`OTHER` for another band, empty where nothing tells.
+        ESA's name of red, green or blue; :data:`OTHER` for another band, empty if unknown.
     """
     text = text.strip()
     match = NAME.fullmatch(text)
@@ -67,6 +67,6 @@ def described_band(text: str) -> str:
 
 
 def names_band(text: str, band: str) -> bool:
-    """Return whether a description such as ``Red (band 4)`` is that of a band, by ESA's name."""
+    """Return whether a description such as ``Red (band 4)`` is that of ESA's band."""
     text = text.strip()
     return bool(_DESCRIPTIONS[band].fullmatch(text)) and not _RED_EDGE.match(text)

@@ -1,4 +1,4 @@
-"""What is no data in a band file: stored values, the file's mask, a band that is an alpha band."""
+"""No data in a band file: stored values, the file's mask, or an alpha band."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 _MASKS = {0, gdal.GMF_PER_DATASET, gdal.GMF_PER_DATASET | gdal.GMF_NODATA}
-"""Flags of masks that say more than the other bands and tags of a file: a band's own, a dataset's,
-and that of the item NODATA_VALUES, which means all bands at once."""
+"""Flags of the masks that are read: a band's own, the dataset's, and that of the metadata item
+NODATA_VALUES, which applies to all bands together. Others follow from bands and tags of a file."""
 
 _DATA_MASK = re.compile(r"data_?mask", re.IGNORECASE)
-"""What Sentinel Hub calls the band that is 0 where there is no data."""
+"""Sentinel Hub's name for the band that is 0 where there is no data."""
 
 _SPECTRAL = re.compile(
     r"(b\d\d?a?(_\d+m)?|red|green|blue|coastal|nir|swir|red[\s_-]*edge)([\s\d,(_-].*)?",
     re.IGNORECASE,
 )
-"""Names of bands that hold reflectance. GDAL's ``ALPHA=YES`` makes the *second* band of a file
-without red, green and blue its alpha band, whatever lies in it."""
+"""Names of bands that hold reflectance. GDAL's ``ALPHA=YES`` marks the *second* band of a file
+without red, green and blue as its alpha band, whatever its content."""
 
 
 def stored_values(
@@ -45,18 +45,18 @@ def stored_values(
     dtype : str
         numpy's name of the values' type.
     stated : iterable of float, optional
-        What the file and its metadata state, in this order; None where they state nothing.
+        Values stated by the file and its metadata, in this order; None where there is none.
     chosen : iterable of float
-        What the user states.
+        Values stated by the user.
     shifted : bool
-        Whether an offset lifts values below 0: then 0 is a value like others.
+        Whether an offset raises values below 0: then 0 is a value like others.
 
     Returns
     -------
     tuple of float
-        Each once, without those that no pixel can have, and those that are not finite, which are
-        no data in any case. 0 is among them for unsigned integers (ESA's DN 0), and for signed
-        ones where nothing else is.
+        Each value once; without those that no pixel can have, and those that are not finite, which
+        always mean "no data". 0 is included for unsigned integers (ESA's DN 0), and for signed
+        ones if there is no other value.
     """
     values = [value for value in (*stated, *sorted(chosen)) if value is not None]
     found = [_exact(value) for value in values if can_hold(dtype, value)]
@@ -76,29 +76,29 @@ def impossible(products: Iterable[Product], chosen: Iterable[float]) -> tuple[st
 
 
 def _exact(value: float) -> float:
-    """Return whole numbers as integers: float64 has not all of those of 64 bits."""
+    """Return whole numbers as integers: float64 cannot represent all 64-bit ones."""
     return int(value) if value == int(value) else value
 
 
 def has_mask(raster: gdal.Band) -> bool:
-    """Return whether a band has a mask that no "no data" value and no alpha band stands for."""
+    """Return whether a band has a mask other than from a "no data" value or an alpha band."""
     return raster.GetMaskFlags() in _MASKS
 
 
 def is_shared_mask(raster: gdal.Band) -> bool:
-    """Return whether the mask of a band is that of all bands of its file."""
+    """Return whether the mask of a band is shared by all bands of its file."""
     return bool(raster.GetMaskFlags() & gdal.GMF_PER_DATASET)
 
 
 def find_alpha(dataset: gdal.Dataset, used: Sequence[int] = ()) -> int | None:
-    """Return the number of the band that says which pixels have data, or None.
+    """Return the number of the band that marks pixels with data, or None.
 
     Parameters
     ----------
     dataset : gdal.Dataset
         The open file.
     used : sequence of int
-        Numbers of bands that hold reflectance; none of them is meant.
+        Numbers of bands that hold reflectance; these are excluded.
     """
     others = [number for number in range(1, dataset.RasterCount + 1) if number not in used]
     for is_one in (_is_data_mask, _is_alpha):
@@ -113,16 +113,16 @@ def _is_data_mask(raster: gdal.Band) -> bool:
 
 
 def _is_alpha(raster: gdal.Band) -> bool:
-    """Return whether a band has alpha for its colour, and no other name.
+    """Return whether a band has the colour interpretation alpha, and no name of a spectral band.
 
-    GDAL's own mask flags know of integers only.
+    GDAL's own mask flags consider integer bands only.
     """
     is_alpha = raster.GetColorInterpretation() == gdal.GCI_AlphaBand
     return is_alpha and not _SPECTRAL.fullmatch(raster.GetDescription().strip())
 
 
 def alpha_of(dataset: gdal.Dataset, used: Sequence[int]) -> Alpha | None:
-    """Return the alpha band of a file, beside bands that are used."""
+    """Return the alpha band of a file besides the bands that are used, or None."""
     number = find_alpha(dataset, used)
     if number is None:
         return None

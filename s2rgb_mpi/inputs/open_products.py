@@ -22,7 +22,7 @@ _GDAL_PREFIX = re.compile(r"[A-Z][A-Z0-9_]+:")
 
 
 def open_products(name: str, choice: Choice | None = None) -> list[Product]:
-    """Read what an input says of itself, whatever kind of input it is.
+    """Open an input of any kind by its metadata.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def open_products(name: str, choice: Choice | None = None) -> list[Product]:
     Raises
     ------
     InputError
-        The input is not what it must be.
+        The input is invalid.
     UsageError
         The choice has no meaning for this kind of input.
     """

@@ -1,4 +1,4 @@
-"""Rasters, opened by GDAL: what lies beside a file is read only where it may count."""
+"""Opens rasters with GDAL; files beside a raster are read only where they may apply."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from s2rgb_mpi.inputs.files.vsi import network_part, status_of
 from s2rgb_mpi.redact import file_name
 
 _LOOK_BESIDE = "GDAL_DISABLE_READDIR_ON_OPEN"
-"""GDAL's option for files beside a raster: TRUE, each is asked for; EMPTY_DIR, as the program has
-it, none is, which spares servers many requests."""
+"""GDAL's option for files beside a raster. TRUE: each possible file is looked for; EMPTY_DIR, the
+program's setting: none is, which saves many requests to servers."""
 
 _ALONE = {
-    # Desktop programs write .aux.xml beside what they show. GDAL before 3.10 reads it whatever
-    # the second setting and the list of neighbours say that it is given.
+    # Desktop programs write .aux.xml beside the files that they show. GDAL before 3.10 reads it in
+    # spite of the second setting and of a given list of neighbouring files.
     "GDAL_PAM_ENABLED": "NO",
     _LOOK_BESIDE: "EMPTY_DIR",
 }
 _ALONE_OPTIONS = ["GEOREF_SOURCES=INTERNAL"]
-"""What keeps GDAL from files beside the one that it opens: settings, and options to open with."""
+"""Settings and open options that keep GDAL from reading files beside the one that it opens."""
 
 
 def open_raster(path: str, *, internal: bool = False, with_mask_file: bool = False) -> gdal.Dataset:
@@ -35,18 +35,18 @@ def open_raster(path: str, *, internal: bool = False, with_mask_file: bool = Fal
     path : str
         A name that GDAL opens.
     internal : bool
-        Whether nothing beside the file is read: no ``.aux.xml``, no world file. Overviews
-        (``.ovr``) and masks (``.msk``) beside it GDAL still offers, to who looks for them.
+        Whether files beside the raster are ignored: no ``.aux.xml``, no world file. Overviews
+        (``.ovr``) and masks (``.msk``) remain accessible, but are not used.
     with_mask_file : bool
-        Whether to look for a mask in a file beside it, too.
+        Whether to look also for a mask in a file beside it.
 
     Raises
     ------
     InputError
-        With GDAL's own words.
+        With GDAL's message.
     """
     if is_far(path):
-        status_of(network_part(path))  # so that GDAL may ask as this server allows
+        status_of(network_part(path))  # so that GDAL uses requests that this server allows
     how = _ALONE if internal else {_LOOK_BESIDE: "TRUE"} if with_mask_file else {}
     try:
         with settings(how):
@@ -62,19 +62,20 @@ def open_raster(path: str, *, internal: bool = False, with_mask_file: bool = Fal
 
 
 def mask_file(path: str) -> str:
-    """Return the name of the mask beside a raster, as GDAL has it; empty if there is none.
+    """Return the name of the mask file beside a raster, as GDAL names it; empty without one.
 
-    Servers are not asked: each would be for every band.
+    Servers are not asked, which would take a request for every band.
     """
     name = f"{path}.msk"
     return name if not is_far(path) and gdal.VSIStatL(name) is not None else ""
 
 
 def cause(error: Exception, path: str) -> str:
-    """Return GDAL's words on one line, without the path that they begin with; and what to do."""
-    lines = dict.fromkeys(str(error).splitlines())  # new GDAL repeats what may be the cause
+    """Format GDAL's message on one line, without the path at its beginning; with the remedy."""
+    lines = dict.fromkeys(str(error).splitlines())  # recent GDAL repeats possible causes
     words = " ".join(" ".join(lines).split()).removeprefix(path).lstrip(":, ")
     last = path.rpartition("/")[2]
-    if last != file_name(path):  # new GDAL names a URL so, query and all: no URL to be redacted
+    # Recent GDAL names the end of a URL, with its query, which redact does not recognise.
+    if last != file_name(path):
         words = re.sub(rf"(?<!\S){re.escape(last)}(?=[\s,:]|$)", lambda _: file_name(path), words)
     return refused(words)

@@ -88,7 +88,7 @@ class Band:
     offset_source : str
         Who states the offset, in words for the user.
     stamp : str
-        What would be another for another file of that name: its size, and when it was changed.
+        Fingerprint of the file: its size, and when it was changed.
     internal : bool
         Whether only the file itself is read, not what lies beside it (``.aux.xml``, world files).
     held : Held
@@ -176,7 +176,7 @@ class Product:
     grid : Grid
         Where all three lie.
     block : tuple of int
-        ``(width, height)`` of the pieces the sources are stored in, pixels.
+        ``(width, height)`` of the blocks that the files are stored in, pixels.
     sensing_time : str
         UTC, ISO 8601; empty where unknown.
     baseline : str
@@ -212,7 +212,7 @@ class Product:
 
     @property
     def files(self) -> tuple[Grid, tuple[int, int]]:
-        """Where the files lie, and ``(width, height)`` of the pieces that they are stored in."""
+        """The grid of the files, and ``(width, height)`` of the blocks that they are stored in."""
         own = self.unwarped
         return (own.grid, own.block) if own.means is None else (own.means.grid, own.means.block)
 

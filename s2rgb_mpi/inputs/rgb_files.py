@@ -1,4 +1,4 @@
-"""Three band files that the user names (--rgb): what the product they belong to states counts."""
+"""Three band files given by the user (--rgb): the metadata of the product around them apply."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.safe_grid import Placed
 
 _BAND = re.compile(r"(?:.*_)?(B\d\d|B8A)(?:_(\d\d)m)?(\.\w+)")
-"""A file that may be a band of a product; some names have the resolution."""
+"""The name of a file that may be a band of a product; some names contain the resolution."""
 
 _ESA_BAND = re.compile(
     r"(L2A_)?(T\d\d[A-Z]{3}_\d{8}T\d{6}|S2[A-Z]_(OPER|USER)_MSI_\w+)_B\d[\dA](_\d\dm)?\.\w+"
@@ -34,10 +34,10 @@ _ESA_BAND = re.compile(
 """A band that comes from a SAFE product, by its name alone."""
 
 _L1C_METRES = {"B02": 10, "B03": 10, "B04": 10, "B08": 10, "B01": 60, "B09": 60, "B10": 60}
-"""The pixel size of bands at Level-1C, where each has one; the others have 20 m."""
+"""The pixel size of each band at Level-1C, metres; all other bands have 20 m."""
 
 _FOLDERS_UP = 5
-"""How far above a band's file its product's metadata are looked for: GRANULE/x/IMG_DATA/R10m/."""
+"""How many folders above a band's file its product is looked for: GRANULE/x/IMG_DATA/R10m/."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class _Home:
 
     @property
     def said(self) -> str:
-        """What the user calls the product's metadata, or the tile."""
+        """The name of the product's metadata file, or of the tile, for messages."""
         return self.found.place.say("" if self.found.is_tile else self.found.metadata)
 
 
 class _Statement:
-    """What a product states of its bands, read once for all of them."""
+    """The metadata of a product about its bands, read once for all of them."""
 
     def __init__(self, found: Found, choice: Choice) -> None:
         place, metadata = found
@@ -69,13 +69,13 @@ class _Statement:
             return
         self.described, tree = described_by(found)
         self.is_l1c = metadata_kind(metadata) == L1C_METADATA
-        # Their names alone: what lies elsewhere than it did is the same image.
+        # Without their folders: an image that was moved is still the same.
         self.images = {
             PurePosixPath(image).name for images in granules(tree).values() for image in images
         }
 
     def placed(self, image: str) -> dict[int, Placed]:
-        """Return where the images of an image's granule lie, by resolution."""
+        """Return the grids of the images in an image's granule, by resolution."""
         folder = "" if self.images is None else image.partition("/IMG_DATA/")[0]
         if folder not in self._placed:
             self._placed[folder], warnings = granule_geocoding(self._place, image)
@@ -89,15 +89,15 @@ def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
     Parameters
     ----------
     paths : sequence of three str
-        Red, green and blue band file: paths, URLs, or names of GDAL's own.
+        Red, green and blue band file: paths, URLs, or GDAL dataset names.
     choice : Choice, optional
         What the user states of the values.
 
     Returns
     -------
     Product
-        Files in the folder of a SAFE product, or of a tile of the AWS buckets, are read as its
-        metadata say. With a warning if these cannot count, or if the files have no coordinate
+        Files in the folder of a SAFE product, or of a tile of the AWS buckets, are read by its
+        metadata. It has a warning if these cannot be used, or if the files have no coordinate
         reference system.
 
     Raises
@@ -116,14 +116,14 @@ def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
     if not bands.doubts or choice.offset is not None:
         return product
     warning = (
-        f"{bands.doubts[0]}; so no metadata count for these three bands: --offset -1000 is right"
+        f"{bands.doubts[0]}; so no metadata are used for these three bands: --offset -1000 is right"
         " for products of baseline 04.00 and later, --offset 0 for older ones"
     )
     return replace(product, warnings=(warning, *product.warnings))
 
 
 class _Bands:
-    """The three files: those that a product describes, and why others are not.
+    """The three files: those that a product describes, and the reasons why others are not.
 
     Parameters
     ----------
@@ -135,19 +135,19 @@ class _Bands:
     Raises
     ------
     InputError
-        They are, and may not.
+        They are Level-1C, without --allow-l1c.
     """
 
     def __init__(self, paths: Sequence[str], choice: Choice) -> None:
         self.statements: dict[str, _Statement] = {}
         self.listed: list[Listed] = []
         self.doubts: list[str] = []
-        strangers = []
+        unmatched = []
         servers: dict[str, Server] = {}
         for name, path in zip(RGB_BANDS, paths, strict=True):
             home = _home(path, servers)
             if home is None:
-                strangers.append(path)
+                unmatched.append(path)
                 continue
             try:
                 if home.said not in self.statements:
@@ -158,13 +158,13 @@ class _Bands:
         for said, statement in self.statements.items():
             if statement.is_l1c:
                 refuse_l1c(said, choice)
-        for path in strangers:
+        for path in unmatched:
             if self.listed or _ESA_BAND.fullmatch(PurePosixPath(split_query(path)[0]).name):
                 self.doubts.append(f"{shown(path)}: no MTD_MSIL2A.xml of its product above it")
 
 
 def _joined(bands: _Bands, choice: Choice) -> Product:
-    """Join bands whose metadata are known; each counts by those of its own product."""
+    """Join bands whose metadata are known; each uses those of its own product."""
     first = next(iter(bands.statements.values())).described
     product = join(first.name, bands.listed, choice)
     warnings = [
@@ -190,7 +190,7 @@ def _listed(name: str, path: str, home: _Home, statement: _Statement) -> Listed:
     Raises
     ------
     InputError
-        Nothing is stated of this file.
+        The product does not describe this file.
     """
     file = PurePosixPath(home.image)
     match = _BAND.fullmatch(file.name)
@@ -210,20 +210,20 @@ def _listed(name: str, path: str, home: _Home, statement: _Statement) -> Listed:
 
 
 def _home(path: str, servers: dict[str, Server]) -> _Home | None:
-    """Find the product in whose folder a file lies, by the file's name; None if it is in none.
+    """Find the product in whose folder a file lies, by the file's name; None without one.
 
-    `servers` are those that were found before, by their addresses: they keep what they have read.
+    `servers` are those found before, by their addresses: they cache the files they have read.
     """
     if is_remote(path):
         address, query = split_query(path)
         is_band = _BAND.fullmatch(PurePosixPath(address).name)
-        return _home_elsewhere(address, query, servers) if is_band else None
+        return _home_on_server(address, query, servers) if is_band else None
     here = Path(path).absolute()
     try:
         behind = here.resolve()
-    except (OSError, RuntimeError, ValueError):  # no such file: whoever opens it says it
+    except (OSError, RuntimeError, ValueError):  # no such file: opening it will raise the error
         return None
-    # A link may be named as it likes, or, in a store of nameless files, only the link be named.
+    # A link may have any name; or only the link has a name, in a store of nameless files.
     found = (_home_above(each) for each in (here, behind) if _BAND.fullmatch(each.name))
     return next(filter(None, found), None)
 
@@ -233,7 +233,7 @@ def _home_above(path: Path) -> _Home | None:
     for top in path.parents[:_FOLDERS_UP]:
         try:
             names = [child.name for child in top.iterdir()]
-        except OSError:  # no such folder, or not for us: whoever opens the file says it
+        except OSError:  # missing, or not permitted: opening the file will raise the error
             continue
         image = path.relative_to(top).as_posix()
         if is_tile(names):
@@ -244,7 +244,7 @@ def _home_above(path: Path) -> _Home | None:
     return None
 
 
-def _home_elsewhere(address: str, query: str, servers: dict[str, Server]) -> _Home | None:
+def _home_on_server(address: str, query: str, servers: dict[str, Server]) -> _Home | None:
     """Find the product of a file on a server, by its address."""
     tile = TILE.search(address)
     if tile is not None:

@@ -1,4 +1,4 @@
-"""SAFE products: which band files, which offsets, by ESA's own metadata."""
+"""SAFE products: their band files and offsets, by ESA's own metadata."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.safe_xml import Tree
 
 _IMAGES = ("IMAGE_FILE", "IMAGE_FILE_2A", "IMAGE_ID_2A", "IMAGE_ID")
-"""Paths of images, without their ending; the last two are bare names in the granule's folder."""
+"""Elements with paths of images, without extension; those of the last two are bare names in the
+granule's folder."""
 
 
 def open_safe(name: str, choice: Choice | None = None) -> list[Product]:
-    """Read what a SAFE product says of itself.
+    """Open a SAFE product by its metadata.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def open_safe(name: str, choice: Choice | None = None) -> list[Product]:
     Raises
     ------
     InputError
-        No such product, or its metadata or band files are not what they must be.
+        There is no such product, or its metadata or band files are invalid.
 
     Notes
     -----
@@ -64,7 +65,7 @@ def open_safe(name: str, choice: Choice | None = None) -> list[Product]:
 
 
 def read_safe(found: Found, choice: Choice) -> list[Product]:
-    """Read what a SAFE product says of itself, once it is known where it is.
+    """Open a SAFE product that has been located, by its metadata.
 
     Parameters
     ----------
@@ -91,11 +92,11 @@ def read_safe(found: Found, choice: Choice) -> list[Product]:
 
 
 def described_by(found: Found) -> tuple[Described, Tree]:
-    """Read the metadata file of a product: what it states of the values, and all of it."""
+    """Read the metadata file of a product: the statements about its values, and the whole tree."""
     place, metadata = found
     said = place.say(metadata)
     text = place.read(metadata)
-    refuse_answer(said, text[:HEAD_NBYTES])  # some servers have a page for whatever is not there
+    refuse_answer(said, text[:HEAD_NBYTES])  # some servers send a page instead of a missing file
     tree = parse(said, text)
     return describe(said, tree, metadata_kind(metadata), place.name), tree
 
@@ -110,7 +111,7 @@ def _product(found: Found, described: Described, images: list[str], choice: Choi
         return {band: f"{_image(said, images, f'_{band}{suffix}')}.jp2" for band in RGB_BANDS}
 
     def has(resolution: int) -> bool:
-        """Return whether the images are listed, and there: some keep those alone that they need."""
+        """Return whether the images are listed and exist: some users keep only those they need."""
         try:
             files = names(resolution)
         except InputError:
@@ -148,26 +149,26 @@ def _product(found: Found, described: Described, images: list[str], choice: Choi
 
 
 def granule_geocoding(place: Place, image: str) -> tuple[dict[int, Placed], tuple[str, ...]]:
-    """Read where the images of a granule lie, by the granule's own metadata.
+    """Read the grids of the images of a granule from the granule's own metadata.
 
     Parameters
     ----------
     place : Place
-        Of the product's files.
+        The place of the product's files.
     image : str
         One of the granule's images, relative to the product's folder.
 
     Returns
     -------
     (dict of int to Placed, tuple of str)
-        By resolution, metres; empty where there are no such metadata. Warnings if these cannot
-        be read, where what the images say themselves has to do.
+        Grids by resolution, metres; empty if there are no such metadata. Warnings if these cannot
+        be read, so that the georeference of the images themselves is used.
     """
     folder, _, inside = image.partition("/IMG_DATA/")
     if not inside:
         return {}, ()
     identifier = folder.rpartition("/")[2]
-    # Until 2016 the file had a name like that of its granule.
+    # Until 2016 the file was named after its granule.
     old = re.sub(r"_N\d\d\.\d\d$", "", identifier).replace("_MSI_", "_MTD_")
     try:
         for name in ("MTD_TL.xml", *([f"{old}.xml"] if "_TL_" in identifier else [])):
@@ -176,12 +177,12 @@ def granule_geocoding(place: Place, image: str) -> tuple[dict[int, Placed], tupl
                 said = place.say(f"{folder}/{name}")
                 return read_geocoding(said, parse(said, text)), ()
     except InputError as error:
-        return {}, (f"{error}; the place that the images themselves state is used",)
+        return {}, (f"{error}; the georeference of the images themselves is used",)
     return {}, ()
 
 
 def granules(tree: Tree) -> dict[str, list[str]]:
-    """List the images of each granule, relative to the product's folder, without their ending."""
+    """List the images of each granule, relative to the product's folder, without extension."""
     found: dict[str, list[str]] = {}
     for node in tree.all("Granule", "Granules"):
         # The same granule may be listed once per resolution.
@@ -199,7 +200,7 @@ def granules(tree: Tree) -> dict[str, list[str]]:
 
 
 def _chosen(found: Found, listed: dict[str, list[str]], choice: Choice) -> dict[str, list[str]]:
-    """Return the granule that was asked for by its identifier or its tile, or all of them."""
+    """Return the granule requested by its identifier or its tile, or all granules."""
     if not listed:
         raise InputError(f"{found.place.say(found.metadata)}: lists no granule")
     if choice.granule is None:
@@ -220,7 +221,7 @@ def _chosen(found: Found, listed: dict[str, list[str]], choice: Choice) -> dict[
 
 
 def _suffix(said: str, level: str, resolution: int) -> str:
-    """Return what follows the band in an image's name."""
+    """Return the part of an image's name after the band."""
     if level == L2A_METADATA:
         return f"_{resolution}m"
     if resolution != RESOLUTIONS[0]:
@@ -229,7 +230,7 @@ def _suffix(said: str, level: str, resolution: int) -> str:
 
 
 def _image(said: str, images: list[str], suffix: str) -> str:
-    """Find the one image whose name ends so."""
+    """Return the only image whose name has a suffix."""
     found = [image for image in images if image.endswith(suffix)]
     if len(found) != 1:
         band, _, resolution = suffix[1:].partition("_")
@@ -239,7 +240,7 @@ def _image(said: str, images: list[str], suffix: str) -> str:
 
 
 def _band_file(found: Found, name: str) -> str:
-    """Return what GDAL opens for an image, and reject one that leaves the product."""
+    """Return GDAL's name of an image; reject a path that leaves the product's folder."""
     place, metadata = found
     if leaves(name):
         image = name.removesuffix(".jp2")

@@ -1,4 +1,4 @@
-"""Where a product's files are: in a folder; `archives` and `server` know other places."""
+"""The files of a product in a folder; `archives` and `server` are other places."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 L2A_METADATA = "mtd_msil2a.xml"
 L1C_METADATA = "mtd_msil1c.xml"
-"""The product's metadata file; its letter case differs in the wild."""
+"""The product's metadata file in lower case; its letter case differs in existing products."""
 
 OLD_METADATA = {"mtd_safl2a": L2A_METADATA, "mtd_safl1c": L1C_METADATA}
-"""What stands in the names of metadata before 2016, such as ``S2A_OPER_MTD_SAFL2A_….xml``."""
+"""Parts of the names of metadata before 2016, such as ``S2A_OPER_MTD_SAFL2A_….xml``."""
 
 
 class Place(Protocol):
     """A product's files, by names relative to its top folder."""
 
     name: str
-    """Of the product's top folder."""
+    """The name of the product's top folder."""
 
     def names(self) -> list[str]:
         """List the files that lie in the top folder."""
 
     def say(self, name: str) -> str:
-        """Return what the user calls a file; without a name, the product."""
+        """Return the name of a file for messages; without a name, that of the product."""
 
     def read(self, name: str) -> bytes:
         """Read a small file whole."""
@@ -38,14 +38,14 @@ class Place(Protocol):
         """Read a small file whole; None if there is no such file in the product."""
 
     def gdal_name(self, name: str) -> str | None:
-        """Return what GDAL opens, or None if there is no such file in the product."""
+        """Return GDAL's name of a file, or None if there is no such file in the product."""
 
     def above(self, inside: re.Pattern[str]) -> Place | None:
-        """Return the place above the part of the folder's path that a pattern finds, or None."""
+        """Return the place above the part of the folder's path that matches a pattern, or None."""
 
 
 def metadata_kind(name: str) -> str:
-    """Return which metadata a file name stands for: L2A's, L1C's, or none (empty)."""
+    """Return the kind of metadata of a file name: L2A's, L1C's, or none (empty)."""
     lower = name.lower()
     if lower in {L2A_METADATA, L1C_METADATA}:
         return lower
@@ -56,7 +56,7 @@ def metadata_kind(name: str) -> str:
 
 
 class Folder:
-    """A product that lies unpacked.
+    """A product in a folder.
 
     Parameters
     ----------
@@ -89,19 +89,19 @@ class Folder:
             raise InputError(f"{path}: {broken_link(path) or error.strerror}") from error
 
     def read_if_there(self, name: str) -> bytes | None:
-        """Read a small file whole; None if there is none of this name."""
+        """Read a small file whole; None if there is no such file."""
         return None if self.gdal_name(name) is None else self.read(name)
 
     def gdal_name(self, name: str) -> str | None:
         """Return the absolute path of a file, or None if there is none.
 
-        Links are followed wherever they lead: whoever keeps products as links (git-annex, DVC,
-        archives) has made them. Only names in metadata, which come from elsewhere, must stay.
+        Links are followed wherever they lead: products may be stored as links (git-annex, DVC,
+        archives). Only the names in metadata, which are not trusted, must stay in the folder.
 
         Raises
         ------
         InputError
-            The name leaves the folder, or is none that a disk can have.
+            The name leaves the folder, or is not valid on a disk.
         """
         if leaves(name):
             raise InputError(f"{name} leaves the product folder")
@@ -118,28 +118,28 @@ class Folder:
         return None
 
     def above(self, inside: re.Pattern[str]) -> Folder | None:
-        """Return the folder above the part of the path that a pattern finds, or None."""
+        """Return the folder above the part of the path that matches a pattern, or None."""
         path = self._path.absolute().as_posix()
         match = inside.search(path)
         return Folder(path[: match.start()] or "/") if match else None
 
 
 def broken_link(path: Path) -> str:
-    """Return what is wrong with a path that is a link to nothing; else nothing (empty)."""
+    """Return the error text for a path that is a broken link; empty for others."""
     try:
         is_broken = path.is_symlink() and not path.exists()
         return f"a link to {path.readlink()}, which is not there" if is_broken else ""
-    except (OSError, ValueError):  # a name that no disk can have
+    except (OSError, ValueError):  # a name that is not valid on a disk
         return ""
 
 
 def leaves(name: str) -> bool:
-    """Return whether a name of metadata or in an archive would leave the product's folder."""
+    """Return whether a name in metadata or in an archive would leave the product's folder."""
     parts = name.replace("\\", "/").split("/")
     return name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]
 
 
 def refuse_large(name: str, size: int) -> None:
-    """Reject metadata that are no metadata, before they fill the memory."""
+    """Reject a file that is too large for metadata, before it fills the memory."""
     if size > LARGEST_SMALL_FILE:
         raise InputError(f"{name}: {size} bytes are too many for metadata")

@@ -1,4 +1,4 @@
-"""Where a granule's own metadata place its images, against what the images say themselves."""
+"""The grids of images by their granule's metadata, compared with those of the images themselves."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ if TYPE_CHECKING:
 
 
 ROUNDING = 1e-6
-"""How far two geotransforms may differ and still be the same, pixels."""
+"""The largest difference of two equal geotransforms, pixels."""
 
 
 class Placed(NamedTuple):
-    """A grid, and which metadata state it."""
+    """A grid, and the metadata that state it."""
 
     grid: Grid
     source: str
 
 
 def read_geocoding(source: str, tree: Tree) -> dict[int, Placed]:
-    """Read where the images of a granule lie.
+    """Read the grids of the images of a granule.
 
     Parameters
     ----------
     source : str
-        What the user calls the metadata.
+        The name of the metadata for messages.
     tree : Tree
         Of ``MTD_TL.xml``: ``Tile_Geocoding``.
 
     Returns
     -------
     dict of int to Placed
-        By resolution, metres. Empty where the metadata do not say.
+        By resolution, metres. Empty if the metadata do not state them.
 
     Raises
     ------
     InputError
-        They say what cannot be.
+        The metadata are invalid.
     """
     code = tree.first("HORIZONTAL_CS_CODE")
     sizes = {node.get("resolution"): node for node in tree.all("Size")}
@@ -78,7 +78,7 @@ def read_geocoding(source: str, tree: Tree) -> dict[int, Placed]:
 
 
 def _wkt(code: str) -> str:
-    """Look up a CRS by its EPSG code; other names could be files or addresses."""
+    """Look up a CRS by its EPSG code; other texts could be files or URLs."""
     match = re.fullmatch(r"(?:EPSG:)?(\d{4,6})", code, re.IGNORECASE)
     if match is None:
         raise ValueError(f"{code!r} is not an EPSG code")
@@ -91,32 +91,31 @@ def _wkt(code: str) -> str:
 
 
 def reconcile(path: str, own: Grid, placed: Placed) -> tuple[Grid, str]:
-    """Decide where an image lies: its product's metadata count, if they describe this image.
+    """Decide which grid an image has: that of its product's metadata, if they describe this image.
 
     Parameters
     ----------
     path : str
-        Of the image.
+        The image.
     own : Grid
-        What the image says of itself; its CRS is empty if it says nothing.
+        The grid stated in the image; its CRS is empty without one.
     placed : Placed
-        What the metadata say.
+        The grid stated in the metadata.
 
     Returns
     -------
     (Grid, str)
-        The grid, `own` itself unless the metadata say something else; and a warning, empty
-        if they agree.
+        The grid, which is `own` unless the metadata differ; and a warning, empty if they agree.
     """
     grid, source = placed
     if (own.width, own.height) != (grid.width, grid.height):
         if not own.crs:
-            return own, ""  # nothing tells where it lies, which is refused
+            return own, ""  # without georeference, which is rejected later
         if same_crs(own.crs, grid.crs) and _same_extent(own, grid):
             return own, ""  # a reduced copy
         return own, (
             f"{path}: {own.width} x {own.height} pixels, where {source} has"
-            f" {grid.width} x {grid.height}; the place that the image itself states is used"
+            f" {grid.width} x {grid.height}; the georeference of the image itself is used"
         )
     if not own.crs:
         return grid, ""
@@ -129,14 +128,14 @@ def reconcile(path: str, own: Grid, placed: Placed) -> tuple[Grid, str]:
 
 
 def same_crs(one: str, other: str) -> bool:
-    """Return whether two WKT mean the same; each is spelled in many ways, which PROJ knows."""
+    """Return whether two WKT denote the same CRS, which can be spelled in many ways."""
     if not one or not other:
         return one == other
     return bool(osr.SpatialReference(one).IsSame(osr.SpatialReference(other)))
 
 
 def same_place(one: Grid, other: Grid) -> bool:
-    """Return whether two geotransforms are the same but for rounding."""
+    """Return whether two geotransforms are equal, except for rounding."""
     pixel = max(abs(one.transform[1]), abs(one.transform[5]))
     return all(
         abs(a - b) <= ROUNDING * pixel for a, b in zip(one.transform, other.transform, strict=True)
@@ -144,7 +143,7 @@ def same_place(one: Grid, other: Grid) -> bool:
 
 
 def _same_extent(one: Grid, other: Grid) -> bool:
-    """Return whether two grids of different pixels cover the same, but for a pixel of the first."""
+    """Return whether two grids cover the same area, to less than a pixel of the first."""
     return all(
         abs(a - b) < abs(one.transform[1])
         for a, b in zip(_corners(one), _corners(other), strict=True)
@@ -158,6 +157,6 @@ def _corners(grid: Grid) -> tuple[float, float, float, float]:
 
 
 def _say(grid: Grid) -> str:
-    """Format where a grid begins, in a few words."""
+    """Format CRS, corner and pixel size of a grid."""
     x, dx, _, y, _, _ = grid.transform
     return f"{osr.SpatialReference(grid.crs).GetName()} {x:.10g}, {y:.10g}, pixels of {dx:g}"

@@ -1,4 +1,4 @@
-"""What a SAFE product's metadata state of its values: offsets, quantification, "no data"."""
+"""The statements of a SAFE product's metadata on its values: offsets, quantification, "no data"."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BANDS = (
 
 
 class _Level(NamedTuple):
-    """What the metadata of a processing level call things; older names stand last."""
+    """Names of elements in the metadata of a processing level; older names last."""
 
     offset: str
     quantification: tuple[str, ...]
@@ -42,7 +42,7 @@ _LEVELS = {
 
 @dataclass(frozen=True)
 class Described:
-    """What a product's metadata state, for all of its granules and bands.
+    """The statements of a product's metadata, for all of its granules and bands.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Described:
     baseline : str
         Processing baseline, such as 05.09; empty where unknown.
     warnings : tuple of str
-        What the user should look at, unless the user states the offset; each begins with a path.
+        They apply unless the user states the offset; each begins with a path.
     """
 
     name: str
@@ -68,40 +68,40 @@ class Described:
     warnings: tuple[str, ...] = ()
 
     def of(self, band: str, said: str) -> Stated:
-        """Return what is stated of a band.
+        """Return the statement about a band.
 
         Raises
         ------
         InputError
-            Nothing is, though it is of others.
+            There is none, although there are statements about other bands.
         """
         if band not in self.stated:
             raise InputError(f"{said}: BOA_ADD_OFFSET lacks band {band}")
         return self.stated[band]
 
     def relevant(self, choice: Choice) -> tuple[str, ...]:
-        """Return the warnings, none if the user states the offset."""
+        """Return the warnings that apply: none if the user states the offset."""
         return self.warnings if choice.offset is None else ()
 
 
 def describe(said: str, tree: Tree, level: str, folder: str) -> Described:
-    """Read what a product's metadata state of its values.
+    """Read the statements of a product's metadata on its values.
 
     Parameters
     ----------
     said : str
-        What the user calls the metadata.
+        The name of the metadata for messages.
     tree : Tree
-        Of ``MTD_MSIL2A.xml`` or ``MTD_MSIL1C.xml``.
+        The content of ``MTD_MSIL2A.xml`` or ``MTD_MSIL1C.xml``.
     level : str
         Which of the two.
     folder : str
-        Name of the product's folder, where the metadata have no name.
+        Name of the product's folder; used if the metadata have no name of the product.
 
     Raises
     ------
     InputError
-        They lack what is needed, or have what cannot be.
+        Required metadata are missing or invalid.
 
     Notes
     -----
@@ -115,7 +115,7 @@ def describe(said: str, tree: Tree, level: str, folder: str) -> Described:
     if has_offset(baseline) and not tree.all(names.offset):
         warning = (
             f"{said}: no {names.offset}, which products of processing baseline {baseline} have;"
-            " no offset is applied; --offset -1000 if it has been lost, --offset 0 if not"
+            " no offset is applied; give --offset -1000 if the list has been lost, else --offset 0"
         )
     return Described(
         name=name,
@@ -157,7 +157,7 @@ def _offsets(tree: Tree, level: _Level) -> dict[str, int]:
     Raises
     ------
     ValueError
-        An entry has no `band_id` or is no whole number, or two contradict each other.
+        An entry has no `band_id` or is not a whole number, or two entries contradict each other.
     """
     offsets: dict[str, int] = {}
     for node in tree.all(level.offset):

@@ -1,4 +1,4 @@
-"""XML metadata, asked by local names: namespaces differ between baselines."""
+"""XML metadata, read by local names: namespaces differ between baselines."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class _NoDoctype(ET.TreeBuilder):
-    """Refuses a document type: ESA's metadata have none, and entity bombs need one."""
+    """Rejects a document type: ESA's metadata have none, and entity bombs need one."""
 
     def doctype(self, name: str, *_: str | None) -> None:
-        """Reject it."""
+        """Raise an error for a document type declaration."""
         raise ET.ParseError(f"document type {name!r} is not allowed")
 
 
@@ -35,15 +35,15 @@ class Tree:
     nodes: Mapping[str, list[ET.Element]]
 
     def all(self, *names: str) -> list[ET.Element]:
-        """Return the elements of these names."""
+        """Return the elements with these names."""
         return [node for name in names for node in self.nodes.get(name, [])]
 
     def texts(self, *names: str) -> list[str]:
-        """Return the text of every element of these names."""
+        """Return the text of every element with these names."""
         return [(node.text or "").strip() for node in self.all(*names)]
 
     def first(self, *names: str) -> str:
-        """Return the first text of these names that is not empty; empty if there is none."""
+        """Return the first text that is not empty; empty if there is none."""
         return next((text for text in self.texts(*names) if text), "")
 
 
@@ -53,7 +53,7 @@ def parse(name: str, text: bytes) -> Tree:
     Parameters
     ----------
     name : str
-        What the user calls it.
+        The name of the document for messages.
     text : bytes
         The document.
 
@@ -79,10 +79,10 @@ def number(text: str | None) -> float:
     Raises
     ------
     ValueError
-        It is none, or not finite.
+        It is not a number, or not finite.
     """
     text = (text or "").strip()
-    # Python would take 1_000, "nan" and digits of other scripts too.
+    # Python also accepts 1_000, "nan" and digits of other scripts.
     if not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", text, re.ASCII):
         raise ValueError(f"{text!r} is not a number")
     value = float(text)
@@ -92,12 +92,12 @@ def number(text: str | None) -> float:
 
 
 def whole_number(text: str | None) -> int:
-    """Read a whole number, however it is written.
+    """Read a whole number in any form that :func:`number` accepts.
 
     Raises
     ------
     ValueError
-        It is no number, or between two whole ones.
+        It is not a number, or not a whole one.
     """
     value = number(text)
     if value != int(value):

@@ -1,4 +1,4 @@
-"""Which images of a product serve an output: as coarse as it is, and no coarser."""
+"""The images of a product that suit an output: as coarse as possible, but no coarser than it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.product import Choice
 
 ROUNDING = 1e-3
-"""By which part of it a pixel may be too small: what pixel sizes are rounded by."""
+"""Relative tolerance of pixel sizes, which may be rounded."""
 
 REMAINDER = 1.25
-"""How many times as large as its source pixels an output pixel may be before a finer source is
-better: the means of a coarser one are then too far from its own place."""
+"""The largest ratio of an output pixel to the block of a coarser source. Beyond it a finer source
+is better: the means of the coarser one are too far from the place of the output pixel."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Output:
     resolution : float
         Edge of a pixel, units of the CRS.
     crs : str, optional
-        As PROJ or GDAL name it; that of the product by default.
+        A name that PROJ or GDAL knows; by default the CRS of the product.
     """
 
     resolution: float
@@ -48,13 +48,13 @@ class Output:
     def edge(self, grid: Grid) -> float:
         """Return the shorter edge of an output pixel in the middle of a grid, pixels of the grid.
 
-        Distances in a projection differ a little from place to place, and so from those of the
-        grid: where they differ by less than 5 %, the edge is what the numbers say.
+        The scale of a projection varies a little from place to place. If the measured edge differs
+        by less than 5 % from the ratio of the nominal pixel sizes, that ratio is returned.
 
         Returns
         -------
         float
-            NaN where the grid has no place in the CRS of the output.
+            NaN if the CRS of the output is not defined at the grid.
         """
         _, dx, a, _, b, dy = grid.transform
         pixel = max(math.hypot(dx, b), math.hypot(a, dy))
@@ -79,21 +79,21 @@ class Output:
 
 
 def choose(choice: Choice, has: Callable[[int], bool], grid: Callable[[], Grid]) -> int:
-    """Choose which images of a product are read.
+    """Choose the images of a product that are read.
 
     Parameters
     ----------
     choice : Choice
-        The resolution that was asked for, or the output.
+        The requested resolution, or the output.
     has : callable
-        Whether the product has images of a size, metres.
+        Returns whether the product has images of a pixel size, metres.
     grid : callable
-        Where its images of 10 m lie. Neither is called where it does not matter.
+        Returns the grid of its images of 10 m. Both are called only if needed.
 
     Returns
     -------
     int
-        Metres. The images of 10 m are taken to be there.
+        Pixel size, metres. The images of 10 m are assumed to exist.
     """
     if choice.output is None:
         return choice.resolution
@@ -105,21 +105,21 @@ def choose(choice: Choice, has: Callable[[int], bool], grid: Callable[[], Grid])
 
 
 def best(sizes: Sequence[int], metres: float) -> int:
-    """Return the images that serve an output best.
+    """Return the pixel size of the images that suit an output best.
 
     Parameters
     ----------
     sizes : sequence of int
-        Of the pixels of images, metres, the finest first.
+        Pixel sizes of images, metres, the finest first.
     metres : float
-        Edge of an output pixel; NaN where it is unknown.
+        Edge of an output pixel; NaN if unknown.
 
     Returns
     -------
     int
-        The coarsest of which a whole number make an output pixel. If there are none: the coarsest
-        whose blocks are at most a quarter smaller than an output pixel, or else as large as those
-        of any.
+        The coarsest size of which a whole number fits exactly into an output pixel. Without one:
+        the coarsest size for which an output pixel is at most 1.25 times as large as the block of
+        pixels that fits into it; or, if that holds for none, the one with the smallest such ratio.
     """
     remainders = {
         size: metres / size / blocks(metres / size) for size in sizes if blocks(metres / size)
@@ -132,7 +132,7 @@ def best(sizes: Sequence[int], metres: float) -> int:
 
 
 def blocks(edge: float) -> int:
-    """Return of how many pixels an edge fits into one of so many, rounding apart; 0 if unknown."""
+    """Return how many whole pixels fit into an edge, except for rounding; 0 if unknown."""
     return 0 if not math.isfinite(edge) else math.floor(edge * (1 + ROUNDING))
 
 

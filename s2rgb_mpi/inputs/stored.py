@@ -1,4 +1,4 @@
-"""How the values of a band lie in its file, and what they become when they are read."""
+"""The values of a band as they are stored in its file, and as they are read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Alpha(NamedTuple):
-    """The band of a file that says which of its pixels have data: those where it is not 0."""
+    """The band of a file that marks its pixels with data: those where it is not 0."""
 
     number: int
     dtype: str
@@ -23,23 +23,22 @@ class Alpha(NamedTuple):
 
 @dataclass(frozen=True)
 class Stored:
-    """How the values of a band lie in its file, and how they become DN, 0 for "no data".
+    """How the values of a band are stored, and how they become DN, 0 for "no data".
 
     Parameters
     ----------
     dtype : str
-        numpy's name of their type. Values of uint16 are DN as they are.
+        numpy's name of their type. Values of uint16 are DN.
     nodata : tuple of int or float
-        The stored values that mean "no data"; besides them, what is not finite does.
+        The stored values that mean "no data"; values that are not finite always do.
     gain : float
         DN per stored unit: 1 for integers, 10,000 for reflectance.
     shift : int
-        How far below 0 DN are read: stored values below 0 matter where an offset lifts them.
+        How far below 0 DN are read: stored values below 0 are used where an offset raises them.
     has_mask : bool
-        Whether the file has a mask of its own, inside or beside it: where that is 0 there is no
-        data.
+        Whether the file has a mask, inside or beside it: 0 where there is no data.
     alpha : Alpha, optional
-        Another band of the file that says the same.
+        Another band of the file that marks pixels with data.
     """
 
     dtype: str = "uint16"
@@ -51,36 +50,35 @@ class Stored:
 
     @property
     def step(self) -> float:
-        """DN between two codes: 0.5 for floats, so that medians of two DN are exact."""
+        """DN between two codes: 0.5 for floats, so that the median of two DN is exact."""
         return 0.5 if self.dtype.startswith("float") else 1.0
 
     def dn_of_codes(self) -> NDArray[np.float64]:
         """Return the DN of every 16-bit code that pixels are read as, shape (65536,).
 
-        Code 0 is "no data". Values of uint16 are their own codes; of other types code 1 is DN 0, or
-        as far below as `shift` says.
+        Code 0 is "no data". Values of uint16 are their own codes; for other types code 1 is DN
+        ``-shift``.
         """
         codes = np.arange(DN_COUNT, dtype=np.float64)
         return codes if self.dtype == "uint16" else (codes - 1) * self.step - self.shift
 
     @property
     def is_dn(self) -> bool:
-        """Whether the values are DN as they lie there, "no data" too."""
+        """Whether the stored values are DN, and 0 is the only "no data"."""
         plain = self.dtype == "uint16" and self.nodata == (0,)
         return plain and not self.has_mask and self.alpha is None
 
     @property
     def masks(self) -> tuple[str, ...]:
-        """What marks "no data" besides values, in words for the user."""
+        """Masks and alpha bands that mark "no data", as text for the user."""
         mask = ("mask",) if self.has_mask else ()
         return mask if self.alpha is None else (*mask, f"alpha band {self.alpha.number}")
 
     @property
     def nbytes_per_pixel(self) -> int:
-        """Memory for one pixel while it is read: as DN, as it is stored, and what marks no data.
+        """Memory for one pixel while it is read: as DN, as stored, and the marks of "no data".
 
-        Where values are looked at, one byte has the answer for each, and another one's partial
-        answer.
+        If values are compared, there is one byte for the result, and one for a partial result.
         """
         nbytes = 2 if self.dtype == "uint16" else 2 + _nbytes(self.dtype)
         if not self.is_dn:

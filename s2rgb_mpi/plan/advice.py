@@ -1,4 +1,4 @@
-"""Before a run: how many ranks it is worth, how much memory each needs, the lines that start it."""
+"""Advice before a run: the number of ranks, the memory of each, and the commands that start it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.plan import Plan
 
 SHARE_MPX = 8.0
-"""The least that a worker should have to do, millions of pixels: several times its start-up."""
+"""The smallest share worth a worker, millions of pixels: it takes several times its start-up."""
 
 EVEN_SHARES = 0.9
-"""How much of the workers' time the longest share must leave to them at least."""
+"""The smallest accepted ratio of the mean share to the largest: less, and workers wait too long."""
 
 MEMORY_RESERVE = 1.2
 MEMORY_STEP = 50_000_000
-"""Memory is asked for with a reserve, in round numbers, bytes: a scheduler ends who exceeds it."""
+"""A factor of reserve, and the step to which the request is rounded up, bytes: a scheduler kills
+jobs that exceed their request."""
 
 DRY_OPTIONS = ("--dry-run", "--advise", "--json")
-"""What a command line that asks for advice has, and one that starts the job has not."""
+"""Options that are removed from a command line with --advise to get the one that starts the job."""
 
 
 @dataclass(frozen=True)
 class Commands:
-    """Lines for a shell that start the job: by mpirun on this machine, or as a job of Slurm."""
+    """Shell commands that start the job: by mpirun on this machine, or as a job of Slurm."""
 
     mpirun: str
     slurm: str
@@ -40,20 +41,21 @@ class Commands:
 
 @dataclass(frozen=True)
 class Advice:
-    """What to ask a machine or a scheduler for.
+    """The resources to request for a job.
 
     Parameters
     ----------
     ranks, workers : int
-        How many the run is worth: the workers, the coordinator and the writer.
+        The recommended number of ranks (the workers, the coordinator and the writer), and of
+        workers among them.
     windows_per_worker : tuple of int
-        Of the least share and of the largest.
+        The number of windows of the smallest share and of the largest.
     rank_nbytes : int
-        The memory to ask for, for every rank alike; it is enough for fewer ranks too.
+        The memory to request per rank, the same for all roles, bytes; enough for fewer ranks too.
     commands : Commands
-        With so many ranks, or as many as this machine has cores for.
+        With this number of ranks, or on this machine at most one worker per core.
     is_redacted : bool
-        Whether URLs in the commands lack their query strings and passwords.
+        Whether query strings and passwords are left out of URLs in the commands.
     """
 
     ranks: int
@@ -64,7 +66,7 @@ class Advice:
     is_redacted: bool
 
     def __str__(self) -> str:
-        """Return the advice in words, in lines that begin with what they are about."""
+        """Return the advice as text, one subject a line."""
         lines = {
             "ranks": f"{self.ranks}: {self.workers} workers of at most {self.windows_per_worker[1]}"
             " windows each, the coordinator and the writer",
@@ -81,14 +83,14 @@ class Advice:
 
 
 def workers_for(plan: Plan) -> int:
-    """Return how many workers a run is worth: as many as have enough to do, in even shares."""
+    """Return the recommended number of workers: the most that get large and even shares."""
     pixels = plan.grid.width * plan.grid.height
     most = min(len(plan.windows), max(1, int(pixels / 1e6 / SHARE_MPX)))
     return max(count for count in range(1, most + 1) if _evenness(plan, count) >= EVEN_SHARES)
 
 
 def _evenness(plan: Plan, workers: int) -> float:
-    """Return the mean share of so many workers as a part of the longest, in pixels."""
+    """Return the ratio of the mean share to the largest, in pixels."""
     shares = [
         sum(plan.windows[number].width * plan.windows[number].height for number in share)
         for share in cut(plan, workers)
@@ -97,9 +99,10 @@ def _evenness(plan: Plan, workers: int) -> float:
 
 
 def rank_nbytes(plan: Plan, workers: int) -> int:
-    """Return the memory to ask for, for every rank alike, bytes; it is enough for fewer too.
+    """Return the memory to request per rank, bytes; enough for fewer workers too.
 
-    How much a worker keeps of a mosaic depends on where its share ends, so doublings are looked at.
+    The parts of source chunks that a worker keeps depend on where its share ends, so the powers of
+    two below `workers` are checked too.
     """
     counts = {workers} | {2**power for power in range(workers.bit_length())}
     needs = [worker_nbytes(plan, deal(plan, count)) for count in counts]
@@ -108,7 +111,7 @@ def rank_nbytes(plan: Plan, workers: int) -> int:
 
 
 def advise(plan: Plan, argv: Sequence[str], *, python: str) -> Advice:
-    """Find out what to ask a machine or a scheduler for.
+    """Recommend the resources to request for a job.
 
     Parameters
     ----------
@@ -122,8 +125,8 @@ def advise(plan: Plan, argv: Sequence[str], *, python: str) -> Advice:
     Returns
     -------
     Advice
-        Its commands can be pasted into a shell, but for the query strings of URLs, which may be
-        secrets.
+        Its commands can be pasted into a shell. The query strings of URLs, which may be secrets,
+        are left out.
     """
     workers = workers_for(plan)
     here = min(workers, os.cpu_count() or 1)

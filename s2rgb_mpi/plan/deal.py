@@ -21,17 +21,16 @@ if TYPE_CHECKING:
 PIXEL_NBYTES = 6
 """DN of three bands, bytes."""
 
-NEARLY = 0.02
-"""By how much longer a share may take to keep less meanwhile: no prediction is better."""
+SLOWER = 0.02
+"""By this part an order of work may be slower than the fastest if it needs less memory: predictions
+are no more exact."""
 
-TWICE = 0.25
-"""How much of all decoding may be done twice so that nobody waits."""
+DECODED_TWICE = 0.25
+"""The largest part of all decoding that is done twice so that no worker waits for another."""
 
 
 def cut(plan: Plan, workers: int) -> list[list[int]]:
-    """Cut the windows to be done into one share per worker, runs of neighbours.
-
-    All shares are to cost about the same.
+    """Cut the windows that are not done into one share per worker: neighbours, of about equal cost.
 
     Parameters
     ----------
@@ -53,10 +52,10 @@ def _cut(plan: Plan, work: Sequence[Work], workers: int) -> list[list[int]]:
 
 
 def deal(plan: Plan, workers: int) -> list[list[int]]:
-    """Return what :func:`cut` does, each share in the order of work.
+    """Return the shares of :func:`cut`, each in its order of work.
 
-    That is the one of a few which ends about first and, of those, keeps least. Who waits for the
-    source chunk of another worker waits for a lower one, so nobody waits in a circle.
+    Of a few candidate orders the one that needs least memory is taken among those that end about
+    first. A worker only ever waits for source chunks of lower workers, so there is no deadlock.
     """
     work = works(plan)
     shares = _cut(plan, work, workers)
@@ -64,22 +63,22 @@ def deal(plan: Plan, workers: int) -> list[list[int]]:
     schedule = Schedule(work, common)
     dealt = []
     for worker, share in enumerate(shares):
-        walks = list(_walks(plan, share))
+        orders = list(_orders(plan, share))
         if common:
-            walks += [partition.arrange(worker, walk, common, plan.sources) for walk in walks]
-        times = [schedule.times(worker, walk) for walk in walks]
-        latest = min(end for end, _ in times) * (1 + NEARLY)
+            orders += [partition.arrange(worker, order, common, plan.sources) for order in orders]
+        times = [schedule.times(worker, order) for order in orders]
+        latest = min(end for end, _ in times) * (1 + SLOWER)
         best = min(
             (number for number, (end, _) in enumerate(times) if end <= latest),
-            key=lambda number: kept_nbytes(plan, walks[number]),
+            key=lambda number: kept_nbytes(plan, orders[number]),
         )
-        schedule.settle(times[best][1])
-        dealt.append(walks[best])
+        schedule.add(times[best][1])
+        dealt.append(orders[best])
     return dealt
 
 
-def _walks(plan: Plan, share: list[int]) -> Iterator[list[int]]:
-    """List the orders in which a share may be made: which is best depends on its outline."""
+def _orders(plan: Plan, share: list[int]) -> Iterator[list[int]]:
+    """Yield candidate orders of work for a share: which is best depends on its outline."""
     orders = [share]
     if plan.pieces:
         windows = plan.windows
@@ -93,19 +92,19 @@ def _walks(plan: Plan, share: list[int]) -> Iterator[list[int]]:
 
 
 def _by_rows(key: Key) -> tuple[int, int, int]:
-    """Return where a source chunk stands among all, product by product and row by row."""
+    """Return a sort key for source chunks: product by product, row by row."""
     member, chunk = key
     return member, chunk.row_off, chunk.col_off
 
 
 def in_common(plan: Plan, shares: Sequence[Sequence[int]]) -> dict[Key, list[int]]:
-    """Find the source chunks that one share decodes for others, and in whose shares they are.
+    """Find the source chunks that one worker decodes for others, and the workers that need them.
 
-    None are where workers may be lost: then no one may need another. Very large chunks are decoded
-    by each that needs them: to send them around takes as long, and far more memory. Nor are any
-    where a product is resampled and few workers have large shares: there the chunks at the borders
-    are decoded twice, which costs less than a quarter of all decoding; to wait for them would take
-    as long, and mean to keep a row of chunks meanwhile.
+    There are none where workers may be lost, since no worker may then depend on another. Very large
+    chunks are not among them either, every worker decodes these itself: sending them would take as
+    long, and far more memory. Nor are there any where a product is resampled and decoding the
+    chunks at the borders of shares twice costs less than a quarter of all decoding: waiting for
+    them would take as long, and a row of chunks would have to be kept meanwhile.
     """
     if plan.job.survive:
         return {}
@@ -116,23 +115,23 @@ def in_common(plan: Plan, shares: Sequence[Sequence[int]]) -> dict[Key, list[int
     cost = {key: cost for work in works(plan) for key, cost in work.chunks.items()}
     # Nothing for those that products before them hide: these are not decoded at all.
     twice = sum((len(users) - 1) * cost.get(key, 0.0) for key, users in common.items())
-    return {} if twice <= TWICE * sum(cost.values()) else common
+    return {} if twice <= DECODED_TWICE * sum(cost.values()) else common
 
 
 def crossings(
     plan: Plan, shares: Sequence[Sequence[int]], ranks: Sequence[int]
 ) -> list[dict[Key, Crossing]]:
-    """Find for the share of each rank the source chunks that others need too."""
+    """Find for each share the source chunks that other shares need too, with the ranks involved."""
     return partition.crossings(shares, ranks, plan.sources, in_common(plan, shares))
 
 
 def kept_nbytes(plan: Plan, share: Sequence[int]) -> int:
-    """Return the most that parts of source chunks can take which are needed later in the share.
+    """Return the most memory of parts of source chunks that are kept for later windows, bytes.
 
-    A chunk is decoded where it is needed first, and all that is needed of it later is kept until
-    then. Three windows in a row, 10 pixels of one chunk in each: at the first 20 pixels come to be
-    kept, at the second 10 of them are taken, at the third the rest; the most is 20 (times the bytes
-    of a pixel).
+    A chunk is decoded for the first window that needs it, and the parts that later windows of the
+    share need are kept until then. Example: three windows in a row need 10 pixels of a chunk each.
+    The first window leaves 20 pixels to keep, the second uses 10 of them, the third the rest: the
+    most is 20, times the bytes of a pixel.
     """
     needed: defaultdict[Key, list[tuple[int, int]]] = defaultdict(list)
     places = 0
@@ -150,6 +149,6 @@ def kept_nbytes(plan: Plan, share: Sequence[int]) -> int:
 
 
 def part_nbytes(patch: Patch, chunk: Window) -> int:
-    """Return the size of what a patch needs of a source chunk, as DN of three bands, bytes."""
+    """Return the size of the part of a source chunk for a patch, as DN of three bands, bytes."""
     part = patch.source.overlap(chunk)
     return part.width * part.height * PIXEL_NBYTES if part else 0

@@ -1,4 +1,4 @@
-"""A plan as plain values, made once, and told twice: in words, and as JSON has them (--dry-run)."""
+"""A plan as plain values, printed as text or as JSON (--dry-run)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.plan import Plan
 
 SCHEMA_VERSION = 1
-"""Of the JSON. It grows when a key goes or changes its meaning; new keys do not change it."""
+"""Version of the JSON: raised when a key is removed or changes its meaning, not for new keys."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class BandDescription:
     path : str
         The file, without secrets.
     offset : int
-        DN, added before all else.
+        DN, added to the stored values first.
     quantification : float
         DN per unit of reflectance.
     nodata : tuple of float
-        Stored values that are no data, besides what is not finite.
+        Stored values that mean "no data"; values that are not finite always do.
     masks : tuple of str
-        What else marks it.
+        Masks and alpha bands that mark "no data".
     """
 
     name: str
@@ -80,17 +80,17 @@ class ProductDescription:
     name : str
         ESA's identifier, or a file's name.
     block : tuple of int
-        ``(width, height)`` of the pieces that its files are stored in, pixels.
+        ``(width, height)`` of the blocks that its files are stored in, pixels.
     offset_source : str
-        Who states the offsets.
+        The source of the offsets.
     pixel : float
-        The edge of a pixel of its files.
+        Edge of a pixel of its files.
     unit : str
-        Of that: m, degrees, or another of its CRS; empty where it has none.
+        Unit of `pixel`: m, degrees, or another unit of its CRS; empty without a CRS.
     factor : int
-        It is read as means of so many x so many of these pixels; 1 where it is not.
+        The product is read as means of ``factor`` x ``factor`` of these pixels; 1: as it is.
     resampled : Resampled, optional
-        None where its pixels stay as they are.
+        None where its pixels are not resampled.
     bands : tuple of BandDescription
         Red, green, blue.
     """
@@ -117,32 +117,32 @@ class OutputDescription:
 
 @dataclass(frozen=True)
 class Description:
-    """What a run would do, and what it would cost.
+    """The work of a run, and its costs.
 
     Parameters
     ----------
     inputs : tuple of (ProductDescription, (int, int))
         Products, the one on top first, and the column and row of the grid that each begins at.
     grid : Grid
-        Of the output.
+        Grid of the output.
     windows : int
-        How many there are.
+        Number of windows.
     window : tuple of int
-        ``(width, height)`` of one that no border cuts, pixels.
+        ``(width, height)`` of an uncut window, pixels.
     levels : int
-        How many overviews.
+        Number of overviews.
     ranks, workers : int
-        Of the run: all ranks, and how many of them work.
+        Number of all ranks, and of the workers among them.
     windows_per_worker : tuple of int
-        Of the least share and of the largest.
+        The number of windows of the smallest share and of the largest.
     worker_nbytes, writer_nbytes : int
         The memory that a rank of either role needs at most.
     output : OutputDescription
         The file to be written.
     warnings : tuple of str
-        What the user should look at before the start.
+        Warnings about the plan.
     advice : Advice, optional
-        If it was asked for.
+        If requested.
     """
 
     inputs: tuple[tuple[ProductDescription, tuple[int, int]], ...]
@@ -163,18 +163,18 @@ class Description:
 def describe(
     plan: Plan, ranks: int, *, warnings: Sequence[str] = (), advice: Advice | None = None
 ) -> Description:
-    """Describe what a run with so many ranks would do, and what it would cost.
+    """Describe the work of a run, and its costs.
 
     Parameters
     ----------
     plan : Plan
-        Of the job.
+        The plan of the job.
     ranks : int
-        All of the run.
+        Number of all ranks of the run.
     warnings : sequence of str
-        What was said about the plan.
+        Warnings about the plan.
     advice : Advice, optional
-        If it was asked for.
+        If requested.
     """
     workers = max(1, ranks - 2)
     dealt = deal(plan, workers)
@@ -203,7 +203,7 @@ def describe(
 
 
 def describe_product(product: Product) -> ProductDescription:
-    """Describe a product, its own grid apart."""
+    """Describe a product, without its grid."""
     return ProductDescription(
         name=product.name,
         block=product.files[1],
@@ -231,7 +231,7 @@ def _resampled(warp: Warp) -> Resampled:
 
 
 def as_fields(description: Description) -> dict[str, Any]:
-    """Return a description as an object of JSON; `advice` is there if it was asked for."""
+    """Return a description as a JSON object; `advice` is in it only if requested."""
     fields = {"schema_version": SCHEMA_VERSION, **asdict(description)}
     fields["inputs"] = [
         {"col_off": col_off, "row_off": row_off, **asdict(product)}
@@ -243,7 +243,7 @@ def as_fields(description: Description) -> dict[str, Any]:
 
 
 def as_text(description: Description) -> str:
-    """Return a description in words, in lines that begin with what they are about."""
+    """Return a description as text, one subject a line."""
     grid, output = description.grid, description.output
     least, most = description.windows_per_worker
     width, height = description.window
@@ -286,7 +286,7 @@ def _product_text(product: ProductDescription, place: tuple[int, int]) -> str:
 
 
 def _resampled_text(resampled: Resampled) -> list[str]:
-    """Return lines that say how a product is resampled, as options of gdalwarp."""
+    """Format how a product is resampled, as options of gdalwarp."""
     x, y = resampled.scale
     method = GDAL_RESAMPLINGS[resampled.resampling]
     lines = [f"    resampled: -r {method} -wo XSCALE={x:.17g} -wo YSCALE={y:.17g}"]

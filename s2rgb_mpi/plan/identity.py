@@ -1,4 +1,4 @@
-"""All that decides the bytes of the image: a run may only be resumed by one that is the same."""
+"""All that decides the bytes of the image: a run is resumed only if all of this is unchanged."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def identity(plan: Plan) -> dict[str, str]:
-    """All that decides the bytes of the file, by name: the same for any number of ranks.
+    """Return all that decides the bytes of the file, by name: the same for any number of ranks.
 
-    Files count by their names, sizes and times, not by the folder they lie in: inputs may be
-    copied to another disk between two runs, if their times are kept. The query string of a
-    URL does not count, for signatures expire and are renewed; and no value has one.
+    Files are identified by name, size and modification time (or ETag), not by their folder: inputs
+    may be copied to another disk between two runs if their times are kept. The query strings of
+    URLs are left out, since signatures expire and are renewed.
     """
     job, grid = plan.job, plan.grid
     fields = {
@@ -56,12 +56,12 @@ def identity(plan: Plan) -> dict[str, str]:
 
 
 def digest(plan: Plan) -> str:
-    """SHA-256 of :func:`identity`."""
+    """Return the SHA-256 of :func:`identity`."""
     return hashlib.sha256(json.dumps(identity(plan), sort_keys=True).encode()).hexdigest()
 
 
 def _describe(warp: Warp) -> str:
-    """Return all that decides how a product is resampled."""
+    """Format all that decides how a product is resampled."""
     operation = None if warp.operation is None else warp.operation.definition
     source = warp.source.grid
     place = f"from {source.crs}, {source.transform}"

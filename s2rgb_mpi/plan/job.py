@@ -1,4 +1,4 @@
-"""What is asked: one frozen value, validated."""
+"""The job: all options that decide the image and the run, as one frozen, validated value."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ON_ERROR = ("fail", "nodata")
 
 @dataclass(frozen=True)
 class Job:
-    """One run's orders, from the command line.
+    """One image to be made: its inputs, output and options.
 
     Parameters
     ----------
     products : tuple of str
-        SAFE folders, their ``MTD_MSIL2A.xml``, SAFE zips or tars, AWS tiles, STAC items, saved
+        SAFE folders, their ``MTD_MSIL2A.xml``, SAFE zips or tars, AWS tiles, STAC items, saved STAC
         searches (their items in order), or multi-band rasters, the one on top first; empty if `rgb`
         is given.
     output : Path
@@ -35,21 +35,22 @@ class Job:
     rgb : tuple of tuple of str
         Red, green and blue band files, in place of products.
     bidx : tuple of int
-        Numbers of the red, green and blue band in a multi-band raster, from 1; empty to find them.
+        Numbers of the red, green and blue band in a multi-band raster, from 1; empty to find them
+        by their descriptions or colours.
     source_resolution : int or str
-        Which band files of a SAFE product, AWS tile or STAC item, metres: 10, 20 or 60; or
-        ``"auto"``: those that serve `resolution` best, read as means of as many pixels as fit into
-        one of the image.
+        Pixel size of the band files of a SAFE product, AWS tile or STAC item that are read, metres:
+        10, 20 or 60. ``"auto"``: the size that suits `resolution` best, read as block means where
+        several of its pixels fit into one of the image.
     allow_l1c : bool
         Whether top-of-atmosphere products may be read.
     offset : int, optional
-        DN to add in place of what the metadata say.
+        DN to add, in place of the offset in the metadata.
     quantification : float, optional
-        DN per unit of reflectance in place of what the metadata say.
+        DN per unit of reflectance, in place of that in the metadata.
     nodata : tuple of float
-        Stored values that are no data, beside what files and metadata state.
+        Stored values that mean "no data", besides those stated in files and metadata.
     granule : str, optional
-        Which granule of a product that has several; all of them by default.
+        The granule to read of a product that has several; all of them by default.
     stretch : Curve
         From reflectance to colour.
     profile : Profile
@@ -72,13 +73,15 @@ class Job:
     resume : bool
         Whether to resume a stopped run of the same job.
     on_error : str
-        One of :data:`ON_ERROR`: what becomes of the run if a window cannot be read.
+        One of :data:`ON_ERROR`: whether a window that cannot be read ends the run, or is left
+        without data.
     timeout : float
-        A rank that says nothing for so long ends the run, seconds.
+        The run ends if a rank sends no message for so long, seconds.
     survive : bool
         Whether the run continues without a worker that was lost.
     strict : bool
-        Whether doubtful offsets and places, pixels that contradict them, or none, are an error.
+        Whether it is an error if offsets or positions are doubtful, if pixels contradict them, or
+        if the image has no valid pixel.
     """
 
     products: tuple[str, ...]
@@ -108,16 +111,16 @@ class Job:
 
     @property
     def darkest(self) -> int:
-        """The least value of a valid pixel: 0 if the preset has it and "no data" is not 0."""
+        """The lowest value of a valid pixel: 0 if the preset uses it and 0 is not "no data"."""
         return 0 if self.stretch.has_zero and self.profile.mask != "nodata" else 1
 
     @property
     def averages(self) -> bool:
-        """Whether pixels that are larger than those of the input are means of these."""
+        """Whether output pixels larger than those of the input are means of these."""
         return self.source_resolution == AUTO or self.resampling == "average"
 
     def __post_init__(self) -> None:
-        """Reject what contradicts itself."""
+        """Reject options that contradict each other."""
         if bool(self.products) == bool(self.rgb):
             raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
         if self.rgb and (self.bidx or self.source_resolution not in {AUTO, FULL_RESOLUTION}):
@@ -136,14 +139,14 @@ class Job:
             )
 
     def _check_grid(self) -> None:
-        """Reject a place that cannot be."""
+        """Reject invalid options of the output grid."""
         if self.resampling and self.crs is None and self.resolution is None:
             raise UsageError("--resampling means nothing without --crs or --resolution")
         if self.resolution is not None and not 0 < self.resolution < math.inf:
             raise UsageError(f"--resolution {self.resolution:g} must be above 0")
         if self.bounds is not None:
             west, south, east, north = self.bounds
-            # West may lie east of east, across the antimeridian: that is for the CRS to say.
+            # West may exceed east, across the antimeridian; whether it may depends on the CRS.
             if not (all(map(math.isfinite, self.bounds)) and west != east and south < north):
                 bounds = " ".join(map(str, self.bounds))
                 raise UsageError(f"--bounds {bounds} must be west, south, east, north")

@@ -1,4 +1,4 @@
-"""Bounds of a block and of the file: how many tiles, and how many bytes."""
+"""Upper bounds for a block and for the file: number of tiles, and bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def joined_tiles(plan: Plan, share: Sequence[int]) -> set[tuple[int, int, int]]:
-    """Find the tiles that span windows of a share and no others: level, row, col."""
+    """Find the tiles that span several windows, all of one share: level, row, col."""
     tile = plan.job.profile.tile
     return {
         key
@@ -45,7 +45,7 @@ def payload_nbytes(plan: Plan) -> int:
     profile = plan.job.profile
     encoded = profile.bands * profile.worst_ratio + 1 / 8
     window = plan.edge[0] * plan.edge[1]
-    # Reduced levels are encoded, or RGBA as they are.
+    # Reduced levels are encoded tiles, or raw RGBA.
     pixels = window * encoded + window / 3 * max(encoded, RGBA)
     joined = _joined_at_once(plan) * profile.tile**2 * encoded
     counts = len(plan.scene.members) * (boa_offset.NBYTES + overlap.NBYTES)
@@ -53,7 +53,7 @@ def payload_nbytes(plan: Plan) -> int:
 
 
 def _joined_at_once(plan: Plan) -> int:
-    """Return the most tiles that one window can complete: all that it can lie in."""
+    """Return the most joined tiles that one window can complete: all those that it can overlap."""
     tile = plan.job.profile.tile
     return sum(
         math.prod(
@@ -65,14 +65,14 @@ def _joined_at_once(plan: Plan) -> int:
 
 
 def output_nbytes(plan: Plan) -> int:
-    """Return the size that the file cannot exceed, bytes."""
+    """Return an upper bound for the size of the file, bytes."""
     profile = plan.job.profile
     raw = profile.tile**2 * (profile.bands * profile.worst_ratio + 1 / 8)
     return math.ceil(tiles(plan) * (raw + 64)) + 1_000_000
 
 
 def tiles(plan: Plan) -> int:
-    """Count the tiles of the image and its reduced levels; a mask has as many again."""
+    """Count the tiles of the image and its reduced levels; a mask has as many of its own."""
     tile = plan.job.profile.tile
     return sum(
         -(-width // tile) * -(-height // tile)
@@ -81,5 +81,5 @@ def tiles(plan: Plan) -> int:
 
 
 def _most_across(length: int, tile: int) -> int:
-    """Return the most tiles that a stretch of an edge can lie in, beginning at its multiples."""
+    """Return the most tiles that an interval overlaps that begins at a multiple of its length."""
     return -(-length // tile) + (length % tile > 0 and tile % length > 0)

@@ -1,4 +1,4 @@
-"""What a plan costs in memory: bounds for the ranks of each role."""
+"""The memory that a plan needs: upper bounds for the ranks of each role."""
 
 from __future__ import annotations
 
@@ -28,33 +28,32 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.plan import Plan
 
 LIBRARIES_NBYTES = 92_000_000
-"""Resident memory of a rank that has imported everything and done nothing, bytes, where the plan
-does not say it (measured with Debian 12's packages; with wheels it is 80 MB)."""
+"""Resident memory of a rank after all imports, bytes; used where the plan has no measurement (with
+Debian 12's packages; 80 MB with wheels)."""
 
 WORKING_NBYTES = 12_000_000
-"""What libraries take once they work, bytes: code of codecs, tifffile, PROJ's database; the largest
-growth of a worker or writer of an image of 600 x 600 pixels (measured)."""
+"""Memory that libraries take on first use, bytes: code of codecs, tifffile, PROJ's database; the
+largest growth of a worker or writer of an image of 600 x 600 pixels (measured)."""
 
 WARPER_NBYTES = 7
-"""What the warper holds of each pixel that it works on: three DN, and whether they are valid,
-bytes."""
+"""Memory of GDAL's warper per pixel, bytes: three DN, and whether they are valid."""
 
 RECEIVE_NBYTES = 64_000_000
-"""Payloads that the writer lets be under way at once, bytes; always at least one."""
+"""Limit of the payloads that the writer receives at the same time, bytes; one is always allowed."""
 
 BLOCKS_IN_FLIGHT = 2
-"""Blocks that a worker may have sent and not yet delivered."""
+"""Blocks that a worker may have posted and that are not delivered yet."""
 
 TILE_NBYTES = 480
-"""What the writer holds of each tile of the image while it puts them in order, bytes (measured with
-200,000 of them)."""
+"""Memory of the writer per tile of the image while it finalises the file, bytes (measured with
+200,000 tiles)."""
 
 
 def resident_nbytes() -> int:
-    """Return the most memory that this process has had, bytes; 0 where the system does not say it.
+    """Return the peak resident memory of this process, bytes; 0 if the system does not report it.
 
-    Not :func:`resource.getrusage`, which counts from when this process still was a copy of its
-    parent (getrusage(2), ru_maxrss).
+    Not by :func:`resource.getrusage`: its peak includes the time when this process was still a copy
+    of its parent (getrusage(2), ru_maxrss).
     """
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
@@ -69,10 +68,10 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
     Parameters
     ----------
     plan : Plan
-        What is to be done.
+        The same on every rank.
     shares : sequence of sequence of int
-        Numbers of windows, of each worker in its order of work (`deal`):
-        how many parts of source chunks and open tiles it has to keep depends on them.
+        Numbers of windows of each worker, in its order of work (`deal`): the parts of source chunks
+        and the open tiles that it keeps depend on them.
     """
     window = _pixels(plan.edge, plan.grid)
     read = max(
@@ -92,30 +91,30 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
 
 
 def _start_nbytes(plan: Plan) -> int:
-    """Return what a rank takes whatever it does, bytes."""
+    """Return the memory of a rank of any role before its work, bytes."""
     return (plan.libraries_nbytes or LIBRARIES_NBYTES) + WORKING_NBYTES
 
 
 def _pixels(edge: tuple[int, int], grid: Grid) -> int:
-    """Return the pixels of the largest piece of a grid that is cut into pieces of these edges."""
+    """Return the pixels of the largest piece of a grid that is cut into pieces of `edge`."""
     return min(edge[0], grid.width) * min(edge[1], grid.height)
 
 
 def _cache_nbytes(plan: Plan) -> int:
-    """Return what GDAL's block cache can hold, bytes: at least one block, at most all of them."""
+    """Return the memory of GDAL's block cache, bytes: at least one block, at most all of them."""
     products = [member.product for member in plan.scene.members]
     largest = max((band.held.block for each in products for band in each.bands), default=0)
     return max(min(CACHE_NBYTES, sum(map(_decoded_nbytes, products))), largest)
 
 
 def _ahead_nbytes(plan: Plan) -> int:
-    """Return what is read ahead from servers at most, bytes; nothing of files that are here."""
+    """Return the most memory for reading ahead from servers, bytes; 0 for local files."""
     served = any(is_served(member.product) for member in plan.scene.members)
     return held_nbytes() if served else 0
 
 
 def _decoded_nbytes(product: Product) -> int:
-    """Return a bound of the bytes of a product's blocks, decoded; those at the edges are padded."""
+    """Return the size of all decoded blocks of a product, bytes; those at the edges are padded."""
     grid, block = product.files
     sizes = grid.width, grid.height
     padded = (-(-size // edge) * edge for size, edge in zip(sizes, block, strict=True))
@@ -123,43 +122,43 @@ def _decoded_nbytes(product: Product) -> int:
 
 
 def _read_nbytes(product: Product, chunk: int, window: int) -> int:
-    """Return what it takes to read a source chunk and to resample a window, bytes.
+    """Return the memory to read a source chunk and to resample a window, bytes.
 
     Cache and open files are not counted.
 
     Parameters
     ----------
     product : Product
-        Any.
+        Whose chunks are read.
     chunk, window : int
-        How many pixels they have.
+        Their numbers of pixels.
     """
     read = max((band.held.decoding for band in product.bands), default=0)
     if product.unwarped.means is not None:
         read += _means_nbytes(product.unwarped, chunk)
     else:
-        if chunk > LARGEST_CHUNK_PIXELS:  # then only parts of it are held
+        if chunk > LARGEST_CHUNK_PIXELS:  # then only parts of it are in memory
             chunk = window
             read += window * PIXEL_NBYTES
         read += chunk * sum(band.stored.nbytes_per_pixel for band in product.bands)
     if product.warp is None:
         return read
-    # What a piece needs, what comes out of it, and the warper's copies of both.
+    # The source pixels of a piece, the resampled ones, and the warper's copies of both.
     return read + (most_source_pixels(product) + window) * (PIXEL_NBYTES + WARPER_NBYTES)
 
 
 def _means_nbytes(product: Product, pixels: int) -> int:
-    """Return what it takes to read so many pixels as block means, bytes.
+    """Return the memory to read a number of pixels as block means, bytes.
 
-    These are the means of all files, and of one file at a time the sums and counts, and pieces at
-    full resolution with the sums of their rows.
+    It holds the means of all files; and of one file at a time the sums and counts, and a piece at
+    full resolution with the sums of its rows.
     """
     means = product.means
-    assert means is not None  # noqa: S101  it is asked for where there are any
+    assert means is not None  # noqa: S101  the caller has checked
     width, height = means.piece_edge(means.grid.width)
     piece = min(width, means.grid.width) * min(height, means.grid.height)
     sums = sum_nbytes(means.factor)
-    rows = piece // means.factor * sums + piece  # and which of its pixels are valid
+    rows = piece // means.factor * sums + piece  # the latter: which of its pixels are valid
     stored: Counter[str] = Counter()
     for band in product.bands:
         stored[band.path] += band.stored.nbytes_per_pixel
@@ -169,9 +168,9 @@ def _means_nbytes(product: Product, pixels: int) -> int:
 
 
 def _files_nbytes(plan: Plan, share: Sequence[int]) -> int:
-    """Return the most that GDAL keeps for files which are open at once, bytes.
+    """Return the most memory that GDAL keeps for files that are open at the same time, bytes.
 
-    A product is open from the first window of the share that shows it to the last.
+    A product is open from the first window of the share that needs it to the last.
     """
     first: dict[int, int] = {}
     last: dict[int, int] = {}
@@ -182,7 +181,7 @@ def _files_nbytes(plan: Plan, share: Sequence[int]) -> int:
     change: Counter[int] = Counter()
     for member, place in first.items():
         bands = plan.scene.members[member].product.bands
-        # Bands of one file that are of several types are read from it opened several times.
+        # A file whose bands have several types is opened once for each type.
         files = {(band.path, band.stored.dtype): band.held.kept for band in bands}
         change[place] += sum(files.values())
         change[last[member] + 1] -= sum(files.values())
@@ -195,25 +194,25 @@ def writer_nbytes(plan: Plan, workers: int) -> int:
     Parameters
     ----------
     plan : Plan
-        What is to be done.
+        The same on every rank.
     workers : int
-        Each has a line with one header.
+        Number of workers; one header is received from each.
     """
-    # Each worker has one block under way at a time; and one that has come is being appended.
+    # At most one block per worker is being received, and one that has arrived is being appended.
     under_way = min(workers * payload_nbytes(plan), max(RECEIVE_NBYTES, payload_nbytes(plan)))
     received = under_way + payload_nbytes(plan)
     headers = workers * header_nbytes(header_room(plan))
-    # A tile that spans shares is joined and encoded at a time.
+    # Tiles that span shares are joined and encoded one at a time.
     joined = 2 * _tile_nbytes(plan, 1)
     count = tiles(plan) * (2 if plan.job.profile.mask == "internal" else 1)
     return _start_nbytes(plan) + received + headers + joined + count * TILE_NBYTES
 
 
 def passed_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> list[int]:
-    """Return the most that parts of source chunks can take that pass between workers, bytes.
+    """Return for each worker the most memory of parts of source chunks from and for others, bytes.
 
-    All that a worker gets from others, and all that it gives to others, may be there at once; not
-    what it needs itself of a chunk that it decodes.
+    All parts that a worker receives from others, and all that it sends to others, may be in memory
+    at the same time; the parts that it needs itself of a chunk that it decodes are not counted.
     """
     common = in_common(plan, shares)
     totals = [0] * len(shares)
@@ -229,15 +228,15 @@ def passed_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> list[int]:
 
 
 def _tile_nbytes(plan: Plan, tiles: int) -> int:
-    """Return the memory of so many tiles that are joined, bytes."""
+    """Return the memory of a number of tiles that are being joined, bytes."""
     return int(tiles * plan.job.profile.tile**2 * RGBA)
 
 
 def _open_tiles(plan: Plan, share: Sequence[int]) -> int:
-    """Count the tiles that span windows of a share and can be open at once.
+    """Count the joined tiles of a share that can be incomplete at the same time.
 
-    Along the curve there are two a level, the one that is at its end and the next; in another order
-    all may be open.
+    Along the Z-order curve there are two per level, the one being completed and the next; in any
+    other order all may be incomplete.
     """
     count = 0
     for level in plan.joined_levels:
@@ -247,6 +246,6 @@ def _open_tiles(plan: Plan, share: Sequence[int]) -> int:
 
 
 def _first_tile(plan: Plan, number: int, level: int) -> tuple[int, int]:
-    """Return the tile of a level that a window begins in."""
+    """Return the row and column of the tile of a level in which a window begins."""
     place, tile = plan.windows[number].at_level(level), plan.job.profile.tile
     return place.row_off // tile, place.col_off // tile

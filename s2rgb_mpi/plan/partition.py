@@ -1,4 +1,4 @@
-"""How windows are shared out between workers, and what the shares have in common."""
+"""How windows are divided among workers, and which source chunks several shares need."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Key: TypeAlias = "tuple[int, Window]"
 
 
 def cut(costs: Mapping[int, int], workers: int) -> list[list[int]]:
-    """Cut windows into one share per worker, runs in the order given, of about equal cost.
+    """Cut a sequence of windows into one share per worker, of about equal cost.
 
     Parameters
     ----------
     costs : mapping of int to int
-        What each window costs, above 0, by its number.
+        The cost of each window, above 0, by its number; in the order to be cut.
     workers : int
         At least 1.
 
@@ -35,7 +35,7 @@ def cut(costs: Mapping[int, int], workers: int) -> list[list[int]]:
     total, before = sum(costs.values()), 0
     shares: list[list[int]] = [[] for _ in range(workers)]
     for number, cost in costs.items():
-        # The worker in whose stretch of the total cost the middle of this window lies.
+        # The worker in whose part of the total cost the middle of this window lies.
         shares[(2 * before + cost) * workers // (2 * total)].append(number)
         before += cost
     return shares
@@ -44,19 +44,19 @@ def cut(costs: Mapping[int, int], workers: int) -> list[list[int]]:
 def in_common(
     shares: Sequence[Sequence[int]], chunks: Callable[[int], Iterable[K]]
 ) -> dict[K, list[int]]:
-    """Find the chunks that show in more than one share.
+    """Find the chunks that more than one share needs.
 
     Parameters
     ----------
     shares : sequence of sequence of int
         Numbers of windows.
     chunks : callable
-        Gives the chunks that show in a window.
+        Returns the chunks that a window needs.
 
     Returns
     -------
     dict of chunk to list of int
-        In whose shares they show, ascending.
+        The workers whose shares need the chunk, ascending.
     """
     users: defaultdict[K, list[int]] = defaultdict(list)
     for worker, share in enumerate(shares):
@@ -71,10 +71,11 @@ def arrange(
     common: Mapping[K, Sequence[int]],
     chunks: Callable[[int], Iterable[K]],
 ) -> list[int]:
-    """Put a share in the order of work: late what others wait for, last what waits for others.
+    """Put a share in order: last the windows that wait for others, before them those that send.
 
-    A chunk goes from the lowest worker that it shows up at to the next one, so nobody waits in a
-    circle. Both come at the end, side by side: what is given is soon taken, and need not be kept.
+    A chunk passes from the lowest worker that needs it to the next one, so there is no deadlock.
+    Workers exchange chunks at the end of their shares, all at about the same time: a part that is
+    sent is soon used, and need not be kept for long.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def arrange(
     share : sequence of int
         Numbers of windows.
     common, chunks
-        As :func:`in_common` has them.
+        As for :func:`in_common`.
 
     Returns
     -------
@@ -91,26 +92,26 @@ def arrange(
         The same numbers; those of one kind in the order given.
     """
 
-    def turn(number: int) -> int:
+    def phase(number: int) -> int:
         users = [common[chunk] for chunk in chunks(number) if chunk in common]
         if any(workers[0] != worker for workers in users):
             return 2
         return 1 if users else 0
 
-    return sorted(share, key=turn)
+    return sorted(share, key=phase)
 
 
 class Crossing(NamedTuple):
-    """What a worker has to know of a chunk that shows in its share and in others."""
+    """The way of a chunk that several shares need, as one of their workers sees it."""
 
     number: int
-    """What the chunk is called in messages."""
+    """Number of the chunk in messages."""
     before: int | None
-    """The rank that gives it; None where this worker is the first."""
+    """The rank that sends it; None for the first worker."""
     after: int | None
-    """The rank that is given it; None where this worker is the last."""
+    """The rank that receives it; None for the last worker."""
     later: tuple[int, ...]
-    """The windows of workers after this one that show it."""
+    """The windows of later workers that need it."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Share:
 
     windows: Sequence[int] = ()
     crossings: Mapping[Key, Crossing] = field(default_factory=dict)
-    """The chunks of these windows that show in other shares."""
+    """The chunks of these windows that other shares need too."""
 
 
 def crossings(
@@ -128,28 +129,28 @@ def crossings(
     chunks: Callable[[int], Iterable[K]],
     common: Mapping[K, Sequence[int]],
 ) -> list[dict[K, Crossing]]:
-    """Find for each worker the chunks of its share that show in others, and who these are.
+    """Find for each worker the chunks that other shares need too, with the ranks that pass them on.
 
     Parameters
     ----------
     shares : sequence of sequence of int
         Numbers of windows.
     ranks : sequence of int
-        Whose shares they are.
+        The ranks of these shares.
     chunks, common
-        As :func:`in_common` has them.
+        As for :func:`in_common`.
 
     Returns
     -------
     list of dict of chunk to Crossing
         In the order of the shares.
     """
-    shown: defaultdict[K, list[tuple[int, int]]] = defaultdict(list)
+    users: defaultdict[K, list[tuple[int, int]]] = defaultdict(list)
     for worker, share in enumerate(shares) if common else ():
         for number in share:
             for chunk in chunks(number):
                 if chunk in common:
-                    shown[chunk].append((worker, number))
+                    users[chunk].append((worker, number))
     crossing: list[dict[K, Crossing]] = [{} for _ in shares]
     for name, (chunk, workers) in enumerate(common.items()):
         for before, worker, after in zip(
@@ -159,6 +160,6 @@ def crossings(
                 name,
                 None if before is None else ranks[before],
                 None if after is None else ranks[after],
-                tuple(number for owner, number in shown[chunk] if owner > worker),
+                tuple(number for owner, number in users[chunk] if owner > worker),
             )
     return crossing

@@ -1,4 +1,4 @@
-"""Who does what; made before any pixel is read."""
+"""The plan of a run: its windows, and the source chunks of each; made before any pixel is read."""
 
 from __future__ import annotations
 
@@ -24,49 +24,49 @@ if TYPE_CHECKING:
 
 
 class Patch(NamedTuple):
-    """A part of a window that one product fills at once."""
+    """A part of a window that is filled from one product in one step."""
 
     member: int
     """The number of the product."""
     target: Window
-    """In pixels of the image."""
+    """The part, in pixels of the image."""
     source: Window
-    """What it needs, in pixels of the product's own grid."""
+    """The source pixels that it needs, in pixels of the product's own grid."""
     chunks: tuple[Window, ...]
-    """The source chunks that this lies in, in the same pixels."""
+    """The source chunks that contain these, in the same pixels."""
 
     @property
     def keys(self) -> list[Key]:
-        """What the chunks are called among those of all products."""
+        """The chunks, identified among those of all products."""
         return [(self.member, chunk) for chunk in self.chunks]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, ready to be run: every rank holds the same one.
+    """All decisions of a run; every rank has the same plan.
 
     Parameters
     ----------
     job : Job
-        What was asked.
+        The inputs, the output and the options.
     scene : Scene
-        What is read, and where it lies.
+        The products, and their positions.
     edge : tuple of int
-        ``(width, height)`` of a window that no border cuts, pixels.
+        ``(width, height)`` of an uncut window, pixels.
     chunk_edges : tuple of tuple of int
-        The same of the source chunks of each product, in pixels of its own grid.
+        ``(width, height)`` of an uncut source chunk of each product, in pixels of its own grid.
     windows : tuple of Window
-        All of them, on a Z-order curve, so that neighbours stay together in every share.
+        All windows, along a Z-order curve, so that neighbours are in the same share.
     levels : int
-        How many reduced levels the file has.
+        Number of reduced levels of the file.
     whole_levels : int
-        Up to this level the tiles lie wholly inside a window, and workers encode them.
+        The highest level whose tiles lie wholly inside a window; workers encode these.
     done : frozenset of int
-        Windows that an earlier run has left in the part file; they are not dealt again.
+        Windows that an earlier run has written into the partial file; they are not dealt again.
     libraries_nbytes : int
-        Resident memory of a rank that has done nothing yet, bytes; 0 where it was not measured.
+        Resident memory of a rank before its work, bytes; 0 where it was not measured.
     pieces : mapping of tuple of int to tuple of Piece
-        Of a product that is resampled, by its number and that of a window.
+        The pieces of each resampled product, by the numbers of the product and of a window.
     """
 
     job: Job
@@ -82,28 +82,28 @@ class Plan:
 
     @property
     def grid(self) -> Grid:
-        """Where the output's pixels lie."""
+        """The grid of the output."""
         return self.scene.grid
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should look at before the start."""
+        """All warnings before the start."""
         return (*self.problems, *self.scene.notes)
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Those of the warnings that are errors with --strict."""
+        """The warnings that are errors with --strict."""
         products = (text for member in self.scene.members for text in member.product.warnings)
-        # What holds for several products, once.
+        # A warning that several products have is listed once.
         return tuple(dict.fromkeys((*products, *self.scene.warnings)))
 
     @property
     def joined_levels(self) -> range:
-        """The levels whose tiles span windows: they are joined from the parts of each."""
+        """The levels whose tiles span windows: they are joined from the parts of these."""
         return range(self.whole_levels + 1, self.levels + 1)
 
     def patches(self, number: int) -> Iterator[Patch]:
-        """List what is needed for a window, product by product, top first."""
+        """Yield the patches of a window, product by product, the one on top first."""
         for member, each in enumerate(self.scene.members):
             if each.product.warp is None:
                 yield from self._aligned(member, each, self.windows[number])
@@ -115,9 +115,9 @@ class Plan:
                 yield Patch(member, target, piece.source, needed)
 
     def _aligned(self, number: int, member: Member, window: Window) -> Iterator[Patch]:
-        """List what is needed of a product that is not resampled, chunk by chunk.
+        """Yield the patches of a product that is not resampled, one per source chunk.
 
-        A chunk that products before it hide is then not even read.
+        So a chunk that is hidden by other products is not read at all.
         """
         here = -member.col_off, -member.row_off
         shown = member.visible(window)
@@ -132,20 +132,20 @@ class Plan:
                 yield Patch(number, target, source, (chunk,))
 
     def sources(self, number: int) -> list[Key]:
-        """List the source chunks that a window needs, each once."""
+        """List the source chunks that a window needs, without repetition."""
         keys = (key for patch in self.patches(number) for key in patch.keys)
         return list(dict.fromkeys(keys))
 
 
 def make_plan(job: Job, scene: Scene) -> Plan:
-    """Cut the scene's grid into windows, and refuse what cannot be done.
+    """Cut the scene's grid into windows, and reject impossible sizes.
 
     Parameters
     ----------
     job : Job
-        What was asked.
+        The options.
     scene : Scene
-        What is there.
+        The products, and their positions.
 
     Returns
     -------
@@ -154,8 +154,8 @@ def make_plan(job: Job, scene: Scene) -> Plan:
     Raises
     ------
     PlanError
-        The image is out of all proportion to its input, a window's pixels do not halve evenly down
-        to the last level, or its block is too large for one message.
+        The image is far larger than its input, the edges of a window cannot be halved down to the
+        last level, or a block is too large for one message.
     """
     check_size(scene)
     grid, tile = scene.grid, job.profile.tile
@@ -169,7 +169,7 @@ def make_plan(job: Job, scene: Scene) -> Plan:
     sizes = (grid.width, grid.height)
     for length, size in zip(edge, sizes, strict=True):
         if length < size and length.bit_count() == 1:
-            # Such an edge halves down to one pixel: of a very large image the overviews end there.
+            # Such an edge is halved down to one pixel: there overviews of a very large image end.
             levels = min(levels, length.bit_length() - 1)
     for length, size in zip(edge, sizes, strict=True):
         if length < size and length % 2**levels:
@@ -206,7 +206,7 @@ def make_plan(job: Job, scene: Scene) -> Plan:
 
 
 def _pieces(scene: Scene, windows: Sequence[Window]) -> dict[tuple[int, int], tuple[Piece, ...]]:
-    """Find what each window needs of the products that are resampled."""
+    """Find the pieces of each window in the products that are resampled."""
     found = {}
     for number, member in enumerate(scene.members):
         if member.product.warp is None:

@@ -1,4 +1,4 @@
-"""From a job to its plan: find the products, lay them out, check the output; no pixel is read."""
+"""From a job to its plan: open the products, lay them out, check the output; no pixel is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.source_size import Output
-from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
 from s2rgb_mpi.plan.job import FULL_RESOLUTION
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import resident_nbytes
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 
 def prepare(job: Job) -> Plan:
-    """Look at the product and the output, and make the plan; no pixel is read.
+    """Read the metadata of the products, check the output, and make the plan; no pixel is read.
 
     Raises
     ------
     S2RGBError
-        Whatever can be known before the start.
+        Any error that can be found before the start.
     """
-    libraries_nbytes = resident_nbytes()  # before anything else is in it
+    libraries_nbytes = resident_nbytes()  # before anything else is loaded
     check_codec(job.profile)
     job = replace(job, output=followed(job.output))
     _check_output(job)
@@ -52,15 +52,15 @@ def prepare(job: Job) -> Plan:
 
 
 def _scene(job: Job) -> Scene:
-    """Lay the products out on their own grid, or on another one if that was asked for."""
+    """Lay the products out on their own grid, or on the requested one."""
     products = _open(job)
-    _keep_inputs(job, products)
-    # Of all products, whichever of them --bounds will show: each may have values of its own.
+    _check_inputs_kept(job, products)
+    # Checked for all products, whether or not --bounds shows them: types may differ.
     warnings = impossible(products, job.nodata)
     products = [replace(each, warnings=(*each.warnings, *warnings)) for each in products]
     if job.crs is None and job.resolution is None:
         return lay_out(products, job.bounds, job.bounds_crs)
-    return warp_out(
+    return lay_out_resampled(
         products,
         crs=job.crs,
         resolution=job.resolution,
@@ -72,24 +72,24 @@ def _scene(job: Job) -> Scene:
     )
 
 
-def _keep_inputs(job: Job, products: Sequence[Product]) -> None:
-    """Reject an output that is a file of the input, or its archive."""
+def _check_inputs_kept(job: Job, products: Sequence[Product]) -> None:
+    """Reject an output that is an input file, or the archive of one."""
     bands = (band.path for product in products for band in product.bands)
     for name in dict.fromkeys((*job.products, *bands)):
-        with suppress(OSError):  # most names of GDAL's own are no files
+        with suppress(OSError):  # most of GDAL's own names are not files
             if Path(name).samefile(job.output):
                 raise UsageError(f"{job.output}: is a file of the input; name another output")
 
 
 def _check_output(job: Job) -> None:
-    """Reject an output that cannot be made, before hours of work."""
+    """Reject an output that cannot be written, before hours of work."""
     folder = job.output.parent
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder to write into")
     if job.output.is_dir():
         raise UsageError(f"{job.output}: is a folder, not a file")
     if job.output.exists() and not job.output.is_file():
-        # It would be replaced by a file: a device that others use, or one end of a pipe.
+        # The image would replace it: it may be a device that others use, or one end of a pipe.
         raise UsageError(f"{job.output}: is not a regular file; name a file for the image")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{folder}: this folder cannot be written to")
@@ -98,7 +98,7 @@ def _check_output(job: Job) -> None:
 
 
 def warnings(plan: Plan) -> list[str]:
-    """List what the user should look at before the start."""
+    """List all warnings before the start, that of a full disk among them."""
     folder = plan.job.output.parent
     free = shutil.disk_usage(folder).free
     if free >= output_nbytes(plan):
@@ -111,7 +111,7 @@ def warnings(plan: Plan) -> list[str]:
 
 
 def _open(job: Job) -> list[Product]:
-    """Read what the inputs say of themselves; the user's word on their values comes first."""
+    """Open the products by their metadata; the values that the user states take precedence."""
     size, output = job.source_resolution, None
     if not isinstance(size, int):
         size = FULL_RESOLUTION
@@ -132,12 +132,12 @@ def _open(job: Job) -> list[Product]:
 
 
 def followed(path: Path) -> Path:
-    """Return where a file is to be written: the target of a symbolic link, not the link.
+    """Return the path that is written: the target of a symbolic link, not the link.
 
     Raises
     ------
     UsageError
-        The link leads in a circle.
+        The links form a loop.
     """
     if not path.is_symlink():
         return path

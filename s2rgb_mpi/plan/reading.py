@@ -1,4 +1,4 @@
-"""What a worker reads, and in which order."""
+"""The source chunks that a worker reads, in their order: for reading ahead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def reading_order(
     plan: Plan, share: Sequence[int], is_elsewhere: Callable[[Key], bool]
 ) -> Iterator[Key]:
-    """List the source chunks that will be read for a share, as far as the plan knows it.
+    """Yield the source chunks that will be read for a share, as far as the plan shows.
 
     Parameters
     ----------
@@ -24,15 +24,15 @@ def reading_order(
     share : sequence of int
         Numbers of windows, in the order of work.
     is_elsewhere : callable
-        Whether another worker reads a chunk.
+        Returns whether another worker reads a chunk.
 
     Yields
     ------
     member : int
         The number of a product.
     chunk : Window
-        In pixels of the product's own grid. Those that products before it cover are left out: they
-        are read where these turn out to have no data.
+        In pixels of the product's own grid. Chunks under other products are left out: they are
+        read only where these have no data, which the plan does not know.
     """
     seen: set[Key] = set()
     for number in share:
@@ -45,6 +45,6 @@ def reading_order(
                 seen.add(key)
 
 
-def _is_covered(plan: Plan, member: int, shown: Window) -> bool:
-    """Return whether one of the products before a product covers what is shown of it."""
-    return any(each.visible(shown) == shown for each in plan.scene.members[:member])
+def _is_covered(plan: Plan, member: int, target: Window) -> bool:
+    """Return whether a product above a product covers a part of the image."""
+    return any(each.visible(target) == target for each in plan.scene.members[:member])

@@ -1,4 +1,4 @@
-"""How large windows are, whole output tiles of whole source blocks; and the chunks of a source."""
+"""The sizes of windows (whole output tiles, whole source blocks) and of source chunks."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.job import Job
 
 LARGEST_SOURCE_BLOCK = 2048
-"""Longer edges of source blocks, or of blocks and tiles in common, say nothing of windows: these
-would be too large. Such blocks are decoded once and cut."""
+"""Source blocks, or common multiples of blocks and tiles, with longer edges than this do not decide
+the size of windows, which would be too large. Such blocks are decoded once and cut."""
 
 LEAST_CHUNK = 512
-"""The least edge of a source chunk, pixels: smaller ones cost calls, larger ones memory."""
+"""The smallest edge of a source chunk, pixels: smaller ones cost time, larger ones memory."""
 
 
 def least_edge(job: Job, products: Iterable[Product]) -> int:
-    """Return the least edge of a window, pixels of the image: ``job.window`` pixels of the files.
+    """Return the smallest edge of a window, image pixels: ``job.window`` pixels of the files.
 
-    Of block means a window of as many pixels would be too much work to be shared out evenly.
+    With block means, a window of ``job.window`` image pixels would be so much work that shares
+    could not be even.
     """
     factor = max(product.factor for product in products)
     return _multiple(job.profile.tile, -(-job.window // factor))
@@ -32,7 +33,7 @@ def least_edge(job: Job, products: Iterable[Product]) -> int:
 def window_edge(tile: int, least: int, product: Product, grid: Grid) -> tuple[int, int]:
     """Choose ``(width, height)`` of a window: whole output tiles of whole source blocks.
 
-    Where these are too large together, windows are whole tiles alone.
+    If their common multiple is too large, windows are whole tiles only.
 
     Parameters
     ----------
@@ -41,9 +42,9 @@ def window_edge(tile: int, least: int, product: Product, grid: Grid) -> tuple[in
     least : int
         From :func:`least_edge`.
     product : Product
-        Whose blocks are followed, as if they were those of the whole grid.
+        Its blocks are used as if the whole grid had them.
     grid : Grid
-        That is cut into windows.
+        The grid that is cut into windows.
     """
     if product.means is None:
         return _of_blocks(tile, least, product.block, grid)
@@ -56,25 +57,25 @@ def window_edge(tile: int, least: int, product: Product, grid: Grid) -> tuple[in
 def mean_chunk_edge(
     tile: int, least: int, product: Product, grid: Grid, *, blocks: int = 2
 ) -> tuple[int, int]:
-    """Choose ``(width, height)`` of what is read of block means at once: whole source blocks.
+    """Choose ``(width, height)`` of a chunk of block means: whole source blocks.
 
     Parameters
     ----------
     tile, least, product, grid
         As in :func:`window_edge`.
     blocks : int
-        As long as so many source blocks is what is cut at least: those at its ends alone are
-        decoded for others too.
+        A chunk that cuts source blocks is at least this many blocks long: only the blocks at its
+        ends are decoded twice.
 
     Notes
     -----
-    Blocks of means that begin and end with blocks of the files can be large: 1024 pixels of 10 m
-    are no whole number of 110 m, 11 x 1024 are. Where there would be hardly two of them in a row
-    they are cut, and some source blocks are decoded twice; and wherever means do not begin at the
-    corner of the files, for then none begin and end together.
+    A chunk of means that begins and ends with blocks of the files can be large: 1024 pixels of 10 m
+    are not a whole number of 110 m, but 11 x 1024 are. If less than two of them would fit in a row,
+    source blocks are cut, and some are decoded twice. The same holds where the means do not begin
+    at the corner of the files, since then no chunk has the edges of blocks.
     """
     means = product.means
-    assert means is not None  # noqa: S101  it is asked for where there are any
+    assert means is not None  # noqa: S101  the caller has checked
     if means.block[0] >= means.grid.width:  # strips
         width = grid.width
     else:
@@ -86,7 +87,7 @@ def mean_chunk_edge(
 
 
 def _whole_tiles(tile: int, least: int, edge: int, size: int) -> int:
-    """Return the edge of a window: that of what is read at once, if these are whole tiles."""
+    """Return the edge of a window: that of a chunk of means, if it is a whole number of tiles."""
     if edge >= size:
         return _multiple(tile, size)
     return least if edge % tile else edge
@@ -95,9 +96,9 @@ def _whole_tiles(tile: int, least: int, edge: int, size: int) -> int:
 def _mean_edge(
     tile: int, least: int, product: Product, axis: int, size: int, *, blocks: int
 ) -> int:
-    """Return the width (axis 0) or height (1) of what is read of block means at once."""
+    """Return the width (axis 0) or height (1) of a chunk of block means."""
     means = product.means
-    assert means is not None  # noqa: S101  it is asked for where there are any
+    assert means is not None  # noqa: S101  the caller has checked
     whole = _multiple(product.block[axis], least)
     cut = max(least, _multiple(tile, -(-blocks * means.block[axis] // means.factor)))
     if any(means.offset) or whole > max(cut, size // 2):
@@ -106,10 +107,10 @@ def _mean_edge(
 
 
 def _of_blocks(tile: int, least: int, block: tuple[int, int], grid: Grid) -> tuple[int, int]:
-    """Return whole tiles of whole blocks.
+    """Return ``(width, height)`` of a window of whole tiles and whole blocks.
 
-    A source stored in strips gets windows as wide as the image, and less high, so that no
-    strip is decoded twice and a window still has about ``least`` squared pixels.
+    A source stored in strips gets windows as wide as the image, but low, so that no strip is
+    decoded twice and a window still has about ``least`` squared pixels.
     """
     block_width, block_height = block
     if block_width >= grid.width:
@@ -122,17 +123,17 @@ def _of_blocks(tile: int, least: int, block: tuple[int, int], grid: Grid) -> tup
 
 
 def chunk_edge(tile: int, least: int, product: Product) -> tuple[int, int]:
-    """Choose ``(width, height)`` of the source chunks of a product: whole blocks, decoded at once.
+    """Choose ``(width, height)`` of a source chunk of a product: whole blocks, decoded at once.
 
-    Those of a product that is not resampled are its windows, if these are whole blocks; else what
-    windows need of a chunk is cut out of it.
+    If a product is not resampled and windows are whole blocks, the chunks are as large as windows;
+    else the parts that windows need are cut out of larger chunks.
 
     Parameters
     ----------
     tile, least
         As in :func:`window_edge`.
     product : Product
-        In its place.
+        As laid out on the grid of the image.
     """
     source = product.unwarped
     grid, block = source.grid, source.block
@@ -152,11 +153,11 @@ def chunk_edge(tile: int, least: int, product: Product) -> tuple[int, int]:
 
 
 def _step(tile: int, block: int) -> int:
-    """Return what a window's edge must be a multiple of; blocks that are too large are cut."""
+    """Return the number that a window's edge must be a multiple of; too large blocks are cut."""
     step = math.lcm(tile, block)
     return step if step <= LARGEST_SOURCE_BLOCK else tile
 
 
 def _multiple(step: int, least: int) -> int:
-    """Return the smallest multiple of ``step`` that is not below ``least``."""
+    """Return the smallest multiple of ``step`` that is at least ``least``."""
     return -(-least // step) * step

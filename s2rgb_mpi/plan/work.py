@@ -1,4 +1,4 @@
-"""What windows cost: source chunks to be decoded, each once, and what is done with them."""
+"""The predicted cost of windows: source chunks are decoded once each, then coloured and encoded."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.plan import Plan
 
 RESAMPLING_NS = 40
-"""What a pixel of a band costs that is resampled, ns: less than a third of decoding it."""
+"""Cost to resample a pixel of a band, ns: less than a third of decoding it."""
 
 
 class Work(NamedTuple):
-    """What is to be done for one window, ns for one band."""
+    """The cost of one window, ns for one band."""
 
     chunks: Mapping[Key, float]
-    """To decode each of its source chunks, if nobody has done so, and to colour and encode it."""
+    """To decode each of its source chunks, unless already done, and to colour and encode it."""
     own: float
-    """Whatever comes on top."""
+    """All other costs of the window."""
 
 
 def works(plan: Plan) -> list[Work]:
-    """Predict the work of every window: that of its products, top first, until it is full."""
+    """Predict the work of every window: products are read from the top until the window is full."""
     return [_work(plan, number) for number in range(len(plan.windows))]
 
 
@@ -40,7 +40,7 @@ def _work(plan: Plan, window: int) -> Work:
         filled = 0
         for patch in patches:
             for key in patch.keys:
-                if is_large(key[1]):  # decoded in every share: what it needs of it tells its work
+                if is_large(key[1]):  # decoded by every share: only the needed part counts
                     own += left * product.unwarped.cost(patch.source)
                 elif key not in chunks:
                     chunks[key] = left * product.unwarped.cost(key[1])
@@ -48,15 +48,15 @@ def _work(plan: Plan, window: int) -> Work:
         if product.warp is not None:
             own += left * filled * RESAMPLING_NS
         left -= filled / whole
-        if left <= 0:  # what lies below is hidden, but for "no data" that nobody knows yet
+        if left <= 0:  # products below are hidden, except under "no data", which is not known yet
             break
     return Work(chunks, own)
 
 
 def costs(works: Sequence[Work], numbers: Iterable[int]) -> dict[int, int]:
-    """Return what windows cost if they are made in this order, by one or by many, ns.
+    """Return the cost of windows that are made in this order, by one worker or several, ns.
 
-    A source chunk costs where it is needed first: that worker decodes it.
+    A source chunk is counted for the first window that needs it: its worker decodes the chunk.
     """
     decoded: set[Key] = set()
     found = {}
@@ -69,15 +69,15 @@ def costs(works: Sequence[Work], numbers: Iterable[int]) -> dict[int, int]:
 
 
 class Schedule:
-    """When source chunks of several shares will have been decoded, if all begin at the same time.
+    """Predicts when source chunks that several shares need are decoded, if all begin together.
 
     Parameters
     ----------
     works : sequence of Work
         Of all windows.
     common : mapping of Key to sequence of int
-        The chunks that several shares need, and the workers of these, ascending: the first of them
-        decodes it for all.
+        The chunks that several shares need, and their workers, ascending: the first one decodes
+        the chunk for all.
     """
 
     def __init__(self, works: Sequence[Work], common: Mapping[Key, Sequence[int]]) -> None:
@@ -86,13 +86,13 @@ class Schedule:
         self._ready: dict[Key, float] = {}
 
     def times(self, worker: int, share: Iterable[int]) -> tuple[float, dict[Key, float]]:
-        """Return when a worker ends its share, made in this order, and when it gives what, ns.
+        """Return when a worker ends a share in this order, and when it sends which chunks, ns.
 
-        Workers before it have settled.
+        The times of the workers before it must have been added.
         """
         clock = 0.0
         decoded: set[Key] = set()
-        gives: dict[Key, float] = {}
+        sent: dict[Key, float] = {}
         for number in share:
             for key, cost in self._works[number].chunks.items():
                 if key in decoded:
@@ -104,10 +104,10 @@ class Schedule:
                     continue
                 clock += cost
                 if len(users) > 1:
-                    gives[key] = clock
+                    sent[key] = clock
             clock += self._works[number].own
-        return clock, gives
+        return clock, sent
 
-    def settle(self, gives: Mapping[Key, float]) -> None:
-        """Take note of when a worker gives which chunks."""
-        self._ready.update(gives)
+    def add(self, sent: Mapping[Key, float]) -> None:
+        """Add the times at which a worker sends chunks."""
+        self._ready.update(sent)

@@ -1,4 +1,4 @@
-"""A team of one, without MPI: a program that calls the package needs no launcher."""
+"""A team of one rank, without MPI: a program that calls the package needs no launcher."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from s2rgb_mpi.ranks.team import Team
 
 
 class AloneTeam(Team):
-    """One process that plays all roles; what fails is raised, and ends nothing else."""
+    """One process with all roles; its failures are raised as exceptions."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -19,14 +19,14 @@ class AloneTeam(Team):
 
 
 class _Done:
-    """A request that is complete."""
+    """A completed request."""
 
     def Test(self) -> bool:  # noqa: N802  mpi4py's names
         return True
 
 
 class _Alone:
-    """A communicator with one rank: the calls of mpi4py that it makes."""
+    """A communicator with one rank, with the methods of mpi4py that are used for one rank."""
 
     rank = 0
     size = 1

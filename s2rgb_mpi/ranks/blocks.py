@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from s2rgb_mpi.timing import Tally
 
 LARGEST_CAUSE = 2000
-"""Bytes of the text that says why a window could not be read."""
+"""Limit of the message why a window could not be read, bytes."""
 
 
 class BlockMaker:
-    """Makes the blocks of a share, one after the other.
+    """Makes the blocks of a share, one at a time.
 
     Parameters
     ----------
     plan : Plan
         The same on every rank.
     windows : sequence of int
-        Numbers of the windows that will be asked for, each once.
+        Numbers of the windows to be made, each once.
     tally : Tally
-        Filled here.
+        The times are added here.
     exchange : ChunkExchange, optional
-        Where other shares need source chunks of this one.
+        If other shares need source chunks of this one.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class BlockMaker:
         with tally.stage("open"):
             self._renderer = Renderer(plan, windows, tally, exchange)
             self._encoder = Encoder(plan.job.profile)
-            # Tiles that span windows are encoded here if all of these are in this share; the
+            # Tiles that span windows are encoded here if all these windows are in this share; the
             # writer joins the others.
             joined = joined_tiles(plan, windows)
             self._assembly = Assembly(plan.grid, plan.job.profile.tile, joined)
@@ -64,8 +64,8 @@ class BlockMaker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Read nothing ahead any more; an error is not kept waiting for open requests."""
-        self._renderer.close(patient=kind is None)
+        """Stop reading ahead; wait for open requests only if there was no error."""
+        self._renderer.close(wait=kind is None)
 
     def make(self, number: int) -> Block:
         """Read, colour, reduce and encode one window.
@@ -73,7 +73,8 @@ class BlockMaker:
         Raises
         ------
         ReadError
-            The window cannot be read, and the job is to fail then; names the window and the file.
+            The window cannot be read, and the job says that this is a failure. Names the window and
+            the file.
         """
         try:
             block = self._block(number)
@@ -104,9 +105,9 @@ class BlockMaker:
         return Block(number, [*pieces, *counts], values)
 
     def _left_empty(self, number: int, error: ReadError) -> Block:
-        """Return the block of a window that cannot be read: no pixel is valid, and the cause."""
+        """Return the block of a window that cannot be read: the cause, and no valid pixel."""
         window = self._plan.windows[number]
-        # Another run may be able to read it: until then its pixels are in no tile but its own.
+        # A later run may be able to read it. Until then no joined tile may contain its pixels.
         for level in self._plan.joined_levels:
             self._assembly.leave(level, window.at_level(level))
         rgba = np.zeros((window.height, window.width, RGBA), dtype=np.uint8)
@@ -115,7 +116,7 @@ class BlockMaker:
         return Block(number, pieces, np.zeros((3, 256), dtype=np.uint32))
 
     def _pieces(self, number: int, rgba: NDArray[np.uint8], *, has_data: bool) -> list[Piece]:
-        """Encode the levels whose tiles lie wholly in the window; add the other levels raw."""
+        """Encode the levels whose tiles lie wholly in the window; add other levels as raw parts."""
         window, tile = self._plan.windows[number], self._plan.job.profile.tile
         tiles: list[Piece] = []
         raw: list[Piece] = []
@@ -134,7 +135,7 @@ class BlockMaker:
         return [*tiles, *raw, *self._joined(number, parts)]
 
     def _joined(self, number: int, parts: Mapping[int, NDArray[np.uint8]]) -> Iterator[Piece]:
-        """Encode the tiles that a window's parts make whole; no parts are as good as empty ones."""
+        """Encode the tiles that a window's parts complete; a missing part counts as empty."""
         for level in self._plan.joined_levels:
             place = self._plan.windows[number].at_level(level)
             for tile in self._assembly.add(level, place, parts.get(level)):

@@ -1,11 +1,11 @@
-"""Source chunks that several shares need: one worker alone reads each.
+"""Source chunks that several shares need: each is read by one worker only.
 
-Granules do not line up with the windows of a mosaic, so a chunk at the border of a share shows in
-the next one too. The lowest worker that needs it reads it, and sends the parts that windows of
-others need to the next of these; that one keeps its own and passes the rest on. A worker
-that did not read the chunk (other products hide it) passes on an empty message, and the next one
-may read it. So every such chunk makes one message between each two workers that follow each other,
-whatever happens, and they go upwards only: nobody waits in a circle.
+Granules do not line up with the windows of a mosaic, so the next share may need a chunk at the
+border of a share too. The lowest worker that needs the chunk reads it, and sends the parts for
+windows of other workers to the next of these, which keeps its own parts and passes the rest on. A
+worker that did not read the chunk (because other products hide it) passes on an empty message, and
+the next one may read it. So in every case each such chunk makes one message between consecutive
+workers. Messages go from lower to higher ranks only, so there is no deadlock.
 
 A message is little-endian: CRC-32 of the rest, chunk number, number of parts (u4 each); window,
 patch, bands, height and width of each part (u4 each); then each part's DN (u2).
@@ -37,14 +37,14 @@ _HEAD = struct.Struct("<II")
 _ENTRY = np.dtype([(name, "<u4") for name in ("window", "patch", "bands", "height", "width")])
 
 Place: TypeAlias = "tuple[int, int]"
-"""Where a part is needed: the number of the window, and that of the patch in it."""
+"""The patch that needs a part: the number of the window, and that of the patch in it."""
 
 Parts: TypeAlias = "Mapping[Place, NDArray[np.uint16]]"
-"""Parts of a source chunk, by where they are needed: DN, of shape (bands, height, width)."""
+"""Parts of a source chunk by the patch that needs them: DN, shape (bands, height, width)."""
 
 
 class ChunkExchange:
-    """One worker's side of it.
+    """The exchange of source chunks, on one worker.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class ChunkExchange:
         self._mine = set(share.windows)
         self._crossings = crossings
         self._keys = {crossing.number: key for key, crossing in crossings.items()}
-        # Both shrink as messages come and go.
+        # Both shrink as messages are received and sent.
         self._from = {
             key: crossing.before
             for key, crossing in crossings.items()
@@ -72,26 +72,26 @@ class ChunkExchange:
         }
         self._arriving: list[Any] = []
         self._sent: list[Any] = []
-        self._here: dict[Key, Parts] = {}
-        self._left: set[Key] = set()
+        self._parts: dict[Key, Parts] = {}
+        self._released: set[Key] = set()
 
-    def comes(self, key: Key) -> bool:
-        """Return whether the worker before will send what it has of a cell."""
+    def expects(self, key: Key) -> bool:
+        """Return whether a message about a chunk is still to come from the worker before."""
         return key in self._from
 
     def later(self, key: Key) -> Sequence[int]:
-        """List the windows of later workers that need a chunk, if it has not been given on."""
+        """List the windows of later workers that need a chunk, if it has not been sent."""
         return self._crossings[key].later if key in self._to else ()
 
-    def take(self, key: Key) -> Parts:
-        """Wait for what the worker before has of a chunk; return the parts of our windows.
+    def receive(self, key: Key) -> Parts:
+        """Wait for the parts of a chunk from the worker before; return those for this worker.
 
-        Empty if there is no such worker, it has not read the cell, or a stop was asked for.
+        Empty if there is no such worker, if it has not read the chunk, or if the run is stopping.
         """
         self._loop.until(lambda: key not in self._from or signals.finishing())
-        return self._here.pop(key, {})
+        return self._parts.pop(key, {})
 
-    def give(self, key: Key, parts: Parts) -> None:
+    def send(self, key: Key, parts: Parts) -> None:
         """Send parts of a chunk to the next worker; none if it was not read."""
         rank = self._to.pop(key, None)
         if rank is None:
@@ -99,16 +99,16 @@ class ChunkExchange:
         message = pack(self._crossings[key].number, parts)
         self._sent.append(self._comm.issend(message, dest=rank, tag=Tag.CHUNK))
 
-    def leave(self, key: Key) -> None:
-        """Note that none of our windows needs a chunk any more."""
-        self._here.pop(key, None)
+    def release(self, key: Key) -> None:
+        """Note that no further window of this worker needs a chunk."""
+        self._parts.pop(key, None)
         if key in self._from:
-            self._left.add(key)  # what comes is still to be given on
+            self._released.add(key)  # the message that comes must still be passed on
         else:
-            self.give(key, {})
+            self.send(key, {})
 
     def attend(self) -> None:
-        """Receive the messages that have come, and forget those that were sent."""
+        """Receive the messages that have arrived, and forget requests that are complete."""
         for rank in set(self._from.values()):
             message = self._comm.improbe(source=rank, tag=Tag.CHUNK)
             if message is not None:
@@ -117,23 +117,23 @@ class ChunkExchange:
         self._sent = [request for request in self._sent if not request.test()[0]]
 
     def finish(self) -> None:
-        """Receive and give on all that is still to be; a stop may have come before it."""
+        """Receive and pass on all remaining messages, in a stopped run too."""
         for key in self._crossings:
-            self.leave(key)
+            self.release(key)
         self._loop.until(lambda: not self._from and not self._sent)
 
     def _arrived(self, request: Any) -> bool:
-        """Receive a message, if it has come."""
-        here, message = request.test()
-        if not here:
+        """Receive a message and pass it on; return whether it has arrived."""
+        arrived, message = request.test()
+        if not arrived:
             return False
         number, parts = unpack(message)
         key = self._keys[number]
         del self._from[key]
-        if key not in self._left:
-            self._here[key] = {at: part for at, part in parts.items() if at[0] in self._mine}
-        if parts or key in self._left:
-            self.give(key, {at: part for at, part in parts.items() if at[0] not in self._mine})
+        if key not in self._released:
+            self._parts[key] = {at: part for at, part in parts.items() if at[0] in self._mine}
+        if parts or key in self._released:
+            self.send(key, {at: part for at, part in parts.items() if at[0] not in self._mine})
         return True
 
 
@@ -143,9 +143,9 @@ def pack(chunk: int, parts: Parts) -> bytes:
     Parameters
     ----------
     chunk : int
-        Its number, as all workers have it.
+        Its number, the same on all workers.
     parts : mapping of tuple of int to ndarray, shape (bands, height, width), uint16
-        By where they are needed; none if the chunk was not read.
+        By the patch that needs them; none if the chunk was not read.
     """
     table = np.array([(*place, *part.shape) for place, part in parts.items()], _ENTRY)
     head = _HEAD.pack(chunk, len(parts)) + table.tobytes()
@@ -154,12 +154,12 @@ def pack(chunk: int, parts: Parts) -> bytes:
 
 
 def unpack(message: bytes) -> tuple[int, dict[Place, NDArray[np.uint16]]]:
-    """Return the number of a source chunk, and its parts, by where they are needed.
+    """Return the number of a source chunk, and its parts by the patch that needs them.
 
     Raises
     ------
     ProtocolError
-        The message is too short, or was damaged on its way.
+        The message is too short, or was damaged in transfer.
     """
     body = memoryview(message)[_CRC.size :]
     if len(body) < _HEAD.size or _CRC.unpack_from(message)[0] != zlib.crc32(body):

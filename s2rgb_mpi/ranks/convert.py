@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Orders(NamedTuple):
-    """A run that may begin: every rank has the same."""
+    """A run that is ready to begin; the same on every rank."""
 
     plan: Plan
     wanted: Wanted
@@ -47,17 +47,17 @@ class Result:
     path : Path
         The GeoTIFF.
     nbytes : int
-        Its size.
+        Its size, bytes.
     windows : int
-        How many it was cut into.
+        Number of its windows.
     histogram : ndarray, shape (3, 256), int64
-        Valid pixels per value of each band.
+        Number of valid pixels per value of each band: red, green, blue.
     empty : tuple of int
-        Windows without a valid pixel.
+        Numbers of the windows without a valid pixel.
     damaged : mapping of int to str
-        Windows that could not be read and were left empty, and why.
+        The cause for each window that could not be read and was left empty.
     warnings : tuple of str
-        What should be looked at: doubtful offsets or places, and the like.
+        Warnings of the run, such as doubtful offsets or positions.
     """
 
     path: Path
@@ -75,12 +75,13 @@ def convert(job: Job, comm: Any = None, *, outputs: Wanted | None = None) -> Res
     Parameters
     ----------
     job : Job
-        The products, the output, and how it is made.
+        The products, the output and the options.
     comm : mpi4py.MPI.Comm, optional
-        All of its ranks call this together, and share the work: rank 0 coordinates, the last rank
-        writes, the others work; the `job` of rank 0 counts. Without it, this process does all.
+        All of its ranks call this function together and share the work: rank 0 coordinates, the
+        last rank writes, the others work; the `job` of rank 0 is used. Without a communicator this
+        process does all the work.
     outputs : Wanted, optional
-        Files to write beside the image: report, page, trace, quicklook, log.
+        Files to write besides the image, such as report, page, trace, quicklook and log.
 
     Returns
     -------
@@ -90,19 +91,24 @@ def convert(job: Job, comm: Any = None, *, outputs: Wanted | None = None) -> Res
     Raises
     ------
     S2RGBError
-        The image cannot be made: a subclass of `errors` says why, in one line. Before the work
-        begins every rank raises it. Afterwards it is raised in a single process; of several ranks
-        the failure is printed, and ends the MPI job (``Abort``), as the others could wait for ever.
+        The image cannot be made: a subclass in `errors`, with the reason in one line. An error that
+        is found before the work begins is raised on every rank. A later one is raised in a single
+        process; with several ranks it is printed and ends the MPI job (``Abort``), since the other
+        ranks could wait for ever.
     """
     gdalenv.configure()
     team = AloneTeam() if comm is None else Team(comm)
     report = Report(quiet=True)
     wanted = outputs or Wanted()
+
+    def begin() -> tuple[Lock, Orders]:
+        return claim_output(make_ready(job, report), wanted, report)
+
     try:
-        lock, orders, refusal = agree(team, lambda: take(make_ready(job, report), wanted, report))
+        lock, orders, refusal = agree(team, begin)
         if refusal is not None:
             raise refusal
-        assert orders is not None  # noqa: S101  `take` returns some, or raises
+        assert orders is not None  # noqa: S101  `begin` returns some, or raises
         ended = _run(team, orders.plan, wanted, report, about=_about(comm), lock=lock)
     finally:
         report.close()
@@ -112,7 +118,7 @@ def convert(job: Job, comm: Any = None, *, outputs: Wanted | None = None) -> Res
 def _run(
     team: Team, plan: Plan, wanted: Wanted, report: Report, *, about: About, lock: Lock | None
 ) -> roles.Ended:
-    """Play this rank's role; a failure ends all of several ranks, and is raised by one alone."""
+    """Run this rank's role; a failure ends all ranks, or is raised if there is one rank only."""
     try:
         return roles.run(team, plan, wanted, report, about=about, lock=lock)
     except BaseException as error:
@@ -124,12 +130,12 @@ def _run(
 
 
 def make_ready(job: Job, report: Report) -> Plan:
-    """Make the plan of a job, and report its warnings; on rank 0 alone.
+    """Make the plan of a job and report its warnings, on rank 0 only.
 
     Raises
     ------
     S2RGBError
-        All that can be known before the start.
+        Any error that can be found before the start.
     """
     plan = prepare.prepare(job)
     for warning in prepare.warnings(plan):
@@ -137,13 +143,13 @@ def make_ready(job: Job, report: Report) -> Plan:
     return plan
 
 
-def take(
+def claim_output(
     plan: Plan, wanted: Wanted, report: Report, start: SlurmStart | None = None
 ) -> tuple[Lock, Orders]:
-    """Take the output of a plan, and note the windows that a stopped run has left."""
+    """Lock the output of a plan, and add the windows that a stopped run has written to the plan."""
     wanted.check(plan.job.output)
     if wanted.stac is not None:
-        sensing_times(plan)  # which an item needs
+        sensing_times(plan)  # raises an error if a time is missing, which a STAC item needs
     report.listen(wanted)
     plan, lock = claim(plan, start)
     if plan.done:
@@ -154,12 +160,12 @@ def take(
 def agree(
     team: Team, begin: Callable[[], tuple[Lock | None, Orders | None]]
 ) -> tuple[Lock | None, Orders | None, S2RGBError | None]:
-    """Let rank 0 begin, and tell all ranks the orders, or the error in place of them.
+    """Call `begin` on rank 0, and broadcast its orders, or its error, to all ranks.
 
     Returns
     -------
     lock : Lock or None
-        On rank 0, if it took the output.
+        On rank 0, if it has locked the output.
     orders : Orders or None
         None if nothing is to be run.
     refusal : S2RGBError or None
@@ -171,12 +177,12 @@ def agree(
             lock, orders = begin()
         except S2RGBError as error:
             refusal = error
-    # The others cannot know how long rank 0 may take until it is there.
-    patience = None if orders is None else team.patience(orders.plan.job.timeout)
+    # Other ranks do not know how long rank 0 may take to make the plan.
+    timeout = None if orders is None else team.meeting_timeout(orders.plan.job.timeout)
     try:
-        orders, refusal = broadcast(team.comm, (orders, refusal), patience)
+        orders, refusal = broadcast(team.comm, (orders, refusal), timeout)
     except BaseException as error:
-        if lock is not None and orders is not None:  # nobody else knows of these files
+        if lock is not None and orders is not None:  # no other rank knows of these files
             clear(orders.plan, error)
         raise
     return lock, orders, refusal
@@ -185,14 +191,14 @@ def agree(
 def _about(comm: Any) -> About:
     if comm is None:
         return About((), "none", "none", None)
-    import mpi4py  # noqa: PLC0415  in one process it may be missing
+    import mpi4py  # noqa: PLC0415  not needed in one process
     from mpi4py import MPI  # noqa: PLC0415
 
     return About((), MPI.Get_library_version(), mpi4py.__version__, None)
 
 
 def _result(team: Team, plan: Plan, report: Report, ended: roles.Ended) -> Result:
-    """Return the finished image on every rank, or raise the stop."""
+    """Return the finished image on every rank; raise an error if the run was stopped."""
     result = None
     written = ended.written
     if written is not None:

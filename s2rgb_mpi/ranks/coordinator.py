@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import LostError, ProtocolError, RankError
-from s2rgb_mpi.ranks.liveness import Watch
-from s2rgb_mpi.ranks.messages import Beat, Done, Failed, Progress, Stop, Tag, send
+from s2rgb_mpi.ranks.liveness import Watchdog
+from s2rgb_mpi.ranks.messages import Done, Failed, Heartbeat, Progress, Stop, Tag, send
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Coordinator:
-    """Listens to every other rank; its `attend` is a duty of rank 0's loop.
+    """Receives the messages of all other ranks; its `attend` is a duty of rank 0's loop.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class Coordinator:
     report : Report
         Shows the progress.
     lock : Lock
-        Kept fresh meanwhile.
+        Refreshed meanwhile.
     survivors : Survivors, optional
-        Take over the windows of a lost worker; without, nobody is ever lost.
+        Take over the windows of a lost worker. Without them the loss of a rank ends the run.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class Coordinator:
         self._report = report
         self._lock = lock
         self._survivors = survivors
-        self._watch = Watch(plan, shares, survive=survivors is not None)
-        self._lines = {rank: self._listen(rank) for rank in range(1, rank.comm.size)}
+        self._watchdog = Watchdog(plan, shares, survive=survivors is not None)
+        self._receives = {rank: self._post_receive(rank) for rank in range(1, rank.comm.size)}
         self._arriving: dict[int, tuple[Any, bytearray]] = {}
         self._stops: list[Any] = []
         self._stopping = False
@@ -66,14 +66,14 @@ class Coordinator:
         self._written: Written | None = None
 
     def run(self) -> Written | None:
-        """Listen until every other rank is done; return the finished file.
+        """Receive messages until every other rank is done; return the finished file.
 
         Returns
         -------
         Written or None
             None if the run was stopped before the file was whole.
         """
-        self._loop.until(lambda: not self._lines and not self._arriving)
+        self._loop.until(lambda: not self._receives and not self._arriving)
         for stop in self._stops:
             with suppress(LostError):
                 self._loop.until(stop.Test)
@@ -82,19 +82,19 @@ class Coordinator:
         return self._written
 
     def attend(self) -> None:
-        """Receive all messages that have come, without waiting.
+        """Receive all messages that have arrived, without waiting.
 
         Raises
         ------
         RankError
             Another rank failed.
         SilenceError
-            Another rank has said nothing for too long.
+            Another rank has sent no message for too long.
         """
         self._lock.refresh()
-        for rank in [*self._lines, *self._arriving]:
+        for rank in [*self._receives, *self._arriving]:
             try:
-                self._attend_to(rank)
+                self._poll(rank)
             except LostError:
                 self._lose(rank)
         if signals.finishing() and not self._stopping:
@@ -102,44 +102,44 @@ class Coordinator:
             for rank in range(1, self._comm.size):
                 with suppress(LostError):
                     self._stops.append(send(self._comm, Stop(), dest=rank))
-        if self._survivors is not None and self._watch.is_over:
+        if self._survivors is not None and self._watchdog.is_over:
             self._survivors.release()
-        self._watch.look()
+        self._watchdog.look()
 
-    def _attend_to(self, rank: int) -> None:
+    def _poll(self, rank: int) -> None:
         if rank in self._arriving:
             request, buffer = self._arriving[rank]
             if request.Test():
                 del self._arriving[rank]
-                self._keep(buffer)
+                self._store(buffer)
             return
-        here, message = self._lines[rank].test()
-        if here:
-            del self._lines[rank]
-            self._take(rank, message)
+        arrived, message = self._receives[rank].test()
+        if arrived:
+            del self._receives[rank]
+            self._handle(rank, message)
 
-    def _take(self, rank: int, message: ToCoordinator) -> None:
-        """Act on a message, and listen for the next one if there will be one."""
+    def _handle(self, rank: int, message: ToCoordinator) -> None:
+        """Handle a message, and post the receive of the next one if there will be one."""
         match message:
             case Failed(text, exit_code):
                 raise RankError(text, exit_code)
             case Done(nbytes):
-                self._watch.done(rank)
+                self._watchdog.done(rank)
                 buffer = bytearray(nbytes)
                 arrival = self._comm.Irecv(buffer, source=rank, tag=Tag.TALLY)
                 self._arriving[rank] = arrival, buffer
                 return
             case Stop():
                 signals.finish()
-            case Beat():
-                self._watch.heard(rank, [])
+            case Heartbeat():
+                self._watchdog.heard(rank, [])
             case Progress(windows, nbytes, new):
                 self._report.advance(windows, nbytes, new)
-                self._watch.heard(rank, [window for window, _ in new])
-        self._lines[rank] = self._listen(rank)
+                self._watchdog.heard(rank, [window for window, _ in new])
+        self._receives[rank] = self._post_receive(rank)
 
     def _lose(self, rank: int) -> None:
-        """Continue without a worker.
+        """Continue without a lost worker.
 
         Raises
         ------
@@ -148,28 +148,28 @@ class Coordinator:
         RankError
             No other worker is left.
         """
-        self._lines.pop(rank, None)
+        self._receives.pop(rank, None)
         self._arriving.pop(rank, None)
         lost = LostError(rank, self._comm.size)
         if self._survivors is None or rank == self._comm.size - 1:
             raise lost
-        left = self._watch.lost(rank)
+        left = self._watchdog.lost(rank)
         shares = self._survivors.lose(rank, left)
         for worker, share in shares.items():
-            self._watch.dealt(worker, share)
+            self._watchdog.dealt(worker, share)
             self._report.dealt(worker, share)
-        words = f"{lost}; windows that it left undone: {len(left)}"
+        text = f"{lost}; its unfinished windows: {len(left)}"
         if shares:
-            words += f", dealt to rank {', '.join(map(str, shares))}"
-        self._report.warning(words)
+            text += f", reassigned to rank {', '.join(map(str, shares))}"
+        self._report.warning(text)
 
-    def _keep(self, buffer: bytearray) -> None:
-        """Keep a rank's tally, and the writer's account of the file."""
+    def _store(self, buffer: bytearray) -> None:
+        """Store a rank's tally, and the writer's description of the file."""
         tally, written = pickle.loads(buffer)  # noqa: S301  our own ranks made it
         self.tallies.append(tally)
         if written is not None:
             self._written = written
 
-    def _listen(self, rank: int) -> Any:
+    def _post_receive(self, rank: int) -> Any:
         """Post the receive of one rank's next message, whatever its tag."""
         return self._comm.irecv(source=rank)

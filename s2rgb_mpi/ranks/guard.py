@@ -1,4 +1,4 @@
-"""The guard of every rank: a failure ends all of them at once, with one voice."""
+"""The guard of every rank: a failure ends all ranks at once, with one error message."""
 
 from __future__ import annotations
 
@@ -16,37 +16,38 @@ if TYPE_CHECKING:
     from s2rgb_mpi.report.console import Report
 
 LARGEST_TEXT = 8000
-"""Characters of a failure that rank 0 is sent."""
+"""Limit of the error text that is sent to rank 0, characters."""
 
 SECONDS_TO_KEEP = 0.1
-"""Left to the writer to keep its last blocks: Open MPI 5 kills 0.25 s after SIGTERM."""
+"""Time for the writer to save its last blocks: Open MPI 5 kills 0.25 s after SIGTERM."""
 
 
 def stop_all(team: Team, plan: Plan | None, error: BaseException, report: Report) -> int:
-    """End every rank at once, and name the rank, the window and the cause.
+    """End every rank at once, with an error that names the rank, the window and the cause.
 
-    A rank that fails reports it to rank 0, which speaks and ends the job; it does so itself only
-    if rank 0 does not listen. A plain `raise` would leave all others waiting for ever.
+    A rank that fails reports to rank 0, which prints the error and ends the job; it does both
+    itself only if rank 0 does not receive the report. A plain `raise` would leave all other ranks
+    waiting for ever.
 
     Returns
     -------
     int
         The exit code.
     """
-    signals.ending()  # mpirun's own SIGTERM, for one
+    signals.ending()  # such as mpirun's SIGTERM
     code = error.exit_code if isinstance(error, S2RGBError) else S2RGBError.exit_code
     reported = False
     try:
         text = _text(team, error)
         reported = team.report(error, text[-LARGEST_TEXT:], code)
         if not reported:
-            _speak(team, plan, error, report, text, is_stop=code == StopError.exit_code)
+            _print(team, plan, error, report, text, is_stop=code == StopError.exit_code)
     finally:
         team.end_all(code, reported=reported)
     return code
 
 
-def _speak(
+def _print(
     team: Team,
     plan: Plan | None,
     error: BaseException,
@@ -55,23 +56,23 @@ def _speak(
     *,
     is_stop: bool,
 ) -> None:
-    """Report why the run ends, on rank 0 or in place of it, and what is kept of it."""
+    """Print why the run ends, and which windows are kept; on rank 0, or on behalf of it."""
     if team.comm.size > 1 and is_stop:
         time.sleep(SECONDS_TO_KEEP)
     try:
         kept = "" if plan is None else clear(plan, error)
-    except S2RGBError as problem:  # as where a failing disk was made read-only
+    except S2RGBError as problem:  # such as a failing disk that was remounted read-only
         kept = str(problem)
     if is_stop:
         report.stopped(f"{text}: {kept or 'nothing is kept'}")
         return
     report.error(text)
-    if kept and kept not in text:  # of a report that cannot be written, the text says so
+    if kept and kept not in text:  # the error of a report that cannot be written contains it
         report.told(kept)
 
 
 def _text(team: Team, error: BaseException) -> str:
-    """Return one line about a failure, or a traceback where it is a fault of ours."""
+    """Return one line about a failure, or a traceback if it is a bug of this program."""
     if isinstance(error, S2RGBError):
         text = str(error)
     elif isinstance(error, MemoryError):

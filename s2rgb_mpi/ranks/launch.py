@@ -1,4 +1,4 @@
-"""How ranks are started: whether the launcher and the MPI library match, and as which team."""
+"""The start of the ranks: whether launcher and MPI library match, and which team is used."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SURVIVE = "--survive"
-"""The option that must be known before the communicator is made."""
+"""The option that must be known before the communicator is created."""
 
 _LAUNCHERS = (
-    # How many ranks the launcher started, and which of them this is; the innermost first.
+    # Variables with the number of ranks started and that of this rank, innermost launcher first.
     ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
     ("PMI_SIZE", "PMI_RANK"),
     ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
@@ -23,43 +23,43 @@ _LAUNCHERS = (
 )
 
 _SPECIAL_STEPS = 0xFFFFFFF0
-"""Slurm numbers the batch script and the interactive shell from here on: no parallel steps."""
+"""From this number on Slurm's steps are not parallel: batch scripts and interactive shells."""
 
 
 def check_launch(size: int, environ: Mapping[str, str]) -> None:
-    """Raise an error where this process runs alone though the launcher started several.
+    """Raise an error if this process is the only rank although the launcher started several.
 
-    With an MPI library that does not know the launcher every process becomes "rank 0 of 1",
-    and all of them would write the same file (open-mpi/ompi#13523).
+    With an MPI library that does not match the launcher every process becomes "rank 0 of 1", and
+    all of them would write the same file (open-mpi/ompi#13523).
 
     Parameters
     ----------
     size : int
-        Of the communicator.
+        Size of the communicator.
     environ : mapping
         The process's environment.
 
     Raises
     ------
     LaunchError
-        Without words on all but one of the processes, so that it is said once.
+        With an empty message on all processes but one, so that it is printed once.
     """
     if size > 1:
         return
     in_step = int(environ.get("SLURM_STEP_ID", _SPECIAL_STEPS)) < _SPECIAL_STEPS
     known = [names for names in _LAUNCHERS if names[0] in environ]
     known = [names for names in known if in_step or not names[0].startswith("SLURM")]
-    count, speaks = 1, environ.get("PMIX_RANK") == "1"
+    count, is_first = 1, environ.get("PMIX_RANK") == "1"
     if known:
-        count, speaks = int(environ[known[0][0]]), environ.get(known[0][1], "0") == "0"
+        count, is_first = int(environ[known[0][0]]), environ.get(known[0][1], "0") == "0"
     elif int(environ.get("PMIX_RANK", "0")) > 0:
         count = int(environ["PMIX_RANK"]) + 1
     if count > 1:
         raise LaunchError(
-            f"the launcher started {count} processes or more, but each of them is alone: it and"
-            " the MPI library of mpi4py do not know each other; use that library's own mpirun,"
+            f"{count} or more processes were launched, but each sees only itself: the launcher does"
+            " not match the MPI library that mpi4py was built with; use that library's own mpirun,"
             " or under Slurm srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH)"
-            if speaks
+            if is_first
             else ""
         )
 
@@ -77,7 +77,7 @@ def join(world: Any, arguments: Sequence[str], environ: Mapping[str, str]) -> Te
         The process's environment.
     """
     if SURVIVE in arguments:
-        with suppress(ImportError):  # without that folder nothing is lacking but this
+        with suppress(ImportError):  # without that folder only this option is missing
             from s2rgb_mpi.ranks.ulfm import comm, team  # noqa: PLC0415
 
             if comm.is_possible(environ):
@@ -86,7 +86,7 @@ def join(world: Any, arguments: Sequence[str], environ: Mapping[str, str]) -> Te
 
 
 def check_survive(team: Team, library: str) -> None:
-    """Reject --survive where a dead worker would end the run.
+    """Reject --survive if the death of a worker would end the run.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def check_survive(team: Team, library: str) -> None:
     Raises
     ------
     UsageError
-        Names what is needed.
+        With the MPI and the launcher's option that are needed.
     """
     if not team.survives:
         name = " ".join(library.splitlines()[0].split(",")[0].split())

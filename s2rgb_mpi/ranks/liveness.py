@@ -1,4 +1,4 @@
-"""Which ranks are silent, and for how long: a run ends by name, it does not hang."""
+"""Which ranks are silent, and for how long: the run ends with an error that names them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.plan import Plan
 
 
-class Watch:
-    """Knows which ranks are silent, and for how long.
+class Watchdog:
+    """Records when each rank was last heard of.
 
-    The writer lets itself be heard all the time; workers are heard through it, as their windows
-    come in. So while the writer is silent, no worker is blamed.
+    The writer sends messages all the time. Workers are heard of through it, as their windows
+    arrive: so while the writer itself is silent, no worker is reported.
 
     Parameters
     ----------
     plan : Plan
-        Its job says how long is too long.
+        Its job has the time limit.
     shares : sequence of sequence of int
-        The windows of every rank; rank 0 does not watch itself, the last one is the writer.
+        The windows of every rank. Rank 0 does not watch itself, the last one is the writer.
     survive : bool
-        Whether workers wait, when they are done, for what others may leave undone.
+        Whether workers that are done wait for unfinished windows of lost ones.
     """
 
     def __init__(
@@ -41,24 +41,24 @@ class Watch:
         self._heard = dict.fromkeys(self._left, 0.0)
 
     def heard(self, rank: int, windows: Sequence[int]) -> None:
-        """Note a message from a rank, and the windows that it has from others."""
+        """Note a message from a rank, and the windows of other ranks that it reports."""
         now = self._clock.now()
         self._heard[rank] = now
         for number in windows:
             worker = self._owner.get(number)
             if worker is not None:
                 self._left[worker].remove(number)
-                # A worker may be done before the writer tells of its last windows.
+                # A worker may be done before the writer reports its last windows.
                 if worker in self._heard:
                     self._heard[worker] = now
 
     @property
     def is_over(self) -> bool:
-        """Whether all windows have come."""
+        """Whether all windows have arrived."""
         return not any(self._left.values())
 
     def lost(self, rank: int) -> list[int]:
-        """Watch a rank no longer; return its windows that have not come."""
+        """Watch a rank no longer; return its windows that have not arrived."""
         self.done(rank)
         left = self._left.pop(rank, [])
         for number in left:
@@ -66,7 +66,7 @@ class Watch:
         return left
 
     def dealt(self, rank: int, windows: Sequence[int]) -> None:
-        """Note windows that a rank gets besides its own."""
+        """Note windows that a rank receives besides its own."""
         self._left[rank] += windows
         self._owner |= dict.fromkeys(windows, rank)
         self._heard[rank] = self._clock.now()
@@ -81,7 +81,7 @@ class Watch:
         Raises
         ------
         SilenceError
-            Names the rank, and the window that it should be at.
+            Names the rank, and its next window.
         """
         now, timeout = self._clock.now(), self._plan.job.timeout
         last = self._heard.get(self._writer, now)
@@ -89,7 +89,7 @@ class Watch:
             raise SilenceError(f"the writer, rank {self._writer}, {_silent(timeout)}")
         for rank, heard in self._heard.items():
             if self._survive and not self._left[rank] and not self.is_over:
-                self._heard[rank] = now  # it waits for what others may leave undone
+                self._heard[rank] = now  # it waits for unfinished windows of others
             elif rank != self._writer and last - heard > timeout:
                 left = self._left[rank]
                 place = f" at window {left[0]} {tuple(self._plan.windows[left[0]])}" if left else ""
@@ -97,4 +97,4 @@ class Watch:
 
 
 def _silent(seconds: float) -> str:
-    return f"has said nothing for {seconds:g} s (--timeout)"
+    return f"has sent no message for {seconds:g} s (--timeout)"

@@ -1,10 +1,10 @@
-"""How a rank waits without burning a core, and its duties meanwhile: all waiting is done here.
+"""Waiting for messages without using a core, and the duties of a rank meanwhile.
 
-Every blocking call of every MPI library spins at 100 % of a core, which here is a core that a
-worker needs; and Python's signal handlers do not run inside one. Everything below posts the
-non-blocking form and tests it, with a sleep between tests that grows from 0.1 to 5 ms: 1..5 %
-of a core, and a message is still met within milliseconds. Where many ranks wait for one, at the
-start and while the image is sealed, it grows further. Whoever waits hears a signal too.
+A blocking call of any MPI library spins at 100 % of a core, which a worker needs, and Python's
+signal handlers do not run during the call. So every wait posts a non-blocking call and tests it,
+with a sleep between tests that grows from 0.1 to 5 ms: this takes 1 to 5 % of a core, and a message
+is still received within milliseconds. Where many ranks wait for one, at the start and while the
+image is finalised, the sleep grows further. Every wait also checks for signals.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ if TYPE_CHECKING:
 
 SHORTEST_SLEEP = 1e-4
 LONGEST_SLEEP = 5e-3
-"""Seconds between two looks: right after something happened, and when nothing does."""
+"""Seconds between two tests: after something has happened, and when nothing does."""
 
 LONGEST_IDLE_SLEEP = 0.1
-"""Seconds, where many ranks wait for one: by then so many looks would take a core from it."""
+"""Seconds between two tests where many ranks wait for one: more tests would take a core from it."""
 
 PART_OF_WAIT = 0.02
-"""How much longer a long wait may become by sleeping too long."""
+"""The longest sleep as a part of the wait so far: how much longer a wait may become by it."""
 
 SECONDS_FOR_RANK_0 = 3.0
-"""How much sooner rank 0 loses patience with ranks that do not come: it speaks, and once."""
+"""How much longer other ranks wait than rank 0, seconds: so only rank 0 reports the time-out."""
 
 LONGEST_GAP = 1.0
-"""Seconds that count of a gap between two looks: the rank itself was busy, or not running."""
+"""The most that counts of the time between two calls, seconds: the rank was busy or suspended."""
 
 
 class WakingClock:
-    """Seconds in which this rank was there to look: a job that is suspended makes nobody late."""
+    """A clock that stops while this rank does not run: a suspended job causes no time-out."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
         self._looked = time.monotonic()
 
     def now(self) -> float:
-        """Return the seconds so far; a gap between two looks counts for little."""
+        """Return the seconds so far; since the last call at most `LONGEST_GAP` counts."""
         looked = time.monotonic()
         self._seconds += min(looked - self._looked, LONGEST_GAP)
         self._looked = looked
         return self._seconds
 
 
-class Patience:
-    """A sleep that grows while nothing happens.
+class Backoff:
+    """A sleep between tests that grows while nothing happens.
 
     Parameters
     ----------
     longest : float
-        Seconds that it grows to. Beyond :data:`LONGEST_SLEEP` it stays a small part of the wait.
+        The longest sleep, seconds. Beyond :data:`LONGEST_SLEEP` it stays a small part of the wait.
     """
 
     def __init__(self, longest: float = LONGEST_SLEEP) -> None:
@@ -74,7 +74,7 @@ class Patience:
         Raises
         ------
         StopError
-            A signal asked for the end.
+            A signal has asked this rank to stop.
         """
         signals.check()
         time.sleep(self._sleep)
@@ -83,24 +83,24 @@ class Patience:
         self._sleep = min(self._sleep * 1.5, self._longest, most)
 
     def reset(self) -> None:
-        """Something happened: look again soon."""
+        """Begin with the shortest sleep again, after something has happened."""
         self._sleep, self._slept = SHORTEST_SLEEP, 0.0
 
 
 class Loop:
-    """Waits, and looks after a rank's duties meanwhile: one list, in the order they were added."""
+    """Waits, and calls a rank's duties meanwhile, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._duties: list[Callable[[], None]] = []
 
     @contextmanager
     def duty(self, look: Callable[[], None]) -> Iterator[None]:
-        """Add a duty for as long as the context lasts.
+        """Add a duty while the context is open.
 
         Parameters
         ----------
         look : callable
-            Called between two looks of every wait. It must not wait itself; an error that it
+            Called between the tests of every wait. It must not wait itself; an error that it
             raises ends the wait.
         """
         self._duties.append(look)
@@ -110,42 +110,41 @@ class Loop:
             self._duties.remove(look)
 
     def attend(self) -> None:
-        """Look after all duties once."""
+        """Call all duties once."""
         for look in tuple(self._duties):
             look()
 
     def until(
         self, ready: Callable[[], bool], *, seconds: float | None = None, idle: bool = False
     ) -> bool:
-        """Look at ``ready`` again and again until it is true.
+        """Call ``ready`` again and again until it returns true.
 
         Parameters
         ----------
         ready : callable
-            Mostly the ``Test`` of an MPI request.
+            Usually the ``Test`` of an MPI request.
         seconds : float, optional
-            Give up after so long; while the job is suspended none go by.
+            Time limit; it does not run while the job is suspended.
         idle : bool
-            Whether this rank is one of many that wait for one: its looks become rarer in a long
-            wait.
+            Whether this rank is one of many that wait for one: tests become rarer in a long wait.
 
         Returns
         -------
         bool
-            False only if the time ran out.
+            False only if the time limit was reached.
         """
-        patience = Patience(LONGEST_IDLE_SLEEP if idle else LONGEST_SLEEP)
+        backoff = Backoff(LONGEST_IDLE_SLEEP if idle else LONGEST_SLEEP)
         clock = WakingClock()
         while not ready():
             if seconds is not None and clock.now() > seconds:
                 return False
             self.attend()
-            patience.pause()
+            backoff.pause()
         return True
 
 
 def until(ready: Callable[[], bool], *, seconds: float | None = None, idle: bool = False) -> bool:
-    """Wait as :meth:`Loop.until` does, without a duty: before the run, and at its end."""
+    """Wait like :meth:`Loop.until`, without duties: before the run, and at its end."""
     return Loop().until(ready, seconds=seconds, idle=idle)
 
 
@@ -155,24 +154,24 @@ def broadcast(comm: Any, value: Any, seconds: float | None = None) -> Any:
     Parameters
     ----------
     comm : mpi4py.MPI.Comm
-        All ranks take part.
+        All its ranks call this.
     value : object
-        Rank 0's.
+        The value on rank 0; ignored on others.
     seconds : float, optional
-        How long this rank waits. Those that do not know are told by rank 0, once it is there.
+        Time limit. Ranks without one wait for rank 0 without a limit, and then use that of rank 0.
 
     Raises
     ------
     SilenceError
-        Rank 0 does not pass one in, or the others do not take it, in time.
+        Rank 0 does not send a value in time, or other ranks do not receive it in time.
     """
     payload = np.frombuffer(pickle.dumps(value), dtype=np.uint8) if comm.rank == 0 else None
     head = np.array([0 if payload is None else payload.size, seconds or np.inf])
-    _together(comm, comm.Ibcast(head, root=0), seconds)
+    _complete(comm, comm.Ibcast(head, root=0), seconds)
     nbytes, seconds = head
     if payload is None:
         payload = np.empty(int(nbytes), dtype=np.uint8)
-    _together(comm, comm.Ibcast(payload, root=0), seconds)
+    _complete(comm, comm.Ibcast(payload, root=0), seconds)
     return pickle.loads(payload.tobytes())  # noqa: S301  our own rank 0 made it
 
 
@@ -182,7 +181,7 @@ def scatter(comm: Any, values: Sequence[Any] | None, seconds: float | None = Non
     Raises
     ------
     SilenceError
-        As for a broadcast.
+        As for :func:`broadcast`.
     """
     payloads = None if values is None else [pickle.dumps(value) for value in values]
     sizes = None if payloads is None else [len(payload) for payload in payloads]
@@ -191,23 +190,23 @@ def scatter(comm: Any, values: Sequence[Any] | None, seconds: float | None = Non
     send = None
     if payloads is not None:
         send = [np.frombuffer(b"".join(payloads), dtype=np.uint8), sizes]
-    _together(comm, comm.Iscatterv(send, mine, root=0), seconds)
+    _complete(comm, comm.Iscatterv(send, mine, root=0), seconds)
     return pickle.loads(mine.tobytes())  # noqa: S301  our own rank 0 made it
 
 
-def everyone(comm: Any, seconds: float | None = None) -> None:
-    """Wait until every rank has come here.
+def barrier(comm: Any, seconds: float | None = None) -> None:
+    """Wait until every rank has called this.
 
     Raises
     ------
     SilenceError
-        One of them does not come in so many seconds.
+        A rank does not call it within the time limit, seconds.
     """
-    _together(comm, comm.Ibarrier(), seconds)
+    _complete(comm, comm.Ibarrier(), seconds)
 
 
-def _together(comm: Any, request: Any, seconds: float | None) -> None:
-    """Wait for a call that all ranks make together."""
+def _complete(comm: Any, request: Any, seconds: float | None) -> None:
+    """Wait for a collective call to complete."""
     if seconds is not None and comm.rank:
         seconds += SECONDS_FOR_RANK_0
     if not until(request.Test, seconds=seconds, idle=True):

@@ -1,4 +1,4 @@
-"""Messages between ranks: their tags, and the small ones as values.
+"""Messages between ranks: their tags, and the small ones as dataclasses.
 
 ::
 
@@ -8,15 +8,15 @@
       |                                        |  Progress ----------------> |
       |  ...                                   |                             |
       |  HEADER without a window      ------>  |                             |
-      |  Here, then Copied            ------>  |                             |
+      |  Ready, then Copied           ------>  |                             |
       |  <-------------------- Copy or Dismiss |                             |
-      |  Beat, once a second meanwhile  -------------------------------->  |
+      |  Heartbeat, once a second meanwhile  --------------------------->  |
       |  Done, then TALLY (times) ---------------------------------------->  |
       |                                        |  Done, TALLY (and file) --> |
       |  Failed, from any rank  ------------------------------------------>  |
       |  Stop, from any rank that a signal reached  ---------------------->  |
-      |  <------------------------- Stop after the window in hand, to all ranks
-      |  CHUNK (parts of a source chunk that the next share shows too), to a worker
+      |  <------------------------- Stop after the current window, to all ranks
+      |  CHUNK (parts of a source chunk that the next share needs too), to a worker
       |  <------------------------- with --survive: Share or NoShare, and End, to all ranks
 
 HEADER and BLOCK are described in `image.block`, CHUNK in `chunk_exchange`; START is for collective
@@ -48,29 +48,29 @@ class Tag(IntEnum):
     SHARE = 9
     END = 10
     START = 11
-    BEAT = 12
-    HERE = 13
+    HEARTBEAT = 12
+    READY = 13
     COPY = 14
     COPIED = 15
 
 
 @dataclass(frozen=True)
 class Progress:
-    """From the writer: how far the file is."""
+    """From the writer: progress of the file."""
 
     tag: ClassVar[Tag] = Tag.PROGRESS
     windows: int
     nbytes: int
     """Of the partial file."""
     new: tuple[tuple[int, int], ...]
-    """Windows since the last message, and the size of each one's block, bytes."""
+    """Windows since the last message: number, and size of the block, bytes."""
 
 
 @dataclass(frozen=True)
-class Beat:
-    """From a rank that has nothing else to report: it does not hang."""
+class Heartbeat:
+    """From a rank that has nothing else to report: shows that it does not hang."""
 
-    tag: ClassVar[Tag] = Tag.BEAT
+    tag: ClassVar[Tag] = Tag.HEARTBEAT
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ class Done:
 
     tag: ClassVar[Tag] = Tag.DONE
     nbytes: int
-    """Of what follows."""
+    """Size of the message that follows."""
 
 
 @dataclass(frozen=True)
-class Here:
-    """From a worker that is done, to the writer: where it runs."""
+class Ready:
+    """From a worker that is done, to the writer: it can help, on this machine."""
 
-    tag: ClassVar[Tag] = Tag.HERE
+    tag: ClassVar[Tag] = Tag.READY
     machine: str
 
 
@@ -125,11 +125,11 @@ class Dismiss:
 
 @dataclass(frozen=True)
 class Copied:
-    """From a worker to the writer: the answer to Copy."""
+    """From a worker to the writer: the reply to Copy."""
 
     tag: ClassVar[Tag] = Tag.COPIED
     done: bool
-    """Whether the tiles are in place; False if the worker sees other files there."""
+    """Whether the tiles are in place; False if the paths are other files for the worker."""
 
 
 @dataclass(frozen=True)
@@ -142,35 +142,35 @@ class Share:
 
 @dataclass(frozen=True)
 class NoShare:
-    """From rank 0: all windows have come, no worker leaves any."""
+    """From rank 0: all windows have arrived, no further share will follow."""
 
     tag: ClassVar[Tag] = Tag.SHARE
 
 
 @dataclass(frozen=True)
 class End:
-    """From rank 0: leave, the run is over."""
+    """From rank 0: exit, the run is over."""
 
     tag: ClassVar[Tag] = Tag.END
     exit_code: int
 
 
-ToCoordinator = Progress | Beat | Stop | Failed | Done
-Message = ToCoordinator | Here | Copy | Dismiss | Copied | Share | NoShare | End
+ToCoordinator = Progress | Heartbeat | Stop | Failed | Done
+Message = ToCoordinator | Ready | Copy | Dismiss | Copied | Share | NoShare | End
 
 
 def send(comm: Any, message: Message, dest: int) -> Any:
-    """Begin to send a message; the request is complete when it may be forgotten."""
+    """Begin to send a message; the request completes when the message is buffered or received."""
     return comm.isend(message, dest=dest, tag=message.tag)
 
 
-def send_heard(comm: Any, message: Message, dest: int) -> Any:
-    """Begin to send a message; the request is complete when it is being received."""
+def send_synchronous(comm: Any, message: Message, dest: int) -> Any:
+    """Begin a synchronous send; the request completes when the receiver has begun to receive."""
     return comm.issend(message, dest=dest, tag=message.tag)
 
 
 def receive(comm: Any, tag: Tag, source: int) -> Any:
-    """Return the message of that tag which has come, else None."""
+    """Return a message with this tag if one has arrived, else None."""
     if not comm.Iprobe(source=source, tag=tag):
         return None
     return comm.recv(source=source, tag=tag)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import SilenceError
 from s2rgb_mpi.ranks.loop import WakingClock, until
-from s2rgb_mpi.ranks.messages import Done, Progress, Tag, send_heard
+from s2rgb_mpi.ranks.messages import Done, Progress, Tag, send_synchronous
 
 if TYPE_CHECKING:
     from s2rgb_mpi.image.block import Block
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from s2rgb_mpi.timing import Tally
 
 WINDOWS_AT_ONCE = 500
-"""Windows that one message lists: some 15 bytes each, of the 32 KB that rank 0 listens with."""
+"""The most windows in one message: about 15 bytes each, and rank 0's receive buffer has 32 KB."""
 
-BEAT_SECONDS = 1.0
-"""A rank that has nothing else to report sends a message this often, so as not to seem hung."""
+HEARTBEAT_SECONDS = 1.0
+"""A rank that has nothing else to report sends a message this often, to show that it runs."""
 
 
 class ProgressSender:
-    """The writer's messages to rank 0: how far the file is, and which windows have come.
+    """The writer's messages to rank 0: size of the file, and the windows that have arrived.
 
-    While one message is under way, further progress waits for the next one.
+    Only one message is under way at a time; progress meanwhile goes into the next one.
 
     Parameters
     ----------
     comm : mpi4py.MPI.Comm
         The run's communicator.
     timeout : float
-        Rank 0 may leave a message unheard for so long, seconds.
+        Rank 0 must receive a message within this time, seconds.
     """
 
     def __init__(self, comm: Any, timeout: float) -> None:
@@ -50,82 +50,82 @@ class ProgressSender:
         Parameters
         ----------
         block : Block
-            Just placed.
+            The block that was appended.
         windows, nbytes : int
-            Contents of the partial file with it.
+            Number of windows and size of the partial file, including this block.
         """
         self._new.append((block.window, block.nbytes))
         self._so_far = windows, nbytes
-        if self._heard():
+        if self._is_received():
             self._send()
 
-    def beat(self) -> None:
-        """Send progress without a window, if there was none to report for a while.
+    def heartbeat(self) -> None:
+        """Send progress without a window if none was sent for a while.
 
         Raises
         ------
         SilenceError
-            Rank 0 does not listen.
+            Rank 0 does not receive messages.
         """
         silent = self._clock.now() - self._sent_at
-        if silent > BEAT_SECONDS and self._heard():
+        if silent > HEARTBEAT_SECONDS and self._is_received():
             self._send()
         elif silent > self._timeout:
-            raise _deaf(self._timeout)
+            raise _silence(self._timeout)
 
     def flush(self) -> None:
-        """Report the rest, and wait until all is heard.
+        """Report the rest, and wait until rank 0 has received all.
 
         Raises
         ------
         SilenceError
-            Rank 0 does not listen.
+            Rank 0 does not receive messages.
         """
         while self._sent is not None:
-            if not until(self._heard, seconds=self._timeout):
-                raise _deaf(self._timeout)
+            if not until(self._is_received, seconds=self._timeout):
+                raise _silence(self._timeout)
             if self._new:
                 self._send()
 
-    def _heard(self) -> bool:
-        """Return whether rank 0 has taken the last message; sends are synchronous to know it."""
+    def _is_received(self) -> bool:
+        """Return whether rank 0 has received the last message (the sends are synchronous)."""
         if self._sent is not None and self._sent.test()[0]:
             self._sent = None
         return self._sent is None
 
     def _send(self) -> None:
         new, self._new = self._new[:WINDOWS_AT_ONCE], self._new[WINDOWS_AT_ONCE:]
-        self._sent = send_heard(self._comm, Progress(*self._so_far, tuple(new)), dest=0)
+        self._sent = send_synchronous(self._comm, Progress(*self._so_far, tuple(new)), dest=0)
         self._sent_at = self._clock.now()
 
 
-def hand_in(
+def send_tally(
     comm: Any, tally: Tally, written: Written | None = None, *, timeout: float = math.inf
 ) -> None:
-    """Send rank 0 a tally, of any size: with every span of a long run it is megabytes.
+    """Send a tally to rank 0. With all spans of a long run its size is several megabytes.
 
     Parameters
     ----------
     comm : mpi4py.MPI.Comm
         The run's communicator.
     tally : Tally
-        Closed.
+        The times of this rank, closed.
     written : Written, optional
-        From the writer, if there is a file.
+        The finished file, from the writer.
     timeout : float
-        How long rank 0 may take to listen, seconds.
+        Rank 0 must begin to receive within this time, seconds.
 
     Raises
     ------
     SilenceError
-        Rank 0 does not listen.
+        Rank 0 does not receive messages.
     """
     payload = pickle.dumps((tally, written))
-    done = send_heard(comm, Done(len(payload)), dest=0)
+    done = send_synchronous(comm, Done(len(payload)), dest=0)
     if not until(lambda: done.test()[0], seconds=timeout):
-        raise _deaf(timeout)
+        raise _silence(timeout)
     until(comm.Issend(payload, dest=0, tag=Tag.TALLY).Test)
 
 
-def _deaf(seconds: float) -> SilenceError:
-    return SilenceError(f"rank 0 has not listened for {seconds:g} s (--timeout)")
+def _silence(seconds: float) -> SilenceError:
+    return SilenceError(f"rank 0 has received no message for {seconds:g} s (--timeout)")

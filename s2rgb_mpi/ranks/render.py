@@ -1,4 +1,4 @@
-"""A window's colours: the first valid pixel of the products that lie there."""
+"""The colours of a window: per pixel those of the first product with a valid value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from s2rgb_mpi.errors import ReadError
-from s2rgb_mpi.heap import give_back
+from s2rgb_mpi.heap import trim
 from s2rgb_mpi.image.checks import boa_offset, overlap
 from s2rgb_mpi.image.radiometry import RGBA, colour, make_lut, valid
 from s2rgb_mpi.inputs.ahead import Ahead, is_served
@@ -35,30 +35,31 @@ if TYPE_CHECKING:
 
 BANDS = 3
 
-GIVE_BACK_WINDOWS = 20
-"""After so many windows what is free is given back: far less often than it is needed again."""
+TRIM_WINDOWS = 20
+"""After so many windows free memory is returned to the system: not each time, as it is soon needed
+again."""
 
 
 class Rendered(NamedTuple):
-    """A window's colours, and what was seen on the way."""
+    """The colours of a window, and the counts for the checks."""
 
     rgba: NDArray[np.uint8]
     """Shape (height, width, 4); 0 in all bands where no product has data."""
     counts: dict[int, NDArray[np.uint32]]
-    """For the offset check: the DN of a sample, by the number of the product."""
+    """For the offset check: counts of the DN of a sample, by the number of the product."""
     overlaps: dict[int, NDArray[np.uint32]]
-    """For the overlap check: colours above and below, by the number of the product below."""
+    """For the overlap check: colours above and below, by the number of the lower product."""
 
 
 class Colours:
-    """From DN to colours, by the tables of one product.
+    """Converts DN to colours by the lookup tables of one product.
 
     Parameters
     ----------
     product : Product
-        Whose offset, scale and way of storing DN count.
+        Its calibration and its codes of DN decide the tables.
     job : Job
-        The stretch.
+        Its stretch decides the colours.
     """
 
     def __init__(self, product: Product, job: Job) -> None:
@@ -80,23 +81,23 @@ class Colours:
 
 
 class Renderer:
-    """Renders the windows of a share, and decodes no source block twice for it.
+    """Renders the windows of a share; within the share no source block is decoded twice.
 
-    Products are decoded in chunks of whole source blocks. Where these do not line up with the
-    windows, or are resampled, several windows need parts of one: all that is needed later is cut
-    out at once and kept until then, and likewise for windows of other shares. A chunk that is
-    wholly hidden by products before it is never read.
+    Products are decoded in chunks of whole source blocks. Where chunks do not line up with windows,
+    or the product is resampled, several windows need parts of one chunk: the parts for later
+    windows, those of other shares too, are cut out at once and kept. A chunk that is wholly hidden
+    by products above it is never read.
 
     Parameters
     ----------
     plan : Plan
         The same on every rank.
     share : sequence of int
-        Numbers of the windows that will be asked for, each once.
+        Numbers of the windows to be rendered, each once.
     tally : Tally
-        Filled here.
+        The times are added here.
     exchange : ChunkExchange, optional
-        Where other shares need source chunks of this one.
+        If other shares need source chunks of this one.
     """
 
     def __init__(
@@ -121,13 +122,13 @@ class Renderer:
         products = [member.product for member in plan.scene.members]
         self._ahead: Ahead | None = None
         if any(map(is_served, products)):
-            order = reading_order(plan, share, exchange.comes if exchange else lambda _: False)
+            order = reading_order(plan, share, exchange.expects if exchange else lambda _: False)
             self._ahead = Ahead(products, order)
 
-    def close(self, *, patient: bool = True) -> None:
-        """Read nothing ahead any more; wait for open requests, unless it is urgent."""
+    def close(self, *, wait: bool = True) -> None:
+        """Stop reading ahead, and optionally wait for open requests."""
         if self._ahead is not None:
-            self._ahead.close(patient=patient)
+            self._ahead.close(wait=wait)
 
     def render(self, number: int) -> Rendered:
         """Return the colours of one window.
@@ -153,29 +154,29 @@ class Renderer:
         except ReadError as error:
             raise ReadError(f"window {number} {error}") from error
         finally:
-            self._leave(patches)
+            self._release(patches)
         self._rendered += 1
-        if self._kept and self._rendered % GIVE_BACK_WINDOWS == 0:
-            give_back()
+        if self._kept and self._rendered % TRIM_WINDOWS == 0:
+            trim()
         return rendered
 
-    def _leave(self, patches: Sequence[tuple[Place, Patch]]) -> None:
-        """Keep nothing any longer for a window, whatever became of it."""
+    def _release(self, patches: Sequence[tuple[Place, Patch]]) -> None:
+        """Release all that was kept for a window, whether or not it could be rendered."""
         for place, patch in patches:
             self._uses[patch.member] -= 1
             for key in patch.keys:
                 self._awaited[key].pop(place, None)
                 self._kept.pop((key, place), None)
                 if self._exchange is not None and not self._awaited[key]:
-                    self._exchange.leave(key)
-            if not self._uses[patch.member]:  # an open file holds a block or two: megabytes
+                    self._exchange.release(key)
+            if not self._uses[patch.member]:  # an open file keeps decoded blocks: megabytes
                 self._sources.pop(patch.member, None)
                 self._warpers.pop(patch.member, None)
 
     def _dn(self, place: Place, patch: Patch) -> Sequence[NDArray[np.uint16]]:
-        """Return the DN of a patch: three bands, each of the height and width of its target.
+        """Return the DN of a patch: three bands of the height and width of its target.
 
-        They lie in memory that the next patch overwrites.
+        The arrays are reused: the next patch overwrites them.
         """
         product = self._plan.scene.members[patch.member].product
         if product.warp is None:
@@ -202,19 +203,19 @@ class Renderer:
         return self._memory.array(0, use, "uint16", (BANDS, window.height, window.width))
 
     def _needed(self, key: Key, place: Place, part: Window) -> Sequence[NDArray[np.uint16]]:
-        """Return the part of a chunk that a patch needs: kept, from another worker, or read now."""
+        """Return the part of a chunk for a patch: kept, from another worker, or read now."""
         self._awaited[key].pop(place)
         kept = self._kept.pop((key, place), None)
         if kept is None and self._exchange is not None:
             with self._tally.stage("idle", place[0]):
-                passed = self._exchange.take(key)
+                passed = self._exchange.receive(key)
             for later in self._awaited[key].keys() & passed.keys():
                 self._kept[key, later] = passed[later]
             kept = passed.get(place)
         return list(kept) if kept is not None else self._read(key, place[0], part)
 
     def _read(self, key: Key, number: int, part: Window) -> Sequence[NDArray[np.uint16]]:
-        """Read a chunk, keep what is needed of it later, here and elsewhere; return one part."""
+        """Read a chunk; return one part, keep those for later windows, send those for others."""
         later = self._awaited[key]
         elsewhere = {
             place: _part(patch, key)
@@ -223,15 +224,17 @@ class Renderer:
             if key in patch.keys
         }
         others = [*later.values(), *elsewhere.values()]
-        now, parts = self._patient(number, key, part, others)
+        now, parts = self._read_with_retry(number, key, part, others)
         kept = dict(zip((*later, *elsewhere), parts, strict=True))
         self._kept.update({(key, place): kept[place] for place in later})
         if self._exchange is not None:
-            self._exchange.give(key, {place: kept[place] for place in elsewhere})
+            self._exchange.send(key, {place: kept[place] for place in elsewhere})
         return now
 
-    def _patient(self, number: int, key: Key, part: Window, others: Sequence[Window]) -> Cut:
-        """Read parts of a chunk; if that fails, open the product anew and try once more."""
+    def _read_with_retry(
+        self, number: int, key: Key, part: Window, others: Sequence[Window]
+    ) -> Cut:
+        """Read parts of a chunk; if that fails, reopen the product and try once more."""
         member, _ = key
         try:
             return self._fetch(number, key, part, others)
@@ -241,7 +244,7 @@ class Renderer:
             return self._fetch(number, key, part, others)
 
     def _fetch(self, number: int, key: Key, part: Window, others: Sequence[Window]) -> Cut:
-        """Read parts of a chunk, of a product that may have to be opened first.
+        """Read parts of a chunk; open the product first if necessary.
 
         All products are read into the same memory.
         """
@@ -261,13 +264,13 @@ class Renderer:
 
 
 def _places(plan: Plan, number: int) -> Iterator[tuple[Place, Patch]]:
-    """List the patches of a window, with what they are called among those of all windows."""
+    """Yield the patches of a window, each with its identification among those of all windows."""
     for at, patch in enumerate(plan.patches(number)):
         yield (number, at), patch
 
 
 def _part(patch: Patch, key: Key) -> Window:
-    """Return what a patch needs of one of its chunks, in pixels of the product."""
+    """Return the part of one of its chunks that a patch needs, in pixels of the product."""
     part = patch.source.overlap(key[1])
     assert part is not None  # noqa: S101  a patch lists no other chunks
     return part
@@ -280,9 +283,9 @@ def _paint(
     part: NDArray[np.uint8],
     counts: NDArray[np.uint32],
 ) -> None:
-    """Fill the pixels of a part of the window that are still empty; count what is seen."""
+    """Fill the pixels of a part of the window that are still empty; add the counts."""
     _add(rendered.counts, member, counts)
-    if member == 0 or not target.any():  # mostly, and far faster than pixel by pixel
+    if member == 0 or not target.any():  # the usual case, and far faster than pixel by pixel
         target[:] = part
         return
     _add(rendered.overlaps, member, overlap.count(target, part))

@@ -1,4 +1,4 @@
-"""The role of each rank, from the start of a run to its exit code."""
+"""The roles of the ranks, from the start of a run to its exit code."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.ranks import worker, writer
 from s2rgb_mpi.ranks.blocks import BlockMaker
 from s2rgb_mpi.ranks.coordinator import Coordinator
-from s2rgb_mpi.ranks.loop import Loop, everyone, scatter
-from s2rgb_mpi.ranks.progress import hand_in
-from s2rgb_mpi.ranks.seal_helpers import lend_a_hand
+from s2rgb_mpi.ranks.finalise_helpers import help_finalise
+from s2rgb_mpi.ranks.loop import Loop, barrier, scatter
+from s2rgb_mpi.ranks.progress import send_tally
 from s2rgb_mpi.ranks.team import Rank
 from s2rgb_mpi.report.finish import conclude
 from s2rgb_mpi.timing import Tally
@@ -32,25 +32,25 @@ if TYPE_CHECKING:
     from s2rgb_mpi.report.outputs import Wanted
 
 ROLES = {1: ["coordinator, worker and writer"], 2: ["coordinator and worker", "writer"]}
-"""Of few ranks; of more, the first coordinates, the last writes, and all others work."""
+"""Roles of one and two ranks. Of more, the first coordinates, the last writes, the others work."""
 
 LEFT_EMPTY = 3
-"""The exit code of a run that is done, with windows that could not be read."""
+"""The exit code of a run that is complete except for windows that could not be read."""
 
 
 class Ended(NamedTuple):
-    """How a run ended."""
+    """The end of a run."""
 
     code: int
     """The exit code, the same on every rank."""
     written: Written | None = None
-    """The finished file, on rank 0; None if a stop was asked for before it was whole."""
+    """The finished file, on rank 0; None if the run was stopped before it was whole."""
 
 
 def run(
     team: Team, plan: Plan, wanted: Wanted, report: Report, *, about: About, lock: Lock | None
 ) -> Ended:
-    """Play this rank's role: coordinator, worker or writer; one or two ranks share them.
+    """Run this rank's role: coordinator, worker or writer; one or two ranks have several roles.
 
     Parameters
     ----------
@@ -59,13 +59,13 @@ def run(
     plan : Plan
         The same on every rank.
     wanted : Wanted
-        The reports to write.
+        The files to write besides the image.
     report : Report
-        Speaks, on rank 0.
+        Prints, on rank 0.
     about : About
-        The program and its surroundings, for the reports.
+        The program and its environment, for the reports.
     lock : Lock or None
-        On rank 0: that of the output.
+        The lock of the output, on rank 0.
 
     Returns
     -------
@@ -74,14 +74,14 @@ def run(
     size, number = team.comm.size, team.comm.rank
     workers = range(1, size - 1) or range(1)
     shares = _deal(plan, size, workers) if lock is not None else None
-    patience = team.patience(plan.job.timeout)
-    share = scatter(team.comm, shares, patience)
+    timeout = team.meeting_timeout(plan.job.timeout)
+    share = scatter(team.comm, shares, timeout)
     if shares is not None:
         owners = {window: rank for rank, each in enumerate(shares) for window in each.windows}
         ranks = [owners.get(window, 0) for window in range(len(plan.windows))]
         report.start(plan.windows, ranks, plan.done)
-    # The one moment that the clocks of all machines have in common.
-    everyone(team.comm, patience)
+    # The moment by which the clocks of all machines are synchronised (`timing.synchronise`).
+    barrier(team.comm, timeout)
     roles = ROLES.get(size) or ["coordinator", *["worker"] * len(workers), "writer"]
     tally = Tally(roles[number], rank=number, spans=[] if wanted.spans else None)
     rank = Rank(team, tally, Loop())
@@ -98,7 +98,7 @@ def run(
 
 
 def _deal(plan: Plan, size: int, workers: range) -> list[Share]:
-    """Return the share of each rank; those that do not work have empty ones."""
+    """Return the share of each rank; ranks that are not workers have empty ones."""
     dealt = deal(plan, len(workers))
     shares = [Share()] * size
     shares[workers.start : workers.stop] = map(Share, dealt, crossings(plan, dealt, workers))
@@ -114,7 +114,7 @@ def lead(
     workers: range,
     lock: Lock,
 ) -> tuple[Written | None, list[Tally]]:
-    """Be the coordinator of several ranks; of two, it works too."""
+    """Run the coordinator of several ranks; of two ranks it is also the worker."""
     survivors = rank.team.survivors(plan, workers)
     windows = [share.windows for share in shares]
     coordinator = Coordinator(rank, plan, windows, report, lock, survivors=survivors)
@@ -127,21 +127,21 @@ def lead(
 
 
 def serve(rank: Rank, plan: Plan, share: Share, workers: range) -> None:
-    """Be a worker, or on the last rank the writer."""
+    """Run a worker, or on the last rank the writer."""
     written = None
     with rank.loop.duty(rank.team.attend):
         if rank.comm.rank == rank.comm.size - 1:
             written = writer.run(rank, plan, workers)
         else:
             worker.run(rank, plan, share)
-            if not rank.team.survives:  # then nobody may need another
-                with rank.loop.duty(rank.team.beat):
-                    lend_a_hand(rank)
-    hand_in(rank.comm, rank.tally.close(), written, timeout=plan.job.timeout)
+            if not rank.team.survives:  # with --survive no rank may depend on another
+                with rank.loop.duty(rank.team.heartbeat):
+                    help_finalise(rank)
+    send_tally(rank.comm, rank.tally.close(), written, timeout=plan.job.timeout)
 
 
 def run_alone(rank: Rank, plan: Plan, share: Share, report: Report, lock: Lock) -> Written | None:
-    """Play all roles in one process: blocks go from hand to hand."""
+    """Run all roles in one process: blocks are passed on without messages."""
     output = Output(plan, rank.tally)
     with rank.loop.duty(signals.check), rank.loop.duty(lock.refresh):
         try:
@@ -172,7 +172,7 @@ def end(
     tallies: Sequence[Tally],
     written: Written | None,
 ) -> int:
-    """Report how the run ended, on rank 0, and return its exit code."""
+    """Report the end of the run, on rank 0, and return its exit code."""
     if written is None:
         kept = clear(plan, None) or "nothing is kept"
         report.stopped(f"stopped by {signals.GRACEFUL.name}: {kept}")

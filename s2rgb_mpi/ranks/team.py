@@ -1,7 +1,7 @@
-"""The ranks of a run as a team: how one hears orders, reports a failure, and ends all.
+"""The ranks of a run as a team: how a rank receives orders, reports a failure, and ends all ranks.
 
-This is the team of every MPI: nobody is ever lost, a failure ends all at once by ``MPI_Abort``.
-`ulfm` has another, whose workers may die (--survive).
+This team works with every MPI: no rank may be lost, and a failure ends all of them at once by
+``MPI_Abort``. `ulfm` has another one, whose workers may die (--survive).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import StopError
 from s2rgb_mpi.ranks.loop import Loop, WakingClock, broadcast, until
-from s2rgb_mpi.ranks.messages import Beat, Failed, Stop, Tag, receive, send, send_heard
-from s2rgb_mpi.ranks.progress import BEAT_SECONDS
+from s2rgb_mpi.ranks.messages import Failed, Heartbeat, Stop, Tag, receive, send, send_synchronous
+from s2rgb_mpi.ranks.progress import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,23 +23,24 @@ if TYPE_CHECKING:
     from s2rgb_mpi.timing import Tally
 
 SECONDS_TO_MEET = 60.0
-"""The least that ranks have to meet in, whatever --timeout: some load Python from a slow disk."""
+"""The least time limit for ranks to meet at the start, even if --timeout is less: some load Python
+from a slow disk."""
 
 SECONDS_TO_TELL = 2.0
-"""How long a failed rank waits for rank 0 to hear it before it speaks itself."""
+"""How long a failed rank waits for rank 0 to receive its report before it prints it itself."""
 
 SECONDS_TO_END = 10.0
 """How long it then waits to be ended: Open MPI 4 kills a second after SIGTERM, not at once."""
 
 
 class Survivors(Protocol):
-    """The workers that are left, where some may be lost; on rank 0."""
+    """The remaining workers, where some may be lost; on rank 0."""
 
     def lose(self, rank: int, left: list[int]) -> Mapping[int, list[int]]:
         """Deal the windows of a lost worker; return the share of each rank."""
 
     def release(self) -> None:
-        """Tell the workers that nothing is left to do."""
+        """Tell the workers that no further windows will follow."""
 
 
 class Team:
@@ -57,40 +58,40 @@ class Team:
     def __init__(self, world: Any) -> None:
         self._world = world
         self.comm = self._communicator(world)
-        """For all messages of the run."""
+        """The communicator of all messages of the run."""
         self._stop: Any = None
         self._clock = WakingClock()
-        self._beat: Any = None
-        self._beat_at = 0.0
+        self._heartbeat: Any = None
+        self._heartbeat_at = 0.0
 
     def _communicator(self, world: Any) -> Any:
-        return world.Dup()  # our tags cannot meet anybody else's
+        return world.Dup()  # so that tags cannot collide with those of the caller
 
-    def patience(self, timeout: float) -> float:
-        """Return how long ranks wait for all to meet, seconds, given the job's --timeout."""
+    def meeting_timeout(self, timeout: float) -> float:
+        """Return the time limit for all ranks to meet, seconds, given the job's --timeout."""
         return max(timeout, SECONDS_TO_MEET)
 
     def attend(self) -> None:
-        """Receive an order of rank 0 that has come; pass on a signal of this rank."""
+        """Receive a stop from rank 0; report a signal of this rank to it."""
         if receive(self.comm, Tag.STOP, source=0) is not None:
-            self._stop = True  # rank 0 knows
+            self._stop = True  # rank 0 knows already
             signals.finish()
         if signals.finishing() and self._stop is None:
             self._stop = send(self.comm, Stop(), dest=0)
 
-    def beat(self) -> None:
-        """Report to rank 0 that this rank, which has no windows left, is still there."""
-        heard = self._beat is None or self._beat.test()[0]
-        if heard and self._clock.now() - self._beat_at > BEAT_SECONDS:
-            self._beat = send_heard(self.comm, Beat(), dest=0)
-            self._beat_at = self._clock.now()
+    def heartbeat(self) -> None:
+        """Report to rank 0 that this rank, which has no windows left, is still running."""
+        received = self._heartbeat is None or self._heartbeat.test()[0]
+        if received and self._clock.now() - self._heartbeat_at > HEARTBEAT_SECONDS:
+            self._heartbeat = send_synchronous(self.comm, Heartbeat(), dest=0)
+            self._heartbeat_at = self._clock.now()
 
     def further(self, loop: Loop) -> Sequence[int] | None:  # noqa: ARG002  see ulfm
-        """Return the windows that follow a worker's share: none ever do."""
+        """Return further windows after a worker's share: there are none in this team."""
         return None
 
     def survivors(self, plan: Plan, workers: Sequence[int]) -> Survivors | None:  # noqa: ARG002
-        """Return who continues with the windows of a lost worker, on rank 0: nobody."""
+        """Return the workers that take over windows of lost ones, on rank 0: none in this team."""
         return None
 
     def agree(self, code: int) -> int:
@@ -103,14 +104,14 @@ class Team:
         Returns
         -------
         bool
-            Whether another rank speaks of it and ends all; this one is to do so otherwise.
+            Whether another rank prints the error and ends all; otherwise this one has to.
         """
         if self.comm.rank:
-            told = send_heard(self.comm, Failed(text, code), dest=0)
-            heard = until(lambda: told.test()[0], seconds=SECONDS_TO_TELL)
-            # A signal that has reached this rank has mostly reached rank 0 too, which does not
-            # listen any more, but speaks.
-            if heard or isinstance(error, StopError):
+            sent = send_synchronous(self.comm, Failed(text, code), dest=0)
+            received = until(lambda: sent.test()[0], seconds=SECONDS_TO_TELL)
+            # A signal that has reached this rank has usually reached rank 0 too, which then prints
+            # the error, but receives no messages any more.
+            if received or isinstance(error, StopError):
                 time.sleep(SECONDS_TO_END)
         return False
 
@@ -120,7 +121,7 @@ class Team:
             self._world.Abort(code)  # on a duplicate MPICH and Intel MPI lose the code
 
     def leave(self) -> None:
-        """Leave; MPI finalises itself."""
+        """Do nothing: mpi4py finalises MPI when the process exits."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,9 @@ class Rank:
 
     team: Team
     tally: Tally
-    """The stopwatch, filled while it works."""
+    """Its stopwatch."""
     loop: Loop
-    """How it waits, and its duties meanwhile."""
+    """Its way to wait, with its duties."""
 
     @property
     def comm(self) -> Any:

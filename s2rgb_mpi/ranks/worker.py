@@ -1,4 +1,4 @@
-"""Ranks 1 ... n-2, the workers: make the blocks of a share, and send them to the writer."""
+"""Ranks 1 ... n-2, the workers: make the blocks of a share and send them to the writer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run(rank: Rank, plan: Plan, share: Share) -> None:
-    """Turn a share into blocks and send them to the writer, the last rank.
+    """Make the blocks of a share and send them to the writer, the last rank.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def run(rank: Rank, plan: Plan, share: Share) -> None:
             if exchange:
                 exchange.finish()
             further = rank.team.further(rank.loop)
-        while further is not None:  # windows of a worker that was lost
+        while further is not None:  # windows of a lost worker
             whole &= _work(rank, plan, further, outbox)
             with rank.tally.stage("idle"):
                 further = rank.team.further(rank.loop)
@@ -76,10 +76,10 @@ def _work(
 
 
 class _Outbox:
-    """Synchronous sends to the writer, few at a time: its pace becomes this rank's pace.
+    """Synchronous sends to the writer, a few at a time: the writer limits the speed of this rank.
 
-    A send is complete only when the writer has begun to receive it, so a slow writer is never
-    flooded with messages that it has to keep somewhere.
+    A send completes only when the writer has begun to receive it, so a slow writer never has to
+    buffer unexpected messages.
     """
 
     def __init__(self, rank: Rank) -> None:
@@ -89,13 +89,13 @@ class _Outbox:
         self._sent: deque[list[tuple[Any, NDArray[np.uint8]]]] = deque()
 
     def send(self, header: NDArray[np.uint8], payload: NDArray[np.uint8] | None = None) -> None:
-        """Post a block's messages, after waiting until few enough are under way."""
+        """Post the messages of a block, after waiting until fewer blocks are under way."""
         while len(self._sent) >= BLOCKS_IN_FLIGHT:
-            self._settle(self._sent.popleft())
+            self._wait(self._sent.popleft())
         messages = [(Tag.HEADER, header)]
         if payload is not None and payload.size:
             messages.append((Tag.BLOCK, payload))
-        # Each buffer is kept beside its request: it must not be freed before it is sent.
+        # Buffers are stored with their requests: they must not be freed before they are sent.
         self._sent.append(
             [
                 (self._comm.Issend(message, dest=self._writer, tag=tag), message)
@@ -105,11 +105,11 @@ class _Outbox:
         self._loop.attend()
 
     def flush(self) -> None:
-        """Wait until everything is delivered."""
+        """Wait until all messages are delivered."""
         while self._sent:
-            self._settle(self._sent.popleft())
+            self._wait(self._sent.popleft())
 
-    def _settle(self, messages: list[tuple[Any, NDArray[np.uint8]]]) -> None:
-        """Wait for one block's messages, looking after the rest meanwhile."""
+    def _wait(self, messages: list[tuple[Any, NDArray[np.uint8]]]) -> None:
+        """Wait until the messages of a block are delivered."""
         for request, _ in messages:
             self._loop.until(request.Test)

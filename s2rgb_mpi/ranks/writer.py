@@ -1,4 +1,4 @@
-"""The last rank, the writer (the aggregator): receive, append, journal, seal."""
+"""The last rank, the writer (the aggregator): receive, append, journal, finalise."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from s2rgb_mpi.image.block import (
 from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.plan.levels import header_room
 from s2rgb_mpi.plan.memory import RECEIVE_NBYTES
-from s2rgb_mpi.ranks.loop import Patience
+from s2rgb_mpi.ranks.finalise_helpers import Helpers
+from s2rgb_mpi.ranks.loop import Backoff
 from s2rgb_mpi.ranks.messages import Tag
 from s2rgb_mpi.ranks.progress import ProgressSender
-from s2rgb_mpi.ranks.seal_helpers import Helpers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,39 +44,41 @@ def run(rank: Rank, plan: Plan, workers: Sequence[int]) -> Written | None:
     plan : Plan
         The same on every rank.
     workers : sequence of int
-        The ranks that send.
+        The ranks that send blocks.
 
     Returns
     -------
     Written or None
-        None if a stop was asked for before the last window; all blocks that came are kept.
+        None if the run was stopped before the last window; all blocks that arrived are kept.
     """
     output = Output(plan, rank.tally)
     progress = ProgressSender(rank.comm, plan.job.timeout)
-    # Named, for a traceback to keep it: MPI goes on writing into what a failed rank has posted.
+    # A local variable, so that a traceback keeps it: after a failure MPI may still write into its
+    # buffers.
     blocks = receive(rank, plan, workers)
-    with rank.loop.duty(progress.beat), rank.loop.duty(output.look):
+    with rank.loop.duty(progress.heartbeat), rank.loop.duty(output.look):
         try:
             for block in blocks:
                 if rank.team.survives and output.has(block.window):
-                    continue  # from a worker that was lost, and from the one that took its windows
+                    continue  # sent by a lost worker and by the one that took over its windows
                 output.place(block)
                 with rank.tally.stage("append", block.window):
                     progress.add(block, windows=output.windows, nbytes=output.nbytes)
             with rank.tally.stage("idle"):
                 progress.flush()
                 if rank.team.survives:
-                    # Where no worker is left, rank 0 ends the run: it may hear of that after us.
+                    # If no worker is left, rank 0 ends the run, but may find out after this rank.
                     rank.loop.until(lambda: output.is_whole or signals.finishing())
             return _finalise(rank, plan, workers, output)
-        except (StopError, LostError, RankError):  # there is time to keep what came last
+        except (StopError, LostError, RankError):  # there is time to save the last blocks
             output.keep()
             raise
 
 
 def _finalise(rank: Rank, plan: Plan, workers: Sequence[int], output: Output) -> Written | None:
-    """Finish the file with the help of the workers that can; None if a stop came before."""
-    # Not of rank 0, the worker of two ranks: it has others to hear. Nor of any that may be lost.
+    """Finish the file with the help of workers; None if the run was stopped before."""
+    # Rank 0, the worker of two ranks, does not help: it must receive messages. Nor do workers that
+    # may be lost.
     waiting = () if rank.team.survives or 0 in workers else workers
     helpers = Helpers(rank, waiting, plan.job.timeout)
     written = None
@@ -88,10 +90,10 @@ def _finalise(rank: Rank, plan: Plan, workers: Sequence[int], output: Output) ->
     return written
 
 
-class _Line:
-    """The line to one worker: a header is awaited, then the payload that it announces.
+class _Receiver:
+    """Receives from one worker: a header, then the payload that it announces, and so on.
 
-    The source is always named: some MPI libraries lose messages to receives from any source.
+    Receives name their source: some MPI libraries lose messages to receives from any source.
     """
 
     def __init__(self, comm: Any, worker: int, room: int) -> None:
@@ -100,28 +102,28 @@ class _Line:
         self._message = np.empty(header_nbytes(room), dtype=np.uint8)
         self._payload = np.empty(0, dtype=np.uint8)
         self._request: Any = None
-        self.listen()
+        self.post_header()
 
-    def listen(self) -> None:
+    def post_header(self) -> None:
         """Post the receive of the next header."""
         self._request = self._comm.Irecv(self._message, source=self._worker, tag=Tag.HEADER)
 
-    def heard(self) -> Header | EndOfShare | None:
-        """Return the header, once it is in."""
+    def header(self) -> Header | EndOfShare | None:
+        """Return the header once it has arrived, else None."""
         return unpack_header(self._message) if self._request.Test() else None
 
-    def fetch(self, header: Header) -> None:
-        """Post the receive of the payload, of exactly its size; an empty one is never sent."""
+    def post_payload(self, header: Header) -> None:
+        """Post the receive of the payload, with its exact size; an empty one is never sent."""
         self._payload = np.empty(header.nbytes, dtype=np.uint8)
         self._request = None
         if header.nbytes:
             self._request = self._comm.Irecv(self._payload, source=self._worker, tag=Tag.BLOCK)
 
-    def fetched(self, header: Header) -> Block | None:
-        """Return the block, once its payload is in."""
+    def block(self, header: Header) -> Block | None:
+        """Return the block once its payload has arrived, else None."""
         if self._request is not None and not self._request.Test():
             return None
-        # It is the block's now: kept here until the next one, it would be one for every worker.
+        # The buffer now belongs to the block: kept here, there would be one for every worker.
         payload, self._payload = self._payload, np.empty(0, dtype=np.uint8)
         return unpack(header, payload)
 
@@ -129,9 +131,9 @@ class _Line:
 def receive(rank: Rank, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:
     """Yield the blocks of all workers as they arrive, until every share has ended.
 
-    Payloads are only asked for while fewer than :data:`RECEIVE_NBYTES` are under way: memory
-    is bounded at any number of ranks, and workers are held back by their synchronous sends.
-    Blocks that a lost worker had not sent wholly are dropped.
+    Receives of payloads are posted for at most :data:`RECEIVE_NBYTES` at a time: so memory is
+    bounded at any number of ranks, and synchronous sends slow the workers down. Blocks that a lost
+    worker has not sent wholly are dropped.
 
     Yields
     ------
@@ -139,58 +141,58 @@ def receive(rank: Rank, plan: Plan, workers: Sequence[int]) -> Iterator[Block]:
         Checked by its CRC-32.
     """
     tally = rank.tally
-    listening = [_Line(rank.comm, worker, header_room(plan)) for worker in workers]
-    announced: deque[tuple[_Line, Header]] = deque()
-    fetching: dict[_Line, Header] = {}
+    listening = [_Receiver(rank.comm, worker, header_room(plan)) for worker in workers]
+    announced: deque[tuple[_Receiver, Header]] = deque()
+    fetching: dict[_Receiver, Header] = {}
     held = 0
-    patience = Patience()
+    backoff = Backoff()
     while listening or announced or fetching:
-        with tally.stage("idle") as look:  # one that finds nothing is part of the wait
-            for line, header in _heard(listening):
-                look.name = "receive"
+        with tally.stage("idle") as stage:  # a poll that finds nothing is part of the wait
+            for receiver, header in _headers(listening):
+                stage.name = "receive"
                 match header:
                     case Header():
-                        announced.append((line, header))
+                        announced.append((receiver, header))
                     case EndOfShare(stopped):
                         if stopped:
                             signals.finish()
-                patience.reset()
+                backoff.reset()
             while announced and (not held or held + announced[0][1].nbytes <= RECEIVE_NBYTES):
-                line, header = announced.popleft()
+                receiver, header = announced.popleft()
                 with suppress(LostError):
-                    line.fetch(header)
+                    receiver.post_payload(header)
                     held += header.nbytes
-                    fetching[line] = header
-        for line, header in list(fetching.items()):
+                    fetching[receiver] = header
+        for receiver, header in list(fetching.items()):
             try:
-                with tally.stage("idle") as look:
-                    block = line.fetched(header)
-                    look.name = "idle" if block is None else "receive"
+                with tally.stage("idle") as stage:
+                    block = receiver.block(header)
+                    stage.name = "idle" if block is None else "receive"
             except LostError:
                 held -= header.nbytes
-                del fetching[line]
+                del fetching[receiver]
                 continue
             if block is not None:
                 held -= header.nbytes
-                del fetching[line]
+                del fetching[receiver]
                 with suppress(LostError):
-                    line.listen()
-                    listening.append(line)
-                patience.reset()
+                    receiver.post_header()
+                    listening.append(receiver)
+                backoff.reset()
                 yield block
         rank.loop.attend()
         with tally.stage("idle"):
-            patience.pause()
+            backoff.pause()
 
 
-def _heard(listening: list[_Line]) -> Iterator[tuple[_Line, Header | EndOfShare]]:
-    """Yield the headers that have come, and take their lines off the list; lost ones too."""
-    for line in list(listening):
+def _headers(listening: list[_Receiver]) -> Iterator[tuple[_Receiver, Header | EndOfShare]]:
+    """Yield the headers that have arrived; remove their receivers, and lost ones, from the list."""
+    for receiver in list(listening):
         try:
-            header = line.heard()
+            header = receiver.header()
         except LostError:
-            listening.remove(line)
+            listening.remove(receiver)
             continue
         if header is not None:
-            listening.remove(line)
-            yield line, header
+            listening.remove(receiver)
+            yield receiver, header

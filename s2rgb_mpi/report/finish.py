@@ -27,7 +27,7 @@ from s2rgb_mpi.report.run_record import Account, BandAccount
 from s2rgb_mpi.report.stac_item import stac_item
 from s2rgb_mpi.report.summary import summary
 from s2rgb_mpi.report.trace import trace
-from s2rgb_mpi.timing import settle
+from s2rgb_mpi.timing import synchronise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -134,7 +134,7 @@ def draw_up(
     warnings: Sequence[str],
 ) -> Account:
     """Gather the account of a run that is over; the parameters are those of `conclude`."""
-    wall, settled = settle(tallies)
+    wall, synchronised = synchronise(tallies)
     job, grid = plan.job, plan.grid
     return Account(
         command=list(about.command),
@@ -170,7 +170,7 @@ def draw_up(
                 strict=True,
             )
         ],
-        tallies=settled,
+        tallies=synchronised,
         wall=wall,
         versions={
             "s2rgb_mpi": __version__,

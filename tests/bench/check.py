@@ -1,4 +1,4 @@
-"""Whether an image is what it must be: no time counts before this is known."""
+"""Checks the images of the benchmark: times are used only if the image is right."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def compare(image: Path, truth: Path, *, padded: bool = False) -> Difference:
     Parameters
     ----------
     image : Path
-        What a contestant made.
+        The image of a contestant.
     truth : Path
         An array file of shape (height, width, 3), uint8.
     padded : bool
-        Whether the image may be larger, to the right and below; nothing may be there.
+        Whether the image may be larger, to the right and below, where it must be empty.
 
     Raises
     ------

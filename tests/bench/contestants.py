@@ -1,4 +1,4 @@
-"""Who runs: this program, and what a user could take instead, each with the command that it is."""
+"""The contestants: this program and its alternatives, each with its command."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class Contestant:
     Parameters
     ----------
     key : str
-        What results are kept under.
+        Key of its results.
     name : str
         For readers.
     kind : str
-        What it makes of what; only contestants of one kind are compared.
+        Kind of input and output; only contestants of one kind are compared.
     command : callable
         From inputs and the output's path to the words of the command.
     tolerance : int

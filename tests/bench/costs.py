@@ -1,10 +1,10 @@
-"""What a window costs by its pixels and by its bytes in the file: the numbers in product/costs.py.
+"""What a window costs by its pixels and by its bytes in the file: for inputs/decode_cost.py.
 
     PYTHONPATH=tests .venv/bin/python tests/bench/costs.py PRODUCT [PRODUCT ...] [--step 2]
 
 Reads, colours and encodes windows in one process, by the program's own functions, and fits their
 CPU seconds, which other programs disturb less than the clock, to `per pixel` and `per byte` of a
-band. A product with much "no data" tells the two apart.
+band. Both can be separated on a product with much "no data".
 """
 
 import argparse

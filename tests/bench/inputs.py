@@ -1,4 +1,4 @@
-"""What the contestants read: full-size products, made once and kept, and what must come out."""
+"""The inputs of the contestants: full-size products, made once and kept, and the expected image."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class Inputs(NamedTuple):
     size: int
     """Edge of a product, pixels."""
     truth: Path
-    """What must come out, pixel by pixel: an array file of shape (height, width, 3), uint8."""
+    """The expected pixels: an array file of shape (height, width, 3), uint8."""
     url: str = ""
     """Where a server has the COGs, for contestants that read from one."""
 
 
 def make(folder: Path, size: int) -> Inputs:
-    """Make what is missing.
+    """Make the missing files.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def make(folder: Path, size: int) -> Inputs:
 def neighbours(cogs: tuple[Path, Path, Path], folder: Path, edge: int) -> list[list[Path]]:
     """Copy a granule's bands to the places of its neighbours, `edge` x `edge` of them in all.
 
-    The pixels are the same everywhere, but who reads them does not know: as many source blocks lie
+    The pixels are the same everywhere, which does not matter to readers: as many source blocks lie
     across borders, and overlap, as with ESA's products.
     """
     granules = []

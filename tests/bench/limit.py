@@ -1,6 +1,6 @@
 """The limit: what decoding alone and encoding alone cost, with nothing around them.
 
-limit.py SAFE decode|encode FIRST STEP LEVEL prints CPU seconds for every so-manieth window.
+limit.py SAFE decode|encode FIRST STEP LEVEL prints CPU seconds for every STEP-th window.
 """
 
 from __future__ import annotations

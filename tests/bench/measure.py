@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 TICKS = os.sysconf("SC_CLK_TCK")
 
 EVERY_SECONDS = 1.0
-"""Pause between two looks at the ranks; one look costs a millisecond a rank."""
+"""Time between two samples of the ranks; a sample takes a millisecond per rank."""
 
 START_SECONDS = 5.0
-"""How long new ranks are looked for, which costs more."""
+"""How long new ranks are looked for, which takes more time."""
 
 
 _LAUNCHER = """
@@ -65,7 +65,7 @@ class Run:
     largest: int
     """Peak resident memory of the largest process, bytes."""
     looks: dict[int, list[Look]] = field(default_factory=dict)
-    """By rank; empty where nobody looked, or without MPI."""
+    """By rank; empty without samples, or without MPI."""
 
     def peak(self, ranks: Sequence[int]) -> int:
         """Return the largest memory of some ranks, bytes."""
@@ -95,7 +95,7 @@ def run(
     Raises
     ------
     FailedError
-        With the last lines that it said.
+        With the last lines of its output.
     """
     begin = time.monotonic()
     words = [str(word) for word in command]

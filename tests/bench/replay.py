@@ -1,4 +1,4 @@
-"""More workers than cores: they sleep for as long as decoding took, all else is real.
+"""More workers than cores: they sleep as long as decoding took; everything else is real.
 
     mpirun -n RANKS python tests/bench/replay.py play RECORD.npz SCENE.tif OUTPUT.tif REPORT.json
 
@@ -239,7 +239,7 @@ class _Tape:
             begin += nbytes
 
     def block(self, plan: Plan, number: int, tally: Tally, assembly: Assembly) -> Block:
-        """Return what a window becomes, after the time that it takes."""
+        """Return the block of a window, after the time that it took."""
         window = plan.windows[number]
         index = _index(*_place(window), -(-plan.grid.width // EDGE), len(self.seconds))
         with tally.stage("read", number):
@@ -261,7 +261,7 @@ class _Tape:
 
 
 class _Player:
-    """Stands in for `BlockMaker`; windows on tape need no cells of other shares."""
+    """Stands in for `BlockMaker`; recorded windows need no source chunks of other shares."""
 
     def __init__(
         self, tape: _Tape, plan: Plan, windows: Sequence[int], tally: Tally, _: object = None
@@ -274,7 +274,7 @@ class _Player:
 
 
 def play(record_path: Path, scene: Path, output: Path, report: Path, layout: str) -> int:
-    """Be one rank of the program, but for the pixels."""
+    """Run one rank of the program, without the pixels."""
     from s2rgb_mpi import __main__ as program  # noqa: PLC0415  MPI starts here
     from s2rgb_mpi.plan import prepare  # noqa: PLC0415
 
@@ -282,7 +282,7 @@ def play(record_path: Path, scene: Path, output: Path, report: Path, layout: str
     vars(worker)["BlockMaker"] = partial(_Player, tape)
 
     def costed(name: str, choice: Any) -> list[Any]:
-        """Open the scene; each of its blocks costs what is slept for it."""
+        """Open the scene; the cost of a block is the time slept for it."""
         product = open_multiband(name, choice)
         cols, rows = product.grid.width // EDGE, product.grid.height // EDGE
         ns = [round(1e9 * seconds) for seconds in tape.seconds]

@@ -29,7 +29,7 @@ from bench.server import serving
 from s2rgb_mpi import gdalenv
 
 PARTS = ("contestants", "ways", "limit", "imbalance", "startup", "replay", "growth")
-"""The first are those that most depend on the machine being quiet."""
+"""The first ones depend most on an idle machine."""
 
 FORMAT = 2
 """Of `bench.json`: what is there in another one is not kept."""
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def say(text: str) -> None:
-    """Tell where the benchmark is."""
+    """Print the progress of the benchmark."""
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
@@ -170,7 +170,7 @@ def account(
 
 
 def idle_share(done: Run, ranks: list[int]) -> float:
-    """Return how much of one core some ranks use while the others work; 0 if nobody looked."""
+    """Return how much of one core some ranks use while the others work; 0 without samples."""
     share = 0.0
     for rank in ranks:
         # From when all have met until the writer finalises, as far as looks every half second tell.

@@ -1,4 +1,4 @@
-"""A slow server of ranges, in a process of its own: its time is not that of who reads from it.
+"""A slow server of ranges, in a process of its own: so its time is not counted for its clients.
 
 python -m bench.server FOLDER SECONDS BYTES_PER_SECOND
 

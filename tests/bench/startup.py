@@ -17,7 +17,7 @@ BARE = "import mpi4py.MPI, osgeo.gdal, numpy"
 
 
 def measure(folder: Path, rounds: int) -> dict[str, float]:
-    """Return CPU seconds of the bare imports and of a run that has next to nothing to do.
+    """Return CPU seconds of the bare imports and of a run with almost no work.
 
     The whole run counts, on a product of 16 windows of 64 x 64 pixels: what comes after the first
     window is a little more than is asked for.

@@ -1,4 +1,4 @@
-"""A job in a file: the same as on the command line, which wins; what is wrong is found by name."""
+"""A job in a file: as on the command line, which takes precedence; errors name the file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The command line: what is asked, what is refused, and what `--help` says."""
+"""The command line: the job that it gives, errors, and the text of `--help`."""
 
 import re
 from dataclasses import fields

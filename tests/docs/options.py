@@ -1,4 +1,4 @@
-"""The page of the command line's options, from their definition: run this to write it anew."""
+"""The page of the command line's options, from their definition: run this to rewrite it."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every command in README and docs runs, or stands on a list here with its reason."""
+"""Every command in README and docs runs, or is listed here with the reason why not."""
 
 import os
 import re

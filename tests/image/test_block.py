@@ -1,4 +1,4 @@
-"""The wire: what was packed is unpacked, and whatever else comes is refused."""
+"""The format of blocks: packed ones are unpacked, and anything else is rejected."""
 
 import itertools
 from typing import cast
@@ -55,7 +55,7 @@ def small_block():
 
 
 def receive(message, payload):
-    """Do what the writer does with two messages."""
+    """Unpack two messages like the writer."""
     header = unpack_header(message)
     assert isinstance(header, Header)
     return unpack(header, payload)

@@ -1,4 +1,4 @@
-"""The offset check: right offsets pass, wrong ones are told, on made-up and on real pixels."""
+"""The offset check: right offsets pass, wrong ones are found, on synthetic and on real pixels."""
 
 from pathlib import Path
 
@@ -28,21 +28,21 @@ def shifted(band, by=SHIFT):
 
 
 def findings(bands):
-    """Judge DN without an offset in them in all four ways: what is there, what is told."""
+    """Check DN with and without an offset, stated and not stated: all four cases."""
     new = [shifted(band) for band in bands]
     return {
-        "none, none told": judged(bands, 0).finding,
-        "none, but -1000 told": judged(bands, -SHIFT).finding,
-        "+1000, -1000 told": judged(new, -SHIFT).finding,
-        "+1000, but none told": judged(new, 0).finding,
+        "none, none stated": judged(bands, 0).finding,
+        "none, but -1000 stated": judged(bands, -SHIFT).finding,
+        "+1000, -1000 stated": judged(new, -SHIFT).finding,
+        "+1000, but none stated": judged(new, 0).finding,
     }
 
 
 ALL_FOUR = {
-    "none, none told": Finding.AGREES,
-    "none, but -1000 told": Finding.DOUBLED,
-    "+1000, -1000 told": Finding.AGREES,
-    "+1000, but none told": Finding.MISSING,
+    "none, none stated": Finding.AGREES,
+    "none, but -1000 stated": Finding.DOUBLED,
+    "+1000, -1000 stated": Finding.AGREES,
+    "+1000, but none stated": Finding.MISSING,
 }
 
 
@@ -78,7 +78,7 @@ CLOUD = (0.6, 0.6, 0.6, 0.1)
     ],
     ids=["forest", "ocean", "cloudy"],
 )
-def test_right_offsets_agree_and_wrong_ones_are_told(patches):
+def test_right_offsets_agree_and_wrong_ones_are_reported(patches):
     new = scene(*patches)
     assert findings([shifted(band, -SHIFT) for band in new]) == ALL_FOUR
 

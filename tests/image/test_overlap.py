@@ -1,4 +1,4 @@
-"""The overlap check: medians of what two products show of the same ground."""
+"""The overlap check: medians of two products in their common area."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def image(dn, curve, offset=0):
 
 @pytest.fixture
 def dn():
-    """Dark ground with holes, uint16."""
+    """Dark ground with nodata areas, uint16."""
     rng = np.random.default_rng(0)
     return np.where(rng.random((200, 200)) < 0.2, 0, rng.integers(300, 1_300, (200, 200))).astype(
         np.uint16

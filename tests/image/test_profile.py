@@ -1,4 +1,4 @@
-"""What the pixels are stored in: refusals, and what GDAL is asked for."""
+"""The profile of the file: errors, and the creation options for GDAL."""
 
 import pytest
 

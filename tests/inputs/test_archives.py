@@ -1,4 +1,4 @@
-"""What downloads look like on disk: a file is what its first bytes say, whatever its name."""
+"""Downloaded files: their first bytes decide, whatever their names."""
 
 import bz2
 import gzip
@@ -99,7 +99,7 @@ def test_an_empty_file_is_no_product(tmp_path, name):
 
 
 @pytest.mark.parametrize("inside", ["GRANULE", "GRANULE/*", "GRANULE/*/IMG_DATA/R10m"])
-def test_a_folder_in_a_product_is_told_which_product_it_lies_in(safe, inside):
+def test_the_error_for_a_folder_in_a_product_names_that_product(safe, inside):
     (folder,) = safe.glob(inside)
     assert refusal(folder) == (
         f"{folder}: no MTD_MSIL2A.xml in this folder; it lies in {safe}: give that"

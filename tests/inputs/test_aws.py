@@ -91,8 +91,8 @@ def test_no_baseline_is_refused_unless_the_user_states_the_offset(tmp_path):
     assert refusal(folder) == f"{folder}: neither metadata.xml nor the product's name is there"
     (folder / "tileInfo.json").write_text('{"productName": "S2A_MSIL2A_20220718"}')
     assert refusal(folder) == (
-        f"{folder}: no processing baseline in metadata.xml or productInfo.json, so nothing tells"
-        " the offset; give --offset -1000 (from baseline 04.00 on) or --offset 0"
+        f"{folder}: no processing baseline in metadata.xml or productInfo.json, so the"
+        " offset is unknown; give --offset -1000 (from baseline 04.00 on) or --offset 0"
     )
     product = open_product(str(folder), Choice(offset=-7))
     assert calibrations(product) == {Calibration(-7, 10_000)}

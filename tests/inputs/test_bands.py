@@ -1,4 +1,4 @@
-"""Three band files are a product if they lie on one grid; otherwise it is said which does not."""
+"""Three band files are a product if they lie on one grid; the error names one that does not."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One statement counts, the first that is made; offsets are never added up."""
+"""Only the first statement is used; offsets are never added up."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Costs of windows: what a file says of its blocks, and shares that follow from it."""
+"""Costs of windows: predicted from the sizes of blocks in a file, and the shares that follow."""
 
 import struct
 from dataclasses import replace
@@ -107,7 +107,7 @@ def test_a_server_is_not_asked_for_every_tile(band, monkeypatch):
         ("/vsizip/{/vsis3/bucket/a.zip}/b.jp2", True),
     ],
 )
-def test_what_is_far_is_told_by_its_name(name, far):
+def test_what_is_far_is_known_by_its_name(name, far):
     assert is_far(name) == far
 
 

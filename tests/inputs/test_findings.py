@@ -55,7 +55,7 @@ FLOAT_WARNING = (
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_floats_that_are_dn_are_told(tmp_path, dtype):
+def test_floats_that_are_dn_are_reported(tmp_path, dtype):
     values = (land() + 9.5).astype(dtype)
     verdict = verdict_on(tmp_path, values)
     assert (verdict.finding, verdict.high) == (Finding.HIGH, (1, 1, 1))
@@ -67,7 +67,7 @@ def test_floats_that_are_dn_are_told(tmp_path, dtype):
     assert verdict_on(tmp_path, values, quantification=10_000.0).finding is not Finding.HIGH
 
 
-def test_floats_in_percent_are_told(tmp_path):
+def test_floats_in_percent_are_reported(tmp_path):
     values = (land() / 100).astype(np.float32)
     assert verdict_on(tmp_path, values).finding is Finding.HIGH
     assert verdict_on(tmp_path, values, quantification=100.0).finding is Finding.AGREES
@@ -79,7 +79,7 @@ def test_floats_in_percent_are_told(tmp_path):
 
 
 @pytest.mark.parametrize("value", [1e20, 9.96921e36, 32767.0, 255.0])
-def test_a_value_of_floats_that_should_be_no_data_is_told(tmp_path, value):
+def test_a_value_of_floats_that_should_be_no_data_is_reported(tmp_path, value):
     values = (land() / 10_000).astype(np.float32)
     values[:40] = value
     verdict = verdict_on(tmp_path, values)
@@ -89,7 +89,7 @@ def test_a_value_of_floats_that_should_be_no_data_is_told(tmp_path, value):
     assert verdict_on(tmp_path, values, nodata=nodata).finding is Finding.AGREES
 
 
-def test_dn_below_0_that_wrapped_around_are_told(tmp_path):
+def test_dn_below_0_that_wrapped_around_are_reported(tmp_path):
     """A lake of 3 %, from which somebody took ESA's 1000 without a look at the type."""
     dn = land().astype(np.uint16) + 1000
     dn[:12] = np.random.default_rng(0).integers(850, 990, (12, 400))
@@ -112,7 +112,7 @@ def test_one_band_that_wrapped_around_is_enough():
     assert judged(bands).finding is not Finding.HIGH
 
 
-def test_integers_of_another_scale_are_told():
+def test_integers_of_another_scale_are_reported():
     """Reflectance of 0 to 1 as 0 to 65535: clouds give it away."""
     bands = [share_of(45_000, 10, other=8_000)] * 3
     assert judged(bands).finding is Finding.HIGH
@@ -122,7 +122,7 @@ def test_integers_of_another_scale_are_told():
 
 
 @pytest.mark.parametrize("quantification", [1, 10, 100])
-def test_a_quantification_that_cannot_be_is_told(quantification):
+def test_a_quantification_that_cannot_be_is_reported(quantification):
     verdict = judged([share_of(3000, 50)] * 3, quantification=quantification)
     assert verdict.finding is Finding.HIGH
     assert f"the quantification in use is {quantification}); to put" in verdict.warning("p")
@@ -174,7 +174,7 @@ BLACK_WARNING = (
     "values",
     [np.float32(0), np.float64(-0.01), np.float32(-9999), np.int16(-10_000), np.int32(-9999)],
 )
-def test_an_unnamed_no_data_that_is_all_there_is_is_told(tmp_path, values):
+def test_an_unnamed_no_data_that_is_all_there_is_is_reported(tmp_path, values):
     image = np.full((400, 400), values)
     verdict = verdict_on(tmp_path, image)
     assert (verdict.finding, verdict.warning("p")) == (Finding.BLACK, BLACK_WARNING)

@@ -1,4 +1,4 @@
-"""Products of 2016 that hold several granules: a mosaic of them, or one that is asked for."""
+"""Products of 2016 that hold several granules: a mosaic of them, or a selected one."""
 
 import zipfile
 

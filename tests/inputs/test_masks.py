@@ -245,7 +245,7 @@ def test_masks_of_an_items_assets_are_heeded(tmp_path, dn, valid, add, name):
 
 
 def test_what_is_no_data_is_part_of_the_job(tmp_path, dn, valid):
-    """A run must not go on from what was made of other masks or values."""
+    """A run must not resume an image made with other masks or values."""
 
     def digest_of(**options):
         job = Job((path,), tmp_path / "rgb.tif", **options)

@@ -40,8 +40,8 @@ def test_a_baseline_with_offsets_but_without_a_list_is_a_warning(copy, baseline,
     (warning,) = product.warnings
     assert warning == (
         f"{copy}/MTD_MSIL2A.xml: no BOA_ADD_OFFSET, which products of processing baseline"
-        f" {baseline} have; no offset is applied; --offset -1000 if it has been lost, --offset 0"
-        " if not"
+        f" {baseline} have; no offset is applied; give --offset -1000 if the list has been lost,"
+        " else --offset 0"
     )
 
 

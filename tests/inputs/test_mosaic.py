@@ -18,7 +18,7 @@ from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.inputs.mosaic import chunks, lay_out
 from s2rgb_mpi.inputs.product import Band, Product
-from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
 from s2rgb_mpi.plan.deal import deal, kept_nbytes
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan
@@ -221,7 +221,7 @@ def test_the_crs_of_another_celestial_body_is_refused():
 
 def test_a_warped_grid_begins_at_a_multiple_of_its_resolution():
     options = SimpleNamespace(crs="EPSG:2056", resolution=25.0, resampling="cubic")
-    scene = warp_out(
+    scene = lay_out_resampled(
         [product("0", 0, 0, 200, 100)], **vars(options), bounds=None, bounds_crs="", step=64
     )
     x, dx, _, y, _, dy = scene.grid.transform
@@ -236,7 +236,7 @@ def test_a_warped_grid_begins_at_a_multiple_of_its_resolution():
 def lay_warped(products, **options):
     """Lay products on another grid; options are those of the command line."""
     defaults = {"crs": None, "resolution": None, "bounds": None, "bounds_crs": "EPSG:4326"}
-    return warp_out(products, **defaults | options, resampling="nearest", step=64)
+    return lay_out_resampled(products, **defaults | options, resampling="nearest", step=64)
 
 
 def placed(name, crs, transform, width=512, height=512):
@@ -366,7 +366,7 @@ def test_rasters_of_web_maps_on_both_sides_of_the_antimeridian_are_refused():
         lay_out(sides)
 
 
-def test_a_raster_in_degrees_may_go_on_beyond_the_antimeridian():
+def test_a_raster_in_degrees_may_continue_beyond_the_antimeridian():
     raster = placed("one", "EPSG:4326", (179.98, 0.0001, 0.0, -17.0, 0.0, -0.0001), 400, 100)
     assert lay_out([raster]).grid == raster.grid
     scene = lay_warped([raster], resolution=0.0002)
@@ -462,7 +462,7 @@ def test_bounds_in_a_gap_of_a_warped_scene_are_refused():
     x, _, _, y, _, _ = TRANSFORM
     bounds = (x + 9_000, y - 500, x + 9_500, y - 100)
     with pytest.raises(UsageError, match="show nothing of the input"):
-        warp_out(
+        lay_out_resampled(
             apart,
             crs="EPSG:32632",
             resolution=10.0,

@@ -70,12 +70,12 @@ def test_bands_that_nothing_tells_are_listed(tmp_path):
         tmp_path, 4, descriptions=("a", "b", "", "B04"), options=["PHOTOMETRIC=MINISBLACK"]
     )
     line = refusal(open_multiband, path)
-    assert line.startswith(f"{path}: nothing tells which bands are red, green and blue")
+    assert line.startswith(f"{path}: no band names or colours for red, green and blue")
     assert "--bidx" in line
     assert line.endswith("bands: 1 a, 2 b, 3 Undefined, 4 B04")
 
 
-def test_a_raster_with_one_band_is_told_of_rgb(tmp_path):
+def test_the_error_for_a_raster_with_one_band_names_rgb(tmp_path):
     assert "--rgb" in refusal(open_product, stack(tmp_path, 1))
 
 

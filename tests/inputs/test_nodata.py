@@ -86,7 +86,7 @@ def test_the_value_that_an_asset_states(asset, expected):
     assert math.isnan(nodata_of({}, {"nodata": "nan"}) or 0)
 
 
-def test_a_value_that_no_pixel_can_have_is_told(tmp_path, dn):
+def test_a_value_that_no_pixel_can_have_is_reported(tmp_path, dn):
     path = write_raster(tmp_path / "v.tif", dn, descriptions=BANDS)
     product = open_multiband(path, Choice(nodata=(-10_000, 7)))
     words = "--nodata -10000: no pixel of uint16 has it"

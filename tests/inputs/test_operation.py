@@ -37,7 +37,7 @@ def choose(sources, target):
 
 
 @pytest.mark.parametrize("source", [SWISS, BORDER, GERMAN, AFRICA])
-def test_outside_of_its_area_the_same_operation_goes_on(source):
+def test_outside_of_its_area_the_same_operation_is_used(source):
     """GDAL by itself takes a ballpark one there, 78 m further west and 157 m further south."""
     operation = choose([source], grid("EPSG:2056"))
     assert operation.name.startswith("Inverse of UTM zone 32N + Inverse of CH1903+ to WGS 84 (1)")
@@ -105,7 +105,7 @@ def test_a_ballpark_operation_is_a_warning():
         ([SWISS], "EPSG:32633", 2, "12.00 to 18.00 E, 0.00 to 84.00 N); PROJ states 0 m"),
     ],
 )
-def test_who_leaves_the_area_of_use_is_told_how_exact_the_operation_is(sources, crs, warned, words):
+def test_a_warning_outside_the_area_of_use_states_the_accuracy(sources, crs, warned, words):
     reference = osr.SpatialReference()
     reference.SetFromUserInput(crs)
     operation = choose(sources, grid(crs))

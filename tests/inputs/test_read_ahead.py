@@ -1,4 +1,4 @@
-"""Reading ahead: what GDAL will read of a server, all of it, in few requests, several at once."""
+"""Reading ahead: all ranges that GDAL will read from a server, in few requests, several at once."""
 
 import shutil
 import threading
@@ -67,7 +67,7 @@ def write_bands(folder, kind):
 
 
 def read_with(product, windows):
-    """Read windows, each with its bytes read ahead; return how often the server was asked then."""
+    """Read windows, each with its bytes read ahead; return the number of requests after that."""
     ahead = Ahead([product], [(0, window) for window in windows])
     ahead.before_open(0)
     source = Source(product)
@@ -241,7 +241,7 @@ def test_what_cannot_be_read_ahead_is_left_to_whoever_needs_it(web):
         ("/vsis3/bucket/a.tif", True),
     ],
 )
-def test_what_is_read_ahead_is_told_by_its_name(name, cached):
+def test_what_is_read_ahead_is_known_by_its_name(name, cached):
     assert is_cached(name) is cached
 
 

@@ -62,7 +62,7 @@ def test_dn_that_need_nothing_go_straight_into_the_array(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("dtype", "nodata", "values", "expected"),
     [
-        # ESA's own: 0 is no data, whatever else is.
+        # As in ESA's products: 0 is no data, besides other values.
         ("uint16", None, [0, 1, 65535], [NAN, 1, 65535]),
         ("uint16", 65535, [0, 1, 65535], [NAN, 1, NAN]),
         ("uint16", 9999, [0, 9999, 10_000], [NAN, NAN, 10_000]),
@@ -73,7 +73,7 @@ def test_dn_that_need_nothing_go_straight_into_the_array(tmp_path, monkeypatch):
         ("int32", -9999, [-9999, 0, 65534, 65536, 10**9], [NAN, 0, 65534, 65534, 65534]),
         ("uint32", 4294967295, [4294967295, 0, 70_000], [NAN, NAN, 65534]),
         ("uint32", None, [0, 1, 70_000], [NAN, 1, 65534]),
-        # A no-data value that no pixel can have says nothing.
+        # A no-data value that no pixel can have is ignored.
         ("int16", 70_000, [0, 1], [NAN, 1]),
         # Floats are reflectance; one DN is 1/10,000, and medians of two are exact.
         ("float32", None, [0.0, 0.0001, 0.12345, 1.0, 9.0], [0, 1, 1234.5, 10_000, 32767]),
@@ -165,7 +165,7 @@ def test_bands_of_one_file_are_read_by_their_numbers(tmp_path, interleave):
 
 @pytest.fixture
 def one_thread():
-    """As the program has it: with threads GDAL 3.6 gives wrong pixels where it should fail."""
+    """As in the program: with threads GDAL 3.6 returns wrong pixels where it should fail."""
     before = gdal.GetConfigOption("GDAL_NUM_THREADS")
     gdal.SetConfigOption("GDAL_NUM_THREADS", "1")
     yield

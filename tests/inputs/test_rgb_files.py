@@ -1,4 +1,4 @@
-"""Band files given by --rgb: what the product around them states of them counts."""
+"""Band files given by --rgb: the metadata of the product around them apply."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ from web import Web
 
 BANDS = ("B04", "B03", "B02")
 ADVICE = (
-    "; so no metadata count for these three bands: --offset -1000 is right for products of"
+    "; so no metadata are used for these three bands: --offset -1000 is right for products of"
     " baseline 04.00 and later, --offset 0 for older ones"
 )
 

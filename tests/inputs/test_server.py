@@ -1,4 +1,4 @@
-"""SAFE products that stay on a server: their metadata come first, and name the rest."""
+"""SAFE products on a server: their metadata are read first, and name the other files."""
 
 import shutil
 import zipfile

@@ -15,7 +15,7 @@ from rasters import write_jp2, write_raster
 from s2rgb_mpi import gdalenv
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.image.radiometry import Calibration
-from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
 from s2rgb_mpi.testing.safe import read_dn
 
 
@@ -34,7 +34,7 @@ def assert_untouched(product, safe):
 
 
 def test_gdal_would_read_what_lies_there(copy):
-    """The side files are such that GDAL takes them, or the tests below would show nothing."""
+    """GDAL reads the side files by default; otherwise the tests below could not fail."""
     assert add_side_files(copy) == 3 * 6
     with gdalenv.settings({"GDAL_DISABLE_READDIR_ON_OPEN": "FALSE"}):  # its default
         dataset = gdal.Open(str(images(copy)[0]))
@@ -58,7 +58,7 @@ def test_side_files_in_a_zip_change_nothing(safe, copy, tmp_path):
 def test_side_files_change_nothing_of_what_workers_resample(copy):
     def warped(path):
         product = open_product(str(path))
-        (member,) = warp_out(
+        (member,) = lay_out_resampled(
             [product],
             crs="EPSG:2056",
             resolution=None,
@@ -130,7 +130,7 @@ def test_resampled_images_come_from_where_their_granule_is(safe, copy):
 
     def doubled(path):
         product = open_product(str(path))
-        (member,) = warp_out(
+        (member,) = lay_out_resampled(
             [product],
             crs=None,
             resolution=5.0,
@@ -152,7 +152,7 @@ def test_a_granule_of_another_size_does_not_place_an_image(copy):
     assert product.grid.transform == TRANSFORM
     (warning,) = product.warnings
     assert warning.startswith(f"{product.bands[0].path}: 611 x 389 pixels, where ")
-    assert "10980 x 389; the place that the image itself states is used" in warning
+    assert "10980 x 389; the georeference of the image itself is used" in warning
     rewrite(copy)
     assert refusal(copy) == f"{product.bands[0].path}: no coordinate reference system"
 
@@ -185,7 +185,7 @@ def test_granule_metadata_that_cannot_be_read_are_a_warning(copy, change, words)
     (warning,) = product.warnings
     assert warning.startswith(f"{next(copy.glob('GRANULE/*/MTD_TL.xml'))}: ")
     assert words in warning
-    assert warning.endswith("; the place that the images themselves state is used")
+    assert warning.endswith("; the georeference of the images themselves is used")
 
 
 def test_granule_metadata_that_are_not_there_are_not_needed(safe, copy):

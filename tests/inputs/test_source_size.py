@@ -1,4 +1,4 @@
-"""Which images serve an output, and of how many pixels its own are made."""
+"""The images that suit an output, and the number of their pixels in one of its own."""
 
 import math
 

@@ -161,7 +161,7 @@ def test_esas_offset_is_about_integers(tmp_path, fields, properties, unit, added
 
 
 @pytest.mark.parametrize("fields", [{**SCALE, **OFFSET}, SCALE])
-def test_a_scale_beside_reflectance_is_told(tmp_path, fields):
+def test_a_scale_beside_reflectance_is_reported(tmp_path, fields):
     # Catalogues repeat the scale of DN beside floats; what is stated is applied, and looks wrong.
     reflectance = np.where(scene() == 0, np.nan, scene() / 10_000).astype(np.float32)
     write_bands(tmp_path, reflectance)

@@ -119,7 +119,7 @@ def test_an_address_without_an_ending_may_be_a_raster(web):
     assert product.name == "raster"
 
 
-def test_a_signature_is_used_and_not_told(web):
+def test_a_signature_is_used_and_not_printed(web):
     web.signature = "SECRET"
     item = make_item({band: f"{band}.tif?sig=SECRET&se=2026" for band in BANDS})
     write_json(web.folder / "item.json", item)
@@ -154,7 +154,7 @@ def test_a_renewed_signature_is_the_same_file(web):
     assert stamps.pop().startswith(f"{size} bytes, ")
 
 
-def test_user_and_password_are_sent_and_not_told(web):
+def test_user_and_password_are_sent_and_not_printed(web):
     web.user = "me:pa ss"
     url = served(web).replace("://", "://me:pa%20ss@")
     (product,) = open_products(url)

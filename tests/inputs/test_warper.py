@@ -1,4 +1,4 @@
-"""Other grids: pieces equal one gdalwarp of the whole, at full resolution, whatever is cut how."""
+"""Other grids: pieces equal one gdalwarp of the whole, at full resolution, however they are cut."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from s2rgb_mpi.grid import Grid, Window
 from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.product import Choice, Product, Warp
 from s2rgb_mpi.inputs.warp import warper
-from s2rgb_mpi.inputs.warp.onto_grid import warp_out
+from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
 from s2rgb_mpi.inputs.warp.polynomial import horner
 from s2rgb_mpi.inputs.warp.warper import Warper, most_source_pixels
 
@@ -34,7 +34,7 @@ def raster(tmp_path_factory):
 
 def lay(path, *, crs=None, resolution=10.0, resampling="nearest", bounds=None):
     """Bring a raster onto another grid, in windows of 64."""
-    return warp_out(
+    return lay_out_resampled(
         # GDAL keeps a JP2's descriptions in a file beside it, where the program does not look.
         [open_multiband(str(path), Choice(bidx=(1, 2, 3)))],
         crs=crs,

@@ -1,4 +1,4 @@
-"""Coarser output: means of whole pixels of the coarsest images that serve, in their own places."""
+"""Coarser output: means of whole pixels of the coarsest suitable images, in their own places."""
 
 import json
 import shutil

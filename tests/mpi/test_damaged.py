@@ -1,4 +1,4 @@
-"""Windows that cannot be read: the run fails and can go on, or leaves them empty and lists them."""
+"""Windows that cannot be read: a run fails and is resumed, or leaves them empty and lists them."""
 
 import os
 import re
@@ -64,7 +64,7 @@ def test_bands_that_go_while_the_run_lasts(mpirun, copied, tmp_path, expected, r
 
 
 def test_damaged_windows_are_tried_again(mpirun, copied, tmp_path, expected):
-    """A run that is stopped after it has met some does not leave them empty for good."""
+    """A stopped run that has found some does not leave them empty for ever."""
     product, green = copied
     whole = green.read_bytes()
     times = green.stat().st_atime_ns, green.stat().st_mtime_ns
@@ -116,7 +116,7 @@ def bands(web, green):
 
 @pytest.fixture
 def middle(mpirun, web, copied, tmp_path):
-    """The number of the request in the middle of a run that nothing disturbs."""
+    """The number of the request in the middle of an undisturbed run."""
     options = bands(web, copied[1])
     run = mpirun(None, *options, "-o", tmp_path / "rgb.tif", *SMALL, "-q")
     assert run.returncode == 0, run.stderr

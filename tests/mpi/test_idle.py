@@ -1,4 +1,4 @@
-"""Waiting costs nothing: the core that a waiting rank would burn is one that a worker needs."""
+"""Waiting takes almost no CPU time: a waiting rank must not use a core that a worker needs."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Killed at random moments, gone on from by any number of ranks: always the same file.
+"""Killed at random moments, resumed by any number of ranks: always the same file.
 
 Most rounds are of one process, as ranks that mpirun starts cost much more. More rounds, or others:
 ``S2RGB_KILL_ROUNDS=200 S2RGB_KILL_SEED=6``.
@@ -32,7 +32,7 @@ BATCH = 10
 """Rounds of one test; the first of them is of several ranks."""
 
 MOST_KILLS = 2
-"""Of one round; then it may go on to its end."""
+"""Kills in one round; then the run may end."""
 
 FORKING = Path(__file__).parent / "programs" / "forking.py"
 SMALL = ("--tile", "64", "--window", "64", "--resume")
@@ -45,7 +45,7 @@ def tiny(tmp_path_factory):
 
 
 class Whole(NamedTuple):
-    """A run that nobody disturbed."""
+    """An undisturbed run."""
 
     file: bytes
     journal_nbytes: int
@@ -176,7 +176,7 @@ def kill_until_done(run, folder):
             return kills
         assert code in {-signal.SIGKILL, *KILLED}, code
         if {"", ".journal"} & left(folder) == {""}:
-            # Killed after the file had its name: there is nothing left to go on from.
+            # Killed after the file had its name: there is no run left to resume.
             return kills + 1
     pytest.fail("killed a hundred times")
 

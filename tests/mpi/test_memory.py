@@ -17,7 +17,7 @@ from s2rgb_mpi.testing.safe import write_safe
 from web import Web
 
 LARGEST_BOUND = 1.5
-"""How many times the peak a bound may be: who asks for more waits longer in a queue."""
+"""How many times the peak a bound may be: a larger request waits longer in a queue."""
 
 
 def texture(size):

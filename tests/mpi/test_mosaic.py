@@ -134,7 +134,7 @@ def test_each_product_has_its_own_offset(mpirun, safe, old_safe, tmp_path):
     np.testing.assert_array_equal(read_rgb(tmp_path / "rgb.tif"), expected)
 
 
-def test_a_step_between_products_is_told(mpirun, products, tmp_path):
+def test_a_step_between_products_is_reported(mpirun, products, tmp_path):
     """The same ground with +1000 in it, beneath itself: the medians of both tell."""
     _, pixels = products
     dn = np.where(pixels["top"] > 0, pixels["top"] // 4 + 1, 0).astype(np.uint16)

@@ -20,7 +20,7 @@ CODECS = [
 
 
 class Case(NamedTuple):
-    """A mosaic, and how it is to be written."""
+    """A mosaic, and the options of its file."""
 
     places: list[tuple[int, int, int, int]]
     """Column, row, width and height of each product."""

@@ -1,4 +1,4 @@
-"""What a whole run says of itself: the numbers agree with the image and with each other."""
+"""The reports of whole runs: their numbers agree with the image and with each other."""
 
 import json
 import os
@@ -239,7 +239,7 @@ def test_mpirun_in_a_terminal_shows_a_bar(safe, tmp_path):
 
 
 def _shown(leader, seconds):
-    """Read what is shown on a terminal until nobody has it open any more."""
+    """Read the output of a terminal until no process has it open."""
     shown, deadline = b"", time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not select.select([leader], [], [], 1)[0]:

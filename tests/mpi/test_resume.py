@@ -1,4 +1,4 @@
-"""A run that was asked to stop, suspended, or disturbed goes on to the same bytes."""
+"""A run that was stopped, suspended or disturbed ends with the same bytes."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ LATE = (str(PROGRAMS / "late.py"),)
 
 @pytest.fixture(scope="module")
 def whole(safe, tmp_path_factory):
-    """The file of a run that nobody disturbed."""
+    """The file of an undisturbed run."""
     plan = make_plan(safe, tmp_path_factory.mktemp("whole") / "rgb.tif")
     return resume(plan, all_blocks(plan))
 
@@ -68,7 +68,7 @@ def test_a_signal_to_mpirun(mpirun, safe, tmp_path, whole, *, ranks, number):
     program = [*FAILING, "worker", "nap"]
     command = [MPIRUN, "-n", ranks, sys.executable, *program, safe, "-o", output, *SMALL]
     with started(*command) as (process, _):
-        # One record at the least: 3 KB, far more than the first line.
+        # At least one record: 3 KB, far more than the first line.
         wait_for(lambda: journal.exists() and journal.stat().st_size > 5000)
         process.send_signal(number)
         sent = time.monotonic()

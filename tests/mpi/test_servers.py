@@ -1,4 +1,4 @@
-"""Products on a server: the same image as from files that are here, in few requests at once."""
+"""Products on a server: the same image as from local files, with few requests, several at once."""
 
 import json
 import os
@@ -88,7 +88,7 @@ def test_another_grid(mpirun, web, tmp_path, ranks):
 
 @pytest.mark.parametrize("ranks", [1, 4])
 def test_a_mosaic(mpirun, web, tmp_path, ranks):
-    """Cells of the second product lie across windows, and one worker reads them for others."""
+    """Source chunks of the second product span windows, and one worker reads them for others."""
     left, dx, _, top, _, dy = TRANSFORM
     (web.folder / "east").mkdir()
     for number, band in enumerate(BANDS):

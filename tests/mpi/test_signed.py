@@ -1,4 +1,4 @@
-"""Signed URLs: a signature that expires is renewed, the run goes on, and none is ever told."""
+"""Signed URLs: a run is resumed with a new signature after the first expires; none is printed."""
 
 import json
 
@@ -47,7 +47,7 @@ def secrets_in(folder):
     ]
 
 
-def test_a_renewed_signature_goes_on(mpirun, web, tmp_path):
+def test_a_run_is_resumed_with_a_renewed_signature(mpirun, web, tmp_path):
     output = tmp_path / "rgb.tif"
     old = item_of(web, tmp_path / "item.json", OLD)
     options = ("-o", output, *SMALL, "--log-file", tmp_path / "log", "-v")

@@ -1,4 +1,4 @@
-"""What lies around a run: links, devices, closed and full streams, a folder that goes away."""
+"""The environment of a run: links, devices, closed and full streams, a folder that is removed."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""--survive: a run goes on without the workers that die, to the same bytes; nothing else does."""
+"""--survive: a run continues without workers that die, to the same bytes; other runs do not."""
 
 import random
 import re
@@ -26,7 +26,7 @@ over_both = pytest.mark.parametrize("btl", ["", "tcp,self"], ids=["memory", "tcp
 
 @pytest.fixture(scope="module")
 def undisturbed(mpirun, safe, tmp_path_factory):
-    """What a run gives on which nobody dies."""
+    """The file of a run without deaths."""
     output = tmp_path_factory.mktemp("undisturbed") / "rgb.tif"
     run = mpirun(3, safe, "-o", output, *SMALL)
     assert run.returncode == 0, run.stderr
@@ -35,7 +35,7 @@ def undisturbed(mpirun, safe, tmp_path_factory):
 
 @pytest.fixture
 def survive(mpirun, safe, tmp_path):
-    """Run with --survive, on which ranks die as told: RANK:CALL:SECONDS, in programs/dying.py."""
+    """Run with --survive; ranks die as stated: RANK:CALL:SECONDS, see programs/dying.py."""
 
     def run(deaths, *options, ranks=RANKS, btl=""):
         return mpirun(
@@ -53,7 +53,7 @@ def survive(mpirun, safe, tmp_path):
 
 @pytest.fixture
 def resumed(mpirun, safe, tmp_path):
-    """Go on from what a run has left, on another number of ranks; return the file."""
+    """Resume a run on another number of ranks; return the file."""
 
     def run():
         run = mpirun(3, safe, "-o", tmp_path / "rgb.tif", *SMALL, "--resume")
@@ -65,7 +65,7 @@ def resumed(mpirun, safe, tmp_path):
 
 
 def lost(run):
-    """List the ranks that were said to be lost."""
+    """List the ranks that were reported as lost."""
     words = "\n".join(run.said)
     return [int(rank) for rank in re.findall(r"warning: rank (\d+) was lost;", words)]
 

@@ -1,4 +1,4 @@
-"""What values mean, from the command line to the pixels: no data, units, and warnings of both."""
+"""The meaning of values, from the command line to the pixels: no data, units, and warnings."""
 
 import json
 from pathlib import Path
@@ -91,7 +91,7 @@ def test_nodata_makes_way_for_the_next_product(mpirun, tmp_path):
     np.testing.assert_array_equal(read_rgb(out), expected)
 
 
-def test_floats_that_are_dn_are_told_and_read_by_the_users_quantification(mpirun, tmp_path):
+def test_floats_that_are_dn_are_reported_and_read_by_the_users_quantification(mpirun, tmp_path):
     dn = scene(300, 260, darkest=10)
     values = np.where(dn == 0, np.nan, dn).astype(np.float64)
     path = write_raster(tmp_path / "f.tif", values, descriptions=BANDS)
@@ -118,7 +118,7 @@ def test_floats_that_are_dn_are_told_and_read_by_the_users_quantification(mpirun
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
-def test_an_image_without_a_valid_pixel_is_told(mpirun, tmp_path, ranks):
+def test_an_image_without_a_valid_pixel_is_reported(mpirun, tmp_path, ranks):
     paths = [
         write_raster(tmp_path / f"{band}.tif", np.zeros((300, 260), np.uint16)) for band in BANDS
     ]

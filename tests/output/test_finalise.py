@@ -1,4 +1,4 @@
-"""Sealing: the same bytes whatever the order, BigTIFF when it must be, and what is refused."""
+"""Finalising: the same bytes in any order, BigTIFF where necessary, and errors."""
 
 import os
 import re
@@ -167,7 +167,7 @@ def test_parts_of_copies_make_the_whole_in_any_order(copies, count):
     assert copies.target.read_bytes() == bytes(10) + framed(copies)
 
 
-def test_a_write_that_takes_only_some_of_the_bytes_goes_on(copies, monkeypatch):
+def test_a_write_that_takes_only_some_of_the_bytes_is_continued(copies, monkeypatch):
     pwritev, pwrite = os.pwritev, os.pwrite
     monkeypatch.setattr(
         os, "pwritev", lambda file, parts, place: pwritev(file, [parts[0][:3]], place)
@@ -200,7 +200,7 @@ def test_a_disk_that_is_full_at_the_end_is_an_output_error_with_the_path(copies)
         copies.run()
 
 
-def test_a_log_that_is_opened_again_goes_on_at_its_end(log):
+def test_a_log_that_is_opened_again_continues_at_its_end(log):
     log.append(b"tile")
     log.close()
     again = TileLog(log.path, make_grid(64, 64), Profile(tile=64), 0)

@@ -1,4 +1,4 @@
-"""The journal: what it claims is there; whatever happens to it, no wrong image comes of it."""
+"""The journal: its blocks are on disk; damage to it never leads to a wrong image."""
 
 import os
 import random
@@ -298,36 +298,36 @@ def stopped(safe, made, tmp_path_factory):
 
 
 @pytest.fixture
-def goes_on(safe, made, stopped, tmp_path):
-    """The function that goes on from a journal and a partial file, and compares the image."""
+def resumes(safe, made, stopped, tmp_path):
+    """The function that resumes a run from a journal and a partial file, and compares the image."""
     plan = make_plan(safe, tmp_path / "rgb.tif")
 
-    def go_on(journal_bytes, part_bytes):
+    def check(journal_bytes, part_bytes):
         journal_path(plan).write_bytes(journal_bytes)
         part_path(plan).write_bytes(part_bytes)
         assert resume(plan, made) == stopped.whole
         assert left(plan) == {""}
         plan.job.output.unlink()
 
-    return go_on
+    return check
 
 
-def test_a_stopped_run_goes_on_to_the_same_bytes(goes_on, stopped):
-    goes_on(stopped.journal, stopped.part)
+def test_a_stopped_run_is_resumed_to_the_same_bytes(resumes, stopped):
+    resumes(stopped.journal, stopped.part)
 
 
-def test_torn_tails_are_made_again(goes_on, stopped):
+def test_torn_tails_are_made_again(resumes, stopped):
     """As a power cut leaves them: any length of either file."""
     first = stopped.journal.index(b"\n") + 1
     rng = random.Random(6)  # noqa: S311  no secret
     for _ in range(6):
         torn = stopped.journal[: rng.randint(first, len(stopped.journal))]
-        goes_on(torn, stopped.part)
-        goes_on(stopped.journal, stopped.part[: rng.randrange(len(stopped.part))])
-        goes_on(torn, stopped.part[: rng.randrange(len(stopped.part))] + bytes(100))
+        resumes(torn, stopped.part)
+        resumes(stopped.journal, stopped.part[: rng.randrange(len(stopped.part))])
+        resumes(torn, stopped.part[: rng.randrange(len(stopped.part))] + bytes(100))
 
 
-def test_flipped_bytes_are_made_again_or_refused(goes_on, stopped):
+def test_flipped_bytes_are_made_again_or_refused(resumes, stopped):
     rng = random.Random(7)  # noqa: S311  no secret
     first = stopped.journal.index(b"\n") + 1
     refused = []
@@ -339,7 +339,7 @@ def test_flipped_bytes_are_made_again_or_refused(goes_on, stopped):
         place = rng.randrange(end)
         which[place] ^= 1 << rng.randrange(8)
         try:
-            goes_on(*map(bytes, damaged))
+            resumes(*map(bytes, damaged))
         except UsageError as error:
             refused.append((place, str(error)))
     assert refused
@@ -348,14 +348,14 @@ def test_flipped_bytes_are_made_again_or_refused(goes_on, stopped):
         assert re.search(r"not a journal|begun by another job|exists already", words)
 
 
-def test_a_part_file_of_another_run_is_made_again(goes_on, stopped):
-    goes_on(stopped.journal, bytes(len(stopped.part)))
-    goes_on(stopped.journal, stopped.part[::-1])
+def test_a_part_file_of_another_run_is_made_again(resumes, stopped):
+    resumes(stopped.journal, bytes(len(stopped.part)))
+    resumes(stopped.journal, stopped.part[::-1])
 
 
-def test_blocks_that_came_twice_count_once(goes_on, stopped):
+def test_blocks_that_came_twice_count_once(resumes, stopped):
     first = stopped.journal.index(b"\n") + 1
-    goes_on(stopped.journal + stopped.journal[first:], stopped.part)
+    resumes(stopped.journal + stopped.journal[first:], stopped.part)
 
 
 def test_a_file_that_changes_after_it_was_mended_is_no_image(safe, made, stopped, tmp_path):

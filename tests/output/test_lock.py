@@ -1,4 +1,4 @@
-"""The lock: a live run keeps its output, a dead one's lock is none."""
+"""The lock: a running run keeps its output; the lock of an ended run is void."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_what_was_left_while_a_lock_was_taken_is_removed(path, owner):
     with subprocess.Popen(["true"]) as process:
         pass
     contents = {
-        "0123abcd": json.dumps(owner | {"pid": process.pid}),  # of a process that is gone
+        "0123abcd": json.dumps(owner | {"pid": process.pid}),  # of a process that has ended
         "4567abcd": json.dumps(owner),  # of one that is taking the lock just now
         "89ababcd": "",  # likewise
         "notes": json.dumps(owner | {"pid": process.pid}),  # no name of ours
@@ -220,7 +220,7 @@ def test_a_lock_is_refreshed_every_ten_seconds(path, later):
 
 @pytest.mark.parametrize("theirs", [b'{"host": "elsewhere"}', None])
 def test_a_run_whose_lock_was_taken_ends(path, later, theirs):
-    """It was suspended for so long that another machine took it for dead."""
+    """It was suspended so long that another machine took it for ended."""
     taken = Lock(path)
     path.unlink()
     if theirs:

@@ -1,4 +1,4 @@
-"""The output is taken, begun, gone on from and cleared away; what is another's is left alone."""
+"""The output is claimed, begun, resumed and removed; files of other runs are left alone."""
 
 import os
 import re
@@ -38,7 +38,7 @@ def contents(folder):
 
 
 def assert_refused(plan, words):
-    """What there is stays as it is, and nothing is added to it."""
+    """Existing files are unchanged, and no file is added."""
     before = contents(plan.job.output.parent)
     with pytest.raises(UsageError, match=f"^{re.escape(words)}$"):
         claim(plan)
@@ -119,7 +119,7 @@ def test_overwrite_leaves_the_old_image_until_the_new_one_is_whole(plan, made):
     assert plan.job.output.read_bytes()[:4] == b"II*\0"
 
 
-def test_resume_goes_on_with_what_is_missing(plan, made):
+def test_resume_continues_with_the_missing_windows(plan, made):
     said = stop(plan, made[:7])
     assert said == (
         f"7 of 20 windows are kept in {part_path(plan)}; the same command with --resume continues"
@@ -132,7 +132,7 @@ def test_resume_goes_on_with_what_is_missing(plan, made):
     assert dealt == {block.window for block in made[7:]}
 
 
-def test_an_old_image_may_be_replaced_by_a_run_that_goes_on(plan, made):
+def test_an_old_image_may_be_replaced_by_a_resumed_run(plan, made):
     """That was settled with --overwrite when it began."""
     plan.job.output.write_bytes(b"old")
     stop(asked(plan, overwrite=True), made[:7])
@@ -225,7 +225,7 @@ def test_a_run_that_has_placed_nothing_leaves_nothing(plan):
     assert left(plan) == set()
 
 
-def test_what_a_strict_run_refuses_is_not_gone_on_from(plan, made):
+def test_what_a_strict_run_rejects_is_not_resumed(plan, made):
     begin(plan, made[:7]).keep()
     assert clear(plan, StrictError("the pixels contradict the offset")) == ""
     assert left(plan) == set()

@@ -1,4 +1,4 @@
-"""Before a run: the plan in words and as JSON; ranks that it is worth, and lines for a shell."""
+"""Before a run: the plan as text and as JSON; the advised number of ranks, and shell commands."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Shares: every window once, of about equal cost, in an order in which nobody waits in a circle."""
+"""Shares: every window once, of about equal cost, in an order without deadlocks."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""What will be read, in which order: each cell once, but what others read or products cover."""
+"""The order of reading: each source chunk once, without those of other workers or hidden ones."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def plan(tmp_path):
     return prepare(Job((), tmp_path / "rgb.tif", rgb=tuple(rgb), profile=profile, window=128))
 
 
-def cell(col):
+def chunk(col):
     return Window(col, 0, 128, 128)
 
 
@@ -35,14 +35,24 @@ def order(plan, *share, elsewhere=()):
 
 
 def test_every_cell_once_in_the_order_of_the_windows(plan):
-    assert order(plan, 0, 1, 2, 3) == [(0, cell(0)), (0, cell(128)), (1, cell(0)), (1, cell(128))]
-    assert order(plan, 3, 2, 1, 0) == [(1, cell(128)), (1, cell(0)), (0, cell(128)), (0, cell(0))]
+    assert order(plan, 0, 1, 2, 3) == [
+        (0, chunk(0)),
+        (0, chunk(128)),
+        (1, chunk(0)),
+        (1, chunk(128)),
+    ]
+    assert order(plan, 3, 2, 1, 0) == [
+        (1, chunk(128)),
+        (1, chunk(0)),
+        (0, chunk(128)),
+        (0, chunk(0)),
+    ]
 
 
 def test_what_another_product_covers_is_not_read_ahead(plan):
     # In window 1 the second product shows beneath the first alone.
-    assert order(plan, 1) == [(0, cell(128))]
+    assert order(plan, 1) == [(0, chunk(128))]
 
 
 def test_what_another_worker_reads_is_not_read_here(plan):
-    assert order(plan, 2, 3, elsewhere={(1, cell(0))}) == [(1, cell(128))]
+    assert order(plan, 2, 3, elsewhere={(1, chunk(0))}) == [(1, chunk(128))]

@@ -1,4 +1,4 @@
-"""Parts of a source chunk on their way between two workers."""
+"""Parts of source chunks in messages between two workers."""
 
 import numpy as np
 import pytest

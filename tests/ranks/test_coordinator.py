@@ -1,4 +1,4 @@
-"""Rank 0: launches that went wrong, outputs that cannot be, overrides, and what it hears."""
+"""Rank 0: wrong launches, impossible outputs, overrides, and the messages that it receives."""
 
 import pickle
 from pathlib import Path
@@ -19,7 +19,7 @@ from s2rgb_mpi.plan.plan import Plan
 from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks.coordinator import Coordinator
 from s2rgb_mpi.ranks.launch import check_launch
-from s2rgb_mpi.ranks.messages import Beat, Done, Failed, Progress, Tag
+from s2rgb_mpi.ranks.messages import Done, Failed, Heartbeat, Progress, Tag
 from s2rgb_mpi.report.console import Report
 from s2rgb_mpi.timing import Span, Tally
 
@@ -39,7 +39,7 @@ INTERACTIVE = {"SLURM_STEP_ID": str(0xFFFFFFFA)}
     ],
 )
 def test_a_rank_alone_among_many_is_refused(environ, count):
-    with pytest.raises(LaunchError, match=f"started {count} processes"):
+    with pytest.raises(LaunchError, match=f"{count} or more processes were launched"):
         check_launch(1, environ)
 
 
@@ -169,14 +169,14 @@ class Ranks:
 
 
 class Held:
-    """A lock that nobody disputes."""
+    """A lock without a rival."""
 
     def refresh(self):
         pass
 
 
 class Ears(Report):
-    """A report that keeps what it is told."""
+    """A report that records its calls."""
 
     def __init__(self):
         super().__init__()
@@ -187,7 +187,7 @@ class Ears(Report):
 
 
 def coordinate(ranks, ears):
-    """Be rank 0 until all are done; return the file and the times of all ranks."""
+    """Run rank 0 until all are done; return the file and the times of all ranks."""
     plan = SimpleNamespace(job=SimpleNamespace(timeout=60.0), windows=[(0, 0, 1, 1)] * 2)
     shares: list[list[int]] = [[] for _ in range(ranks.size)]
     rank = make_rank(ranks)
@@ -206,7 +206,7 @@ def test_the_coordinator_hears_every_rank_to_its_end():
     ears = Ears()
     ranks = Ranks(
         [Done(sizes[0])],
-        [Progress(1, 10, ((0, 10),)), Beat(), Progress(2, 20, ((1, 10),)), Done(sizes[1])],
+        [Progress(1, 10, ((0, 10),)), Heartbeat(), Progress(2, 20, ((1, 10),)), Done(sizes[1])],
         tallies=handed_in,
     )
     heard, tallies = coordinate(ranks, ears)

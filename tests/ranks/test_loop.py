@@ -1,4 +1,4 @@
-"""Waiting: patient, not deaf, and without burning a core."""
+"""Waiting: without using a core, while signals and duties are still handled."""
 
 import time
 from types import SimpleNamespace
@@ -12,8 +12,8 @@ from s2rgb_mpi.ranks.loop import (
     LONGEST_SLEEP,
     PART_OF_WAIT,
     SHORTEST_SLEEP,
+    Backoff,
     Loop,
-    Patience,
     until,
 )
 
@@ -38,28 +38,28 @@ def test_it_is_looked_at_until_it_is_ready(slept):
 
 
 def test_sleeps_grow_from_the_shortest_to_the_longest(slept):
-    patience = Patience()
+    backoff = Backoff()
     for _ in range(30):
-        patience.pause()
+        backoff.pause()
     assert slept == sorted(slept)
     assert (slept[0], slept[-1]) == (SHORTEST_SLEEP, LONGEST_SLEEP)
 
 
 def test_sleeps_of_many_that_wait_for_one_grow_further_in_a_long_wait(slept):
-    patience = Patience(LONGEST_IDLE_SLEEP)
+    backoff = Backoff(LONGEST_IDLE_SLEEP)
     while sum(slept) < 100:
-        patience.pause()
-        # Whatever it waits for, it is met soon for so long a wait.
+        backoff.pause()
+        # An event is noticed soon, compared with the length of the wait.
         assert slept[-1] <= max(LONGEST_SLEEP, PART_OF_WAIT * sum(slept))
     assert slept[-1] == LONGEST_IDLE_SLEEP
 
 
 def test_after_something_happened_the_next_sleep_is_short(slept):
-    patience = Patience()
+    backoff = Backoff()
     for _ in range(30):
-        patience.pause()
-    patience.reset()
-    patience.pause()
+        backoff.pause()
+    backoff.reset()
+    backoff.pause()
     assert slept[-1] == SHORTEST_SLEEP
 
 

@@ -1,4 +1,4 @@
-"""What rank 0 is told: no window twice, none left out, in messages that it can hear."""
+"""Progress for rank 0: each window exactly once, in messages that fit its receive buffer."""
 
 import pickle
 from types import SimpleNamespace
@@ -8,8 +8,8 @@ import numpy as np
 from ranked import make_rank
 from s2rgb_mpi.image.block import Block, Kind, Piece
 from s2rgb_mpi.output.assembler import Written
-from s2rgb_mpi.ranks.messages import Beat, Done, Progress, Tag
-from s2rgb_mpi.ranks.progress import WINDOWS_AT_ONCE, ProgressSender, hand_in
+from s2rgb_mpi.ranks.messages import Done, Heartbeat, Progress, Tag
+from s2rgb_mpi.ranks.progress import WINDOWS_AT_ONCE, ProgressSender, send_tally
 from s2rgb_mpi.timing import Tally
 
 HEARING = 32_768
@@ -78,14 +78,14 @@ def test_no_message_is_larger_than_rank_0_can_hear():
     assert max(len(pickle.dumps(message)) for message in messages) < HEARING / 2
 
 
-def test_without_news_nothing_is_told():
+def test_without_news_nothing_is_reported():
     assert tell(0, 0) == []
 
 
 def test_a_tally_follows_its_size():
     line = Line(1)
     tally = Tally("writer", {"finalise": 1.0})
-    hand_in(line, tally, Written(30, np.ones((3, 256), np.int64), [4], ["agrees"], (), {}))
+    send_tally(line, tally, Written(30, np.ones((3, 256), np.int64), [4], ["agrees"], (), {}))
     first, (second, payload) = line.sent
     assert first == (Tag.DONE, Done(len(payload)))
     assert second == Tag.TALLY
@@ -105,13 +105,13 @@ def test_who_has_no_windows_left_is_heard_once_a_second(monkeypatch):
     for tenth in range(40):
         now[0] = tenth / 10
         team.attend()
-        team.beat()
+        team.heartbeat()
         heard.append(len(line.sent))
-    assert {message for _, message in line.sent} == {Beat()}
+    assert {message for _, message in line.sent} == {Heartbeat()}
     assert [heard.index(count) for count in (1, 2, 3)] == [11, 22, 33]
 
 
-def test_a_beat_is_not_sent_before_the_last_one_is_heard(monkeypatch):
+def test_a_heartbeat_is_not_sent_before_the_last_one_is_received(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(
         "s2rgb_mpi.ranks.team.WakingClock", lambda: SimpleNamespace(now=lambda: now[0])
@@ -121,5 +121,5 @@ def test_a_beat_is_not_sent_before_the_last_one_is_heard(monkeypatch):
     for second in range(2, 8):
         now[0] = 2.0 * second
         team.attend()
-        team.beat()
+        team.heartbeat()
     assert len(line.sent) == 1

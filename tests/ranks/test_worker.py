@@ -1,4 +1,4 @@
-"""A worker's blocks hold what the reference says, and what cannot be read is named."""
+"""A worker's blocks equal the reference, and windows that cannot be read are named."""
 
 import shutil
 from dataclasses import replace
@@ -160,7 +160,7 @@ def test_tiles_that_span_windows_are_encoded_by_the_worker_that_has_all_of_these
 
 
 def test_a_window_left_empty_is_in_no_tile_that_spans_windows(plan, monkeypatch):
-    """For whoever goes on from this run may be able to read it."""
+    """A run that resumes this one may be able to read it."""
     plan = replace(plan, job=replace(plan.job, on_error="nodata"))
     every = range(len(plan.windows))
     whole = spanning(plan, every)

@@ -1,4 +1,4 @@
-"""What the run says while it lasts, and where it says it."""
+"""The output of a run while it lasts: progress, warnings and errors, and where they go."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Files are whole or not there, and what cannot be written is refused before the start."""
+"""Files are whole or missing, and files that cannot be written are rejected before the start."""
 
 import os
 import re

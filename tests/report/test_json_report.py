@@ -1,4 +1,4 @@
-"""The record: every key of the schema, and the account's own numbers."""
+"""The JSON report: every key of the schema, and the numbers of the account."""
 
 import json
 

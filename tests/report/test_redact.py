@@ -197,7 +197,7 @@ def plan_of(tmp_path, query, argv=("item.json",)):
     return make_plan(Job(tuple(argv), tmp_path / "rgb.tif"), lay_out([product]))
 
 
-def test_a_renewed_signature_goes_on_with_the_same_job(tmp_path):
+def test_a_run_is_resumed_with_a_renewed_signature_with_the_same_job(tmp_path):
     old, new = (plan_of(tmp_path, query) for query in ("?sig=SECRET/a.tif", "?x=1&sig=NEW#y"))
     assert identity(old) == identity(new) == identity(plan_of(tmp_path, ""))
     assert identity(old)["B04 of product 1"] == "B04.tif, 1, 9 bytes, tag"

@@ -1,4 +1,4 @@
-"""A job that is stopped, in whatever way, goes on where it was, to the same bytes."""
+"""A job that is stopped, in any way, is resumed to the same bytes."""
 
 import sys
 from pathlib import Path

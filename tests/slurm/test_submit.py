@@ -1,4 +1,4 @@
-"""What can be known before is refused before the queue; what is asked of Slurm fits the plan."""
+"""Errors that can be found before are reported before the queue; requests to Slurm fit the plan."""
 
 import json
 import sys

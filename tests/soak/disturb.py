@@ -1,4 +1,4 @@
-"""One run under the launcher, and what is done to it meanwhile."""
+"""One run under the launcher, and the disturbance of it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Files(NamedTuple):
         return self.output.with_name(f"{self.output.name}.{end}")
 
     def are_done(self) -> bool:
-        """Tell whether the image is there, and nothing is left to go on from."""
+        """Return whether the image is finished, with no run left to resume."""
         return self.output.exists() and not self.beside("journal").exists()
 
 
@@ -49,7 +49,7 @@ class Finished(NamedTuple):
     code: int
     stderr: str
     in_time: bool
-    """Whether it still ran when it was disturbed."""
+    """Whether it was still running when it was disturbed."""
     hung: str
     """What lived when its time was over; empty if it ended by itself."""
     orphans: str
@@ -141,7 +141,7 @@ class Run:
         )
 
     def _describe(self) -> str:
-        """Say which processes live, and where each one is in the kernel."""
+        """Format which processes are alive, and where each one is in the kernel."""
         lines = []
         for process in processes(self._env):
             place = ""
@@ -248,7 +248,7 @@ def _wait_for(run: Run, step: Step, files: Files, nbytes: int) -> bool:
 
 
 def _is_listening(pid: int) -> bool:
-    """Tell whether a process has taken SIGUSR1 over (proc_pid_status(5): SigCgt)."""
+    """Return whether a process handles SIGUSR1 (proc_pid_status(5): SigCgt)."""
     with contextlib.suppress(OSError):
         caught = re.search(
             r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE

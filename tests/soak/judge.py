@@ -1,4 +1,4 @@
-"""What a run may leave behind, and how it may end: as docs/operations.md has it."""
+"""The permitted ends of a run, and the files that it may leave: those of docs/operations.md."""
 
 from __future__ import annotations
 

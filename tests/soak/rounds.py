@@ -1,4 +1,4 @@
-"""The rounds of the long run: all that one does is settled by its seed."""
+"""The rounds of the long run: each is determined by its seed."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def perform(lab: Lab, seed: int, keep: Path | None) -> Outcome:
-    """Perform a round; say what was wrong, and how to see it again."""
+    """Perform a round; print what was wrong, and how to repeat it."""
     begun = time.monotonic()
     outcome = lab.perform(draw(seed))
     deeds = ", ".join(run.deed for run in outcome.runs)

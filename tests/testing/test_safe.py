@@ -1,4 +1,4 @@
-"""The test products are what they say: codestream, georeference, metadata, pixels."""
+"""The test products are as documented: codestream, georeference, metadata, pixels."""
 
 from __future__ import annotations
 

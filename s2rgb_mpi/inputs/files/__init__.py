@@ -1,6 +1,6 @@
-"""Files wherever they are: folders, archives and servers.
+"""Access to files in folders, archives and on servers.
 
-`locate` finds the product that a name stands for: in a folder, in one of the `archives` (known by
-their first bytes: `downloads`) or on a `server`. `remote` and `vsi` are GDAL's way to files
-elsewhere, `read_ahead` reads them before they are needed.
+`locate` finds the product that a name denotes: in a folder, in one of the `archives` (recognised by
+their first bytes: `downloads`) or on a `server`. `remote` and `vsi` access remote files through
+GDAL, `read_ahead` reads these before they are needed.
 """

@@ -1,4 +1,4 @@
-"""Products in a zip or a tar, here or on a server: read in place, nothing is unpacked."""
+"""Products in a zip or a tar, local or on a server: read in place, nothing is unpacked."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ from s2rgb_mpi.inputs.safe_files import leaves, metadata_kind, refuse_large
 from s2rgb_mpi.redact import shown
 
 MOST_LISTED = 20
-"""How many products or archives in an archive an error lists."""
+"""The most products or archives in an archive that an error lists."""
 
 PACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".safe")
-"""What names of archives end in; the last is that of zips saved under the product's name."""
+"""File name extensions of archives; the last is that of zips saved under the product's name."""
 
 _BROKEN = (
     *(OSError, EOFError, ValueError),
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-    RuntimeError,  # zipfile's word for what is encrypted, or packed by an unknown method
+    RuntimeError,  # zipfile's error for encryption and unknown compression methods
 )
-"""What comes of reading an archive that is damaged."""
+"""Errors of reading a damaged archive."""
 
 _BUFFER_NBYTES = 2**16
-"""How much is read at once: on a server each is a request."""
+"""Bytes that are read at once: on a server each read is a request."""
 
 _LONGEST_LINK = 4096  # bytes: no path is longer
-_ENCRYPTED = 1  # the bit of a member's flags in a zip that says so
+_ENCRYPTED = 1  # a bit of the flags of a zip member
 
 _READ_IN_PLACE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, 9}
-"""What GDAL can unpack on the way; 9 is deflate64, of which zipfile only knows the name."""
+"""Compression methods that GDAL reads in place; 9 is deflate64, which zipfile cannot read."""
 
 
 class Archive(ABC):
-    """A product in an archive: metadata through Python, pixels through GDAL.
+    """A product in an archive: metadata are read by Python, pixels by GDAL.
 
     Parameters
     ----------
     name : str
-        Path, URL or GDAL's name of the archive, whatever it ends in.
+        Path, URL or GDAL's name of the archive, with any extension.
 
     Raises
     ------
     InputError
-        Not an archive, or one with names that would leave the folder it is unpacked into, or
-        with none or several products.
+        It is not an archive; contains names that would leave the folder it is unpacked into; or
+        contains no product, or several.
     """
 
     kind: str
@@ -89,7 +89,7 @@ class Archive(ABC):
         return sorted(name for name in inside if "/" not in name)
 
     def say(self, name: str) -> str:
-        """Return archive and member."""
+        """Return the names of archive and member."""
         return f"{self._shown}/{self._top}{name}" if name else self._shown
 
     def read(self, name: str) -> bytes:
@@ -103,29 +103,29 @@ class Archive(ABC):
             raise InputError(f"{self.say(name)}: {error}") from error
 
     def read_if_there(self, name: str) -> bytes | None:
-        """Read a small file whole; None if there is none of this name."""
+        """Read a small file whole; None if there is no such file."""
         return self.read(name) if self._is_there(name) else None
 
     def gdal_name(self, name: str) -> str | None:
-        """Return what GDAL opens, or None if there is no such member.
+        """Return GDAL's name of a member, or None if there is no such member.
 
         Raises
         ------
         InputError
-            The name leaves the archive; or the file is packed so that GDAL cannot read it in place.
+            The name leaves the archive; or GDAL cannot read the file in place.
         """
         return self._gdal_name(self._member(name)) if self._is_there(name) else None
 
     def above(self, inside: re.Pattern[str]) -> None:
-        """Return None: an archive holds one product, and what is above it does not belong to it."""
+        """Return None: files outside the archive do not belong to its product."""
         del inside
 
     def _member(self, name: str) -> str:
-        """Return the name of a file in the archive: where links lead, if it is one."""
+        """Return the name of a file in the archive; links are followed."""
         if leaves(name):
             raise InputError(f"{name} leaves the product folder")
         member = self._top + str(PurePosixPath(name))
-        for _ in self._links:  # no chain has more
+        for _ in self._links:  # no chain is longer
             if member not in self._links:
                 break
             target = self._links[member]
@@ -143,7 +143,7 @@ class Archive(ABC):
         Raises
         ------
         InputError
-            It may have been: the archive has no end.
+            This is unknown: the archive is cut off.
         """
         is_there = self._member(name) in self._sizes
         if self._is_cut and not is_there:
@@ -151,7 +151,7 @@ class Archive(ABC):
         return is_there
 
     def _incomplete(self) -> str:
-        """Return what is wrong with an archive that does not come to its end."""
+        """Return the error text for an archive that is cut off."""
         return f"incomplete, download it again: this {self.kind} is cut off or damaged"
 
     def _open(self) -> BinaryIO:
@@ -161,10 +161,10 @@ class Archive(ABC):
         return Path(self._path).open("rb")
 
     def _complaint(self, error: Exception) -> str:
-        """Return what is wrong with an archive that cannot be listed, and what to do."""
+        """Return the error text for an archive that cannot be listed, and the remedy."""
         if not isinstance(error, OSError) and self._begins_well(first_bytes(self._name)):
             return self._incomplete()
-        # zipfile hides that a file cannot be read behind an error of its own.
+        # zipfile raises an error of its own in place of one about reading.
         cause = error if isinstance(error, OSError) else error.__context__
         if not isinstance(cause, OSError) or not is_remote(self._name):
             return f"not a readable {self.kind}: {getattr(error, 'strerror', None) or error}"
@@ -172,7 +172,7 @@ class Archive(ABC):
         return problem_of(self._name) or away
 
     def _find_top(self) -> str:
-        """Find the folder with the metadata, however deep; it ends in a slash, or is empty."""
+        """Find the folder with the metadata, at any depth; it ends in a slash, or is empty."""
         tops = sorted(
             {
                 member.rpartition("/")[0]
@@ -190,7 +190,7 @@ class Archive(ABC):
         return f"{tops[0]}/" if tops[0] else ""
 
     def _no_product(self) -> str:
-        """Return why an archive without a product is none, and what to do."""
+        """Return the error text for an archive without a product, and the remedy."""
         if self._is_cut:
             return self._incomplete()
         packed = [member for member in self._sizes if member.lower().endswith(PACKED)]
@@ -207,7 +207,7 @@ class Archive(ABC):
     def _list(self, file: BinaryIO) -> dict[str, int]:
         """List the members and their sizes, bytes; folders may end in a slash.
 
-        Notes links in `_links`, and in `_is_cut` whether the end of the archive was not found.
+        Adds links to `_links`, and sets `_is_cut` if the end of the archive was not found.
         """
 
     @abstractmethod
@@ -258,7 +258,7 @@ class Zip(Archive):
 
 
 class Tar(Archive):
-    """A product in a tar that is not compressed: its members lie in it as they are."""
+    """A product in an uncompressed tar, which contains its members unchanged."""
 
     kind = TAR
 
@@ -277,7 +277,7 @@ class Tar(Archive):
                     self._links[name] = info.linkname
                 elif info.islnk() and (other := _plain(info.linkname)) in sizes:
                     self._offsets[name], sizes[name] = self._offsets[other], sizes[other]
-            # tarfile takes one that ends between two members for a whole one.
+            # tarfile accepts an archive that ends between two members as complete.
             file.seek(archive.offset)
             self._is_cut = file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE)
         return sizes
@@ -287,10 +287,10 @@ class Tar(Archive):
         return file.read(self._sizes[member])
 
     def _gdal_name(self, member: str) -> str:
-        # /vsitar/ does not know the long names of POSIX (pax): it cuts them off after 100 letters.
+        # /vsitar/ does not support long names of POSIX (pax): it cuts them off after 100 letters.
         return f"/vsisubfile/{self._offsets[member]}_{self._sizes[member]},{self._path}"
 
 
 def _plain(name: str) -> str:
-    """Return a member's name as metadata write it: ``./a//b`` is ``a/b``."""
+    """Return a member's name in the form of the metadata: ``./a//b`` is ``a/b``."""
     return re.sub(r"^(\./+)+|(?<=/)(\./+)+|(?<=/)/+", "", name)

@@ -1,4 +1,4 @@
-"""What a downloaded file really is, by its first bytes, whatever its name."""
+"""Recognises downloaded files by their first bytes, whatever their names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from s2rgb_mpi.redact import shown
 ZIP, TAR = "zip", "tar"
 
 HEAD_NBYTES = 4096
-"""How much of a file is looked at, bytes."""
+"""Number of bytes of a file that are inspected."""
 
 MOST_QUOTED = 120
 """Characters of a server's answer that an error quotes."""
@@ -25,7 +25,7 @@ _TAR_MAGIC = slice(257, 262), b"ustar"
 
 
 class _Packing(NamedTuple):
-    """How a format begins, what it is called, and the command that unpacks it."""
+    """The first bytes of a format, its name, and the command that unpacks it."""
 
     magic: bytes
     name: str
@@ -45,14 +45,14 @@ _HTML = re.compile(
     r"(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
 )
 _XML_ERROR = re.compile(r"(<\?xml[^>]*>\s*)?<(\w+:)?(Error|\w*Exception|\w*ExceptionReport)\b")
-"""How a server's answer begins that is no file."""
+"""The beginnings of a server's answer that is not a file."""
 
 _WORDS = ("detail", "message", "error_description", "error", "title", "description", "code")
-"""What servers call their words in JSON, the best first."""
+"""Fields with the message in a server's JSON, by precedence."""
 
 
 def first_bytes(name: str) -> bytes:
-    """Read the beginning of a file; nothing if it cannot be read, for whoever opens it says why.
+    """Read the beginning of a file; empty if it cannot be read: opening it will raise the error.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def first_bytes(name: str) -> bytes:
 
 
 def identify(name: str) -> str:
-    """Return what a file is by its first bytes.
+    """Return the format of a file by its first bytes.
 
     Parameters
     ----------
@@ -79,13 +79,13 @@ def identify(name: str) -> str:
     Returns
     -------
     str
-        `ZIP`, `TAR`, or nothing for whatever else, such as a raster.
+        `ZIP`, `TAR`, or empty for all else, such as a raster.
 
     Raises
     ------
     InputError
-        It is packed in a way that cannot be read in place, or a server's answer in place of a
-        file; with what to do.
+        It is packed in a format that cannot be read in place, or it is a server's answer instead of
+        a file; with the remedy.
     """
     head = first_bytes(name)
     if not head and not is_remote(name) and Path(name).stat().st_size == 0:
@@ -119,7 +119,7 @@ def unpack(name: str, kind: str = "") -> str:
 
 
 def refuse_answer(name: str, head: bytes) -> None:
-    """Reject what a server answered in place of a file, and quote it.
+    """Reject a server's answer that is not a file, and quote it.
 
     Raises
     ------
@@ -140,16 +140,16 @@ def refuse_answer(name: str, head: bytes) -> None:
     if words is not None:
         raise InputError(
             f"{shown(name)}: not a product but a server's answer, {_quote(words)};"
-            " see to what it says, and download the product again"
+            " solve that problem and download the product again"
         )
 
 
 def _of_json(text: str) -> str | None:
-    """Return the words in an answer in JSON; None if it is something else."""
+    """Return the message in an answer in JSON; None if it is not JSON."""
     try:
         return _words(json.loads(text)) or text
     except (ValueError, RecursionError):
-        # Cut off after the first bytes, or no JSON at all: a brace may begin anything.
+        # Cut off after the first bytes, or not JSON at all: other files may begin with a brace too.
         if not re.match(r'[\[{]\s*["{\[]', text):
             return None
     match = re.search(rf'"(?:{"|".join(_WORDS)})"\s*:\s*"([^"]*)', text)
@@ -157,7 +157,7 @@ def _of_json(text: str) -> str | None:
 
 
 def _words(content: Any) -> str:
-    """Find what an answer says, however deep."""
+    """Find the message in an answer, at any depth."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -168,6 +168,6 @@ def _words(content: Any) -> str:
 
 
 def _quote(words: str) -> str:
-    """Shorten a server's words to one line of plain characters."""
+    """Shorten a server's message to one line of printable characters."""
     line = "".join(filter(str.isprintable, " ".join(words.split())))
     return f'"{line[:MOST_QUOTED]}{"..." if len(line) > MOST_QUOTED else ""}"'

@@ -1,4 +1,4 @@
-"""What a name stands for: a SAFE product in some place, a tile of the AWS buckets, or neither."""
+"""Finds the SAFE product or the tile of the AWS buckets that a name denotes, if any."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.safe_files import Place
 
 TILE_METADATA = "metadata.xml"
-"""What the AWS buckets call the metadata of a tile, and of a product."""
+"""The name of the metadata of a tile, and of a product, in the AWS buckets."""
 
 TILE_FILES = frozenset({TILE_METADATA, "tileInfo.json", "productInfo.json"})
-"""What lies beside the images of a tile in the AWS buckets."""
+"""Files beside the images of a tile in the AWS buckets."""
 
 TILE = re.compile(r"(?:^|/)tiles/\d{1,2}/[C-X]/[A-Z]{2}/\d{4}/\d{1,2}/\d{1,2}/\d+(?=/|$)")
 """A tile's folder in the AWS buckets: UTM zone, latitude band, square, date, number."""
 
 _PRODUCT = re.compile(r".*\.SAFE$|S2[A-Z]_(MSIL|USER_PRD|OPER_PRD)[^.]*$", re.IGNORECASE)
-"""The name of a product's folder; test products of ESA's have no suffix."""
+"""The name of a product's folder; ESA's test products have no extension."""
 
 DEEPEST = 2
-"""How many folders above a product a folder may be given in its place."""
+"""A product may be this many folders below the given one."""
 
 BESIDE = {"manifest.safe", "inspire.xml"}
-"""Other files at the top of a product, that stand for it too."""
+"""Other files in the top folder of a product that also denote it."""
 
 
 _WHOLE_ARCHIVE = re.compile(
     r"/vsi(?:zip|tar)/(?:\{([^{}]+)\}/?|([^{}]+\.(?:zip|tar))/?)", re.IGNORECASE
 )
-"""GDAL's name of an archive itself, not of what is in it."""
+"""GDAL's name of an archive itself, not of a file in it."""
 
 
 class Found(NamedTuple):
-    """Where a product's files are, and the name of its metadata file among them."""
+    """The place of a product's files, and the name of its metadata file there."""
 
     place: Place
     metadata: str
@@ -66,7 +66,7 @@ class Found(NamedTuple):
 
 
 def locate(name: str, choice: Choice) -> Found | None:
-    """Find the product that a name stands for.
+    """Find the product that a name denotes.
 
     Parameters
     ----------
@@ -79,12 +79,12 @@ def locate(name: str, choice: Choice) -> Found | None:
     Returns
     -------
     Found or None
-        None for whatever is neither, such as a raster.
+        None for all else, such as a raster.
 
     Raises
     ------
     InputError
-        There is nothing, no product where one must be, or several.
+        The file does not exist; or there is no product where one is expected, or several.
     """
     if not name:
         raise InputError("an empty name, where that of a product is needed")
@@ -94,14 +94,14 @@ def locate(name: str, choice: Choice) -> Found | None:
             return locate(whole[1] or whole[2], choice)
         except AbsentError:
             return None  # GDAL opens an archive of one raster by such a name
-    return _elsewhere(name, choice) if is_remote(name) else _here(Path(name), choice)
+    return _on_server(name, choice) if is_remote(name) else _on_disk(Path(name), choice)
 
 
-def _here(path: Path, choice: Choice) -> Found | None:
+def _on_disk(path: Path, choice: Choice) -> Found | None:
     """Find a product on disk."""
     try:
         path.stat()
-    except (OSError, ValueError) as error:  # the latter: a name that no disk can have
+    except (OSError, ValueError) as error:  # the latter: a name that is not valid on a disk
         why = broken_link(path) or "no such file or folder"
         if getattr(error, "errno", None) in {errno.EACCES, errno.ENAMETOOLONG}:
             why = getattr(error, "strerror", why)
@@ -119,9 +119,9 @@ def _here(path: Path, choice: Choice) -> Found | None:
 
 
 def _metadata_behind(path: Path) -> Path:
-    """Return where a link to a product's metadata leads, if the product is there, not here.
+    """Return the target of a link to a product's metadata, if the product is at the target.
 
-    In products that are links file by file, metadata and images lie beside each other as links.
+    In a product whose files are all links, metadata and images are in the folder of the links.
     """
     if not path.is_symlink() or (metadata_kind(path.name) and (path.parent / "GRANULE").exists()):
         return path
@@ -130,7 +130,7 @@ def _metadata_behind(path: Path) -> Path:
 
 
 def _archive(name: str, suffix: str, choice: Choice) -> Found | None:
-    """Look into a file; None if it is no archive, and none is expected by its name."""
+    """Find the product in an archive; None if the file is not an archive, by content and name."""
     kind = identify(name)
     place: Place
     if kind == ZIP or suffix == ".zip":
@@ -144,8 +144,8 @@ def _archive(name: str, suffix: str, choice: Choice) -> Found | None:
     return _product(shown(name), place, place.names(), choice)
 
 
-def _elsewhere(name: str, choice: Choice) -> Found | None:
-    """Find a product under a URL or a name of GDAL's: by the name, as servers cannot list."""
+def _on_server(name: str, choice: Choice) -> Found | None:
+    """Find a product at a URL or a GDAL name, by the name: servers do not list folders."""
     address, query = split_query(name)
     base = address.rstrip("/").rpartition("/")[2]
     above = address.rstrip("/").removesuffix(base)
@@ -164,7 +164,7 @@ def _elsewhere(name: str, choice: Choice) -> Found | None:
 
 
 def _below(place: Server, name: str, choice: Choice) -> Found | None:
-    """Find the product that is a folder of a server."""
+    """Find the product in a folder on a server."""
     try:
         return _product(shown(name), place, place.names(), choice)
     except AbsentError:
@@ -177,7 +177,7 @@ def _below(place: Server, name: str, choice: Choice) -> Found | None:
 
 
 def _folder(path: Path, choice: Choice) -> Found:
-    """Find the product that is a folder, or the one that lies in it."""
+    """Find the product in a folder or in one of its subfolders."""
     place = Folder(path)
     names = place.names()
     if is_tile(names):
@@ -189,7 +189,7 @@ def _folder(path: Path, choice: Choice) -> Found:
             return _folder(behind, choice)
         return _product(str(path), place, names, choice)
     for depth in range(1, DEEPEST + 1):
-        # An archive may hold thousands: no more are looked at than are listed.
+        # A folder may contain thousands of products: no more are looked for than are listed.
         inside = sorted(islice(_products(path, depth), MOST_LISTED + 1))
         if len(inside) == 1:
             return _folder(inside[0], choice)
@@ -204,7 +204,7 @@ def _folder(path: Path, choice: Choice) -> Found:
 
 
 def _hint(path: Path, names: list[str]) -> str:
-    """Return which product may be meant by a folder that is none."""
+    """Return a hint for a folder without a product: an archive in it, or a product above it."""
     archives = [name for name in names if name.lower().endswith(PACKED) and (path / name).is_file()]
     if archives:
         return f"; it has {', '.join(archives[:MOST_LISTED])}: give that"
@@ -213,7 +213,7 @@ def _hint(path: Path, names: list[str]) -> str:
 
 
 def _products(path: Path, depth: int) -> Iterator[Path]:
-    """List the folders so deep in a folder that are products."""
+    """Yield the subfolders at a depth that are products."""
     for child in path.iterdir():
         try:
             if not child.is_dir():
@@ -224,18 +224,18 @@ def _products(path: Path, depth: int) -> Iterator[Path]:
             names = [each.name for each in child.iterdir()]
             if any(map(metadata_kind, names)) or is_tile(names):
                 yield child
-        except OSError:  # not for us: another user's
+        except OSError:  # not permitted
             continue
 
 
 def is_tile(names: list[str]) -> bool:
-    """Return whether names are those in the folder of a tile of the AWS buckets."""
+    """Return whether a folder with these names is a tile of the AWS buckets."""
     has_images = any(name in {"R10m", "R20m", "R60m", "B04.jp2"} for name in names)
     return has_images and not TILE_FILES.isdisjoint(names)
 
 
 def _product(said: str, place: Place, names: list[str], choice: Choice) -> Found:
-    """Choose the metadata of a product among the names in its top folder."""
+    """Find the metadata of a product among the names in its top folder."""
     kinds = {metadata_kind(name): name for name in names}
     if L2A_METADATA in kinds:
         return Found(place, kinds[L2A_METADATA])
@@ -246,7 +246,7 @@ def _product(said: str, place: Place, names: list[str], choice: Choice) -> Found
 
 
 def refuse_l1c(said: str, choice: Choice) -> None:
-    """Reject a top-of-atmosphere product, unless it was asked for."""
+    """Reject a top-of-atmosphere product, unless --allow-l1c is given."""
     if not choice.allow_l1c:
         raise InputError(
             f"{said}: Level-1C (top of atmosphere); Level-2A is needed, or --allow-l1c"

@@ -1,11 +1,11 @@
 """Bytes of files on servers, read in the background before GDAL needs them.
 
-A thread reads a range through GDAL itself, as GDAL's driver will: retries, signatures, credentials
-and redirections are GDAL's, whatever the kind of server. What it gets is thrown away; it stays in
-the cache of ranges that all of GDAL's network files share (``CPL_VSIL_CURL_CACHE_SIZE``), where the
-driver finds it. Another HTTP library would need all of that configured a second time, and a way to
-show its bytes to GDAL; and whatever goes wrong here costs time only: what is not in the cache the
-driver reads itself, and meets the error.
+A thread reads a range through GDAL, as GDAL's driver will: so retries, signatures, credentials
+and redirections are those of GDAL, for every kind of server. The bytes are discarded, but they stay
+in the cache of ranges that all of GDAL's network files share (``CPL_VSIL_CURL_CACHE_SIZE``), where
+the driver finds them. Another HTTP library would need all of that configured a second time, and a
+way to pass its bytes to GDAL. Errors here only cost time: ranges that are not in the cache are read
+by the driver, which then raises the error.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ _T = TypeVar("_T")
 _U = TypeVar("_U")
 
 REQUESTS = 12
-"""Requests of a process that are open at once."""
+"""The most open requests of a process."""
 
 REQUEST_NBYTES = 2 * 2**20
-"""Longer ranges are cut: a connection may be slow, where several are not."""
+"""Longer ranges are cut, bytes: several connections may be faster than one."""
 
 UNIT_NBYTES = 2**14
-"""GDAL reads whole units of this size; ranges that are no further apart become one."""
+"""GDAL reads whole units of this size, bytes; ranges that are no further apart are joined."""
 
 POLL_SECONDS = 0.1
-"""Pause between two looks for signals."""
+"""Time between two checks for signals."""
 
 COPIES = 5
-"""How often the bytes of a request are in memory while they go into the cache: in curl's buffer, in
-GDAL's copy of it, in the units of the cache, and as Python gets them; one more for the holes
-between these. All requests may end at once, as those of a slow server do."""
+"""Copies of the bytes of a request in memory while they go into the cache: in curl's buffer, in
+GDAL's copy of it, in the units of the cache, and in Python; and one more for fragmentation. All
+requests may end at the same time, as with a slow server."""
 
 _SERVED = re.compile(r"/vsi(curl|s3|gs|az|adls|oss|swift)[/?]")
-"""Names of GDAL's that share its cache of ranges."""
+"""GDAL's file systems that share its cache of ranges."""
 
 
 class ByteRange(NamedTuple):
-    """A piece of a file: from byte `begin` up to, but without, byte `end`."""
+    """A range of bytes of a file: from `begin` up to, but not including, `end`."""
 
     path: str
     begin: int
@@ -60,79 +60,79 @@ class ByteRange(NamedTuple):
 
 
 def is_cached(path: str) -> bool:
-    """Return whether what is read of a file stays in GDAL's cache of ranges.
+    """Return whether the bytes read from a file stay in GDAL's cache of ranges.
 
-    Files in archives on servers are left alone: what GDAL reads of them depends on the archive.
+    Files in archives on servers are excluded: the ranges that GDAL reads depend on the archive.
     """
     return _SERVED.match(path) is not None
 
 
 class ReadAhead:
-    """Reads ranges of files in threads, several at once.
+    """Reads ranges of files in threads, several at a time.
 
-    Threads begin with the first range. They make no MPI call, and raise nothing: a range that
-    cannot be read is left to whoever needs it.
+    Threads start with the first range. They make no MPI call and raise no error: a range that
+    cannot be read is read again by GDAL's driver.
     """
 
     def __init__(self) -> None:
-        heap.share()
+        heap.use_one_arena()
         self._pool = ThreadPoolExecutor(REQUESTS, "read-ahead", gdalenv.quieten_thread)
         self._reads: dict[Key, set[Future[None]]] = {}
         self._over = Event()
 
     def want(self, ranges: Mapping[Any, Iterable[ByteRange]]) -> None:
-        """Have ranges read, the first first.
+        """Begin to read ranges, in their order.
 
         Parameters
         ----------
         ranges : mapping
-            By what they are needed for. What lies close together becomes one request, whatever it
-            is for.
+            Ranges by a key for their purpose. Neighbouring ranges become one request, also those
+            of different keys.
         """
         if ranges:
-            heap.give_back()
+            heap.trim()
         order = {key: place for place, key in enumerate(ranges)}
         requests = list(_requests((each, key) for key, many in ranges.items() for each in many))
         requests.sort(key=lambda request: min(order[key] for key in request[1]))
-        with suppress(RuntimeError):  # where no thread is allowed, nothing is read ahead
+        with suppress(RuntimeError):  # if no thread can be started, nothing is read ahead
             for request, keys in requests:
                 reading = self._pool.submit(_read, request)
                 for key in keys:
                     self._reads.setdefault(key, set()).add(reading)
 
     def wait(self, key: Key) -> None:
-        """Wait until all that was wanted for something is there, or cannot be read.
+        """Wait until all ranges of a key are read, or have failed.
 
         Raises
         ------
         StopError
-            A signal has come meanwhile that ends this rank's work.
+            A signal has asked this rank to stop.
         """
-        watch(self._reads.pop(key, ()))
+        wait_interruptibly(self._reads.pop(key, ()))
 
     def start(self, work: Callable[[Event], _T]) -> Future[_T]:
-        """Have something else done in a thread; the event that it gets says when to give up."""
+        """Run a function in a thread; it receives an event that is set when it should give up."""
         return self._pool.submit(work, self._over)
 
-    def close(self, *, patient: bool = True) -> None:
-        """Begin no further request.
+    def close(self, *, wait: bool = True) -> None:
+        """Start no further request.
 
         Parameters
         ----------
-        patient : bool
-            Whether to wait for those that are open: as long as GDAL's own patience with servers.
+        wait : bool
+            Whether to wait for open requests, at most until GDAL's own time limits.
         """
         self._over.set()
-        self._pool.shutdown(wait=patient, cancel_futures=True)
+        self._pool.shutdown(wait=wait, cancel_futures=True)
 
 
-def watch(work: Iterable[Future[Any]]) -> None:
-    """Wait for work in threads, and look for signals.
+def wait_interruptibly(work: Iterable[Future[Any]]) -> None:
+    """Wait for work in threads, and check for signals meanwhile.
 
     Raises
     ------
     StopError
-        A signal has come that ends this rank's work.
+        A signal has asked this rank to stop.
     """
     left = set(work)
     while left:
@@ -141,7 +141,7 @@ def watch(work: Iterable[Future[Any]]) -> None:
 
 
 def at_once(work: Callable[[_T], _U], served: Sequence[_T]) -> list[_U]:
-    """Do something for several files of servers at once, each in a thread; return the results."""
+    """Call a function for several files on servers, each in a thread; return the results."""
     if not served:
         return []
     with ThreadPoolExecutor(len(served), "at-once", gdalenv.quieten_thread) as pool:
@@ -149,40 +149,41 @@ def at_once(work: Callable[[_T], _U], served: Sequence[_T]) -> list[_U]:
 
 
 def room_nbytes() -> int:
-    """Return how much may be wanted at once and still be in the cache when it is used, bytes.
+    """Return how many bytes can be read ahead so that they are still in the cache when used.
 
-    A range leaves the cache when others of its size have been read or used since. Who wants more
-    once half of it has been used touches one and a half times as much before a range is used: that
-    which was wanted with it, and the half that is wanted before.
+    The cache drops the ranges that were read or used longest ago. More is requested once half of
+    the bytes read ahead are used. So up to one and a half times as many bytes are read or used
+    before a range is used: those requested with it, and the half that is requested before.
     """
     return 2 * gdalenv.network_cache_nbytes() // 3
 
 
 def held_nbytes() -> int:
-    """Return the most memory that reading ahead takes, GDAL's cache of ranges included, bytes."""
+    """Return the most memory for reading ahead, including GDAL's cache of ranges, bytes."""
     under_way = min(REQUESTS * REQUEST_NBYTES, room_nbytes())
     return gdalenv.network_cache_nbytes() + COPIES * under_way
 
 
 def read_beginnings(paths: Iterable[str]) -> None:
-    """Read the beginnings of files at once: what GDAL asks servers for when it opens them."""
+    """Read the beginnings of files in parallel: the ranges that GDAL reads to open them."""
     served = [path for path in dict.fromkeys(paths) if is_cached(path)]
     if len(served) > 1:
         at_once(_read, list(map(beginning, served)))
 
 
 def beginning(path: str) -> ByteRange:
-    """Return the range that GDAL reads when it opens a file."""
+    """Return the range that GDAL reads to open a file."""
     return ByteRange(path, 0, gdalenv.BEGINNING_NBYTES)
 
 
 def _read(wanted: ByteRange) -> None:
-    """Read a range, for GDAL's cache alone."""
-    with suppress(RuntimeError):  # whoever needs the range will meet it too
-        # A file of its own: where a range begins at the end of the last, GDAL reads twice as much.
+    """Read a range into GDAL's cache."""
+    with suppress(RuntimeError):  # the driver will raise it again
+        # A new handle each time: if a range begins at the end of the last one, GDAL reads twice as
+        # much.
         file = gdal.VSIFOpenL(wanted.path, "rb")
         if file is None:
-            gdal.VSICurlPartialClearCache(wanted.path)  # or GDAL would not ask again
+            gdal.VSICurlPartialClearCache(wanted.path)  # else GDAL would not try again
             return
         try:
             gdal.VSIFSeekL(file, wanted.begin, os.SEEK_SET)
@@ -192,7 +193,7 @@ def _read(wanted: ByteRange) -> None:
 
 
 def _requests(places: Iterable[tuple[ByteRange, Key]]) -> Iterator[tuple[ByteRange, set[Key]]]:
-    """Join ranges that are neighbours, and cut long ones; with all that each request is for."""
+    """Join neighbouring ranges, and cut long ones; yield each request with the keys it is for."""
     joined: list[tuple[ByteRange, list[tuple[ByteRange, Key]]]] = []
     for place in sorted(places, key=lambda place: place[0]):
         path, begin, end = place[0]
@@ -210,7 +211,7 @@ def _requests(places: Iterable[tuple[ByteRange, Key]]) -> Iterator[tuple[ByteRan
 
 
 def _cut(whole: ByteRange) -> Iterator[ByteRange]:
-    """Cut a range into requests of about equal length, which begin where GDAL's units do."""
+    """Cut a range into requests of about equal length that begin at GDAL's units."""
     first, last = whole.begin // UNIT_NBYTES, -(-whole.end // UNIT_NBYTES)
     count = -(-(last - first) * UNIT_NBYTES // REQUEST_NBYTES)
     cuts = [first + (last - first) * number // count for number in range(count + 1)]

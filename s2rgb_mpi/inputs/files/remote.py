@@ -1,4 +1,4 @@
-"""Names of files elsewhere: GDAL's way to them, how patient it is, and small files whole."""
+"""Remote files: their names in GDAL, reading small files, and errors of servers."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ REFUSED = (
 _REFUSED = re.compile(r"\bHTTP\b.*\b40[13]\b", re.DOTALL)
 
 BEGINNING_NBYTES = 64
-"""Enough to recognise JSON."""
+"""Number of bytes that suffice to recognise JSON."""
 
 LARGEST_SMALL_FILE = 32 * 2**20
-"""Metadata beyond this size are refused, bytes: real ones have less than 1 MB."""
+"""Larger metadata files are rejected, bytes: real ones have less than 1 MB."""
 
 _SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/"} | {
     "gs": "/vsigs/",
     "file": "",
 }
-"""What GDAL calls the places that URLs name."""
+"""GDAL's file systems by schemes of URLs."""
 
 _AGAIN = {
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -48,11 +48,11 @@ _AGAIN = {
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
-"""What a server says that may pass, as GDAL sees it too; all else will not change."""
+"""Status codes of temporary errors, after which the request is repeated; the same as in GDAL."""
 
 _ABSENT = {
     HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,  # what object stores say of files that are not there
+    HTTPStatus.FORBIDDEN,  # the answer of object stores for missing files
     HTTPStatus.NOT_FOUND,
     HTTPStatus.GONE,
 }
@@ -65,18 +65,18 @@ def scheme(name: str) -> str:
 
 
 def split_query(name: str) -> tuple[str, str]:
-    """Cut a URL in two before its query, which may be a signature; other names have none."""
+    """Split a URL before its query, which may be a signature; other names have an empty query."""
     url, mark, query = name.partition("?")
     return (url, mark + query) if gdal_name(url).startswith("/vsicurl/") else (name, "")
 
 
 def is_remote(name: str) -> bool:
-    """Return whether a name is a URL, or one of GDAL's virtual files."""
+    """Return whether a name is a URL, or in one of GDAL's virtual file systems."""
     return name.startswith("/vsi") or scheme(name) in _SCHEMES
 
 
 def is_far(name: str) -> bool:
-    """Return whether GDAL reads a file through a network of its own, every seek a request."""
+    """Return whether GDAL reads a file through a network, so that every seek may be a request."""
     return "/vsi" in re.sub("/vsi(zip|tar|mem|subfile)/", "", name)
 
 
@@ -86,16 +86,16 @@ def gdal_name(name: str) -> str:
     Parameters
     ----------
     name : str
-        A path, a URL (http, https, s3, gs, file), or a name of GDAL's own, which stays.
+        A path, a URL (http, https, s3, gs, file), or a GDAL name, which is returned unchanged.
     """
     if scheme(name) in _SCHEMES:
         name = _SCHEMES[scheme(name)] + name.partition("://")[2]
-    # No URL has blanks; curl would refuse them.
+    # Blanks are not valid in URLs: curl would reject them.
     return name.replace(" ", "%20") if name.startswith("/vsicurl") else name
 
 
 def refused(words: str) -> str:
-    """Return an error message, with cause and remedy where a server has refused access."""
+    """Return an error message, with cause and remedy if a server has refused access."""
     return f"{words}: {REFUSED}" if _REFUSED.search(words) else words
 
 
@@ -105,15 +105,15 @@ def fetch(name: str) -> bytes:
     Parameters
     ----------
     name : str
-        A path, a URL, or a name of GDAL's.
+        A path, a URL, or a GDAL name.
 
     Raises
     ------
     InputError
-        It is not there, not allowed, too large, or the server is silent.
+        It does not exist, is not accessible or is too large, or the server does not answer.
     """
     if scheme(name) in {"http", "https"}:
-        # Not through /vsicurl/: interfaces of catalogues know neither HEAD nor ranges.
+        # Not through /vsicurl/: APIs of catalogues support neither HEAD nor ranges.
         return _download(name)
     path = gdal_name(name)
     status = status_of(path)
@@ -129,18 +129,18 @@ def fetch(name: str) -> bytes:
 
 
 def stamp(path: str) -> str:
-    """Return what would be another for another file of that name.
+    """Return the fingerprint of a file, which changes if the file is replaced.
 
     Parameters
     ----------
     path : str
-        Under which GDAL opens it. A file in a zip is meant itself, not the zip.
+        GDAL's name of it. In a zip, the file itself, not the zip.
 
     Returns
     -------
     str
-        Its size in bytes, and a server's ETag or else when it was changed, to the second; empty
-        for what is no file, such as an image that GDAL makes up on the way.
+        Its size in bytes, and its ETag on a server or else the modification time in seconds; empty
+        if it is not a file, such as a virtual dataset in its name.
     """
     status = status_of(path)
     if status is None:
@@ -151,14 +151,14 @@ def stamp(path: str) -> str:
 
 
 def forget(paths: Iterable[str]) -> None:
-    """Make GDAL ask anew for files of a network: it remembers what it failed to read."""
+    """Clear GDAL's memory of failures to read network files, so that it tries again."""
     for path in paths:
         if path.startswith("/vsi"):
             gdal.VSICurlPartialClearCache(network_part(path))
 
 
 def problem_of(name: str) -> str:
-    """Return what a web server says in place of a file that GDAL could not open there.
+    """Return the error of a web server for a file that GDAL could not open.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def problem_of(name: str) -> str:
     Returns
     -------
     str
-        Such as ``HTTP 404 Not Found``; empty if it gives the file, or if it is no web server.
+        Such as ``HTTP 404 Not Found``; empty if it sends the file, or if it is not a web server.
     """
     url = name.removeprefix("/vsicurl/")
     if scheme(url) not in {"http", "https"}:
@@ -181,29 +181,29 @@ def problem_of(name: str) -> str:
 
 
 def beginning(name: str, nbytes: int = BEGINNING_NBYTES) -> bytes:
-    """Read the first bytes of a file or of a server's answer; none where that fails.
+    """Read the first bytes of a file or of a server's answer; empty if that fails.
 
     Parameters
     ----------
     name : str
         A path or an http(s) URL.
     nbytes : int
-        How many, if there are so many.
+        The most bytes to read.
     """
     try:
         if scheme(name) in {"http", "https"}:
             return _download(name, nbytes)
-        if not Path(name).is_file():  # as a pipe, from which a reader would wait for ever
+        if not Path(name).is_file():  # such as a pipe, on which reading would block for ever
             return b""
         with Path(name).open("rb") as file:
             return file.read(nbytes)
-    except (InputError, OSError, ValueError):  # the last: a name that no disk can have
+    except (InputError, OSError, ValueError):  # the last: a name that is not valid on a disk
         return b""
 
 
 def _download(url: str, beginning: int | None = None) -> bytes:
-    """Download a small file, or the first bytes of any; busy servers are asked again."""
-    # Not above: HTTP, TLS and mail headers would be a tenth of the start of every rank.
+    """Download a small file, or the first bytes of any; retry after temporary errors."""
+    # Imported here: these modules would take a tenth of the start-up time of every rank.
     import http.client  # noqa: PLC0415
     import urllib.error  # noqa: PLC0415
     import urllib.request  # noqa: PLC0415
@@ -219,7 +219,7 @@ def _download(url: str, beginning: int | None = None) -> bytes:
             if error.code not in _AGAIN:
                 kind = AbsentError if error.code in _ABSENT else InputError
                 break
-        # A refused connection, a timeout, no such host, no HTTP, no URL.
+        # A refused connection, a timeout, an unknown host, an invalid answer or URL.
         except (OSError, ValueError, http.client.HTTPException) as error:
             problem = str(getattr(error, "reason", error)) or type(error).__name__
         else:

@@ -1,4 +1,4 @@
-"""A product that stays elsewhere: a folder under a URL or under a name of GDAL's."""
+"""A product on a server: a folder at a URL or at a GDAL name."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from s2rgb_mpi.inputs.files.vsi import SIZELESS, status_of
 from s2rgb_mpi.inputs.safe_files import leaves
 
 _OLD_PRODUCT = re.compile(r"(S2._[A-Z]+)_PRD_MSI(L1C|L2A)_(\w+?)(?:\.SAFE)?")
-"""Products before 2017, whose metadata file is named after them."""
+"""Names of products before 2017, whose metadata file is named after them."""
 
 _IS_ABSENT = re.compile(r"HTTP 4(04|10)\b")
-"""What servers say where there is nothing."""
+"""Errors of servers for missing files."""
 
 
 class Server:
-    """A product's folder on a server, an object store, or in whatever else GDAL reads.
+    """A product's folder on a server, in an object store, or in another file system of GDAL.
 
-    Servers of files cannot list a folder: the product's metadata name the other files.
+    File servers do not list folders: the product's metadata name the other files.
 
     Parameters
     ----------
     top : str
-        URL (http, https, s3, gs) or GDAL's name of the folder. What follows a question mark in it
-        is a signature that holds for every file.
+        URL (http, https, s3, gs) or GDAL's name of the folder. Its query is a signature that is
+        valid for all files.
     """
 
     def __init__(self, top: str) -> None:
@@ -40,14 +40,14 @@ class Server:
         self._kept: dict[str, bytes] = {}
 
     def names(self) -> list[str]:
-        """List the files in the folder, or where it cannot be listed its metadata file.
+        """List the files in the folder, or only its metadata file if it cannot be listed.
 
         Raises
         ------
         AbsentError
             The server has no metadata there.
         InputError
-            It does not answer.
+            The server does not answer.
         """
         listed = [] if self._is_web else gdal.ReadDir(gdal_name(self._top))
         if listed:
@@ -66,11 +66,11 @@ class Server:
         )
 
     def _candidates(self) -> list[str]:
-        """List names that the metadata file may have."""
+        """List possible names of the metadata file."""
         old = _OLD_PRODUCT.fullmatch(self.name)
         return [
             "MTD_MSIL2A.xml",
-            "MTD_MSIL2a.xml",  # seen in the wild
+            "MTD_MSIL2a.xml",  # found in some archives
             "MTD_MSIL1C.xml",
             *([f"{old[1]}_MTD_SAF{old[2]}_{old[3]}.xml"] if old else []),
         ]
@@ -87,14 +87,14 @@ class Server:
         try:
             return fetch(address)
         except AbsentError:
-            # GDAL may have some for this server (GDAL_HTTP_HEADERS, GDAL_HTTP_USERPWD).
+            # GDAL may have credentials for this server (GDAL_HTTP_HEADERS, GDAL_HTTP_USERPWD).
             path = gdal_name(address)
             if path == address or gdal.VSIStatL(path) is None:
                 raise
             return fetch(path)
 
     def read_if_there(self, name: str) -> bytes | None:
-        """Read a small file whole; None if the server does not have it, or not for us."""
+        """Read a small file whole; None if it does not exist or is not accessible."""
         if leaves(name):
             raise InputError(f"{name} leaves the product folder")
         try:
@@ -103,12 +103,12 @@ class Server:
             return None
 
     def gdal_name(self, name: str) -> str | None:
-        """Return what GDAL opens, or None if there is no such file.
+        """Return GDAL's name of a file, or None if there is no such file.
 
         Raises
         ------
         InputError
-            The name leaves the folder, or the server does not give the file to us.
+            The name leaves the folder, or the server refuses the file.
         """
         if leaves(name):
             raise InputError(f"{name} leaves the product folder")
@@ -124,6 +124,6 @@ class Server:
         return None
 
     def above(self, inside: re.Pattern[str]) -> Server | None:
-        """Return the folder above the part of the address that a pattern finds, or None."""
+        """Return the folder above the part of the address that matches a pattern, or None."""
         match = inside.search(self._top)
         return Server(self._top[: match.start()] + self._query) if match else None

@@ -1,4 +1,4 @@
-"""A file of GDAL's, for libraries that read files of Python's."""
+"""Files of GDAL's virtual file systems as Python file objects."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 from osgeo import gdal
 
 SIZELESS = "empty, or its server does not say how large it is"
-"""What is wrong with a file without a size."""
+"""The error text for a file without a size."""
 
 _USE_HEAD = "CPL_VSIL_CURL_USE_HEAD"
-"""GDAL's option: NO, and servers are asked for a file's size by GET."""
+"""GDAL's option; with NO the size of a file is requested by GET instead of HEAD."""
 
 
 def network_part(path: str) -> str:
-    """Return GDAL's name of what a network has: of a file in an archive, the archive."""
+    """Return GDAL's name of the file on the network: for a file in an archive, the archive."""
     inner = re.search(r"\{(/vsi.*)\}|,(/vsi.*)", path)
     return (inner[1] or inner[2]) if inner else path
 
 
 def status_of(path: str) -> Any:
-    """Return what GDAL knows of a file, such as its size; None if there is none.
+    """Return GDAL's status of a file, such as its size; None if it does not exist.
 
     Notes
     -----
-    Some servers refuse HEAD, and so do all for addresses that are signed for GET. Once one has,
-    this process uses GET: that answers to both, but ends the connection each time.
+    Some servers refuse HEAD, and all do for URLs that are signed for GET. After the first refusal
+    this process uses GET: it works for all servers, but ends the connection each time.
     """
     status = gdal.VSIStatL(path)
     part = network_part(path)
@@ -38,7 +38,7 @@ def status_of(path: str) -> Any:
         status = gdal.VSIStatL(path)
         if status is None:
             gdal.SetConfigOption(_USE_HEAD, None)
-            gdal.VSICurlPartialClearCache(part)  # or GDAL would not tell again why
+            gdal.VSICurlPartialClearCache(part)  # else GDAL would not report the cause again
     return status
 
 
@@ -48,7 +48,7 @@ class VsiFile(io.RawIOBase):
     Parameters
     ----------
     path : str
-        A name of GDAL's.
+        A GDAL name.
 
     Raises
     ------
@@ -65,21 +65,21 @@ class VsiFile(io.RawIOBase):
         except RuntimeError as error:
             raise OSError(" ".join(str(error).split())) from error
         if self._file is None:
-            raise OSError("no such file, or it is not for us")
+            raise OSError("no such file, or access is refused")
         self._nbytes = status.size
         if not self._nbytes and path.startswith("/vsicurl"):
             raise OSError(SIZELESS)
 
     def readable(self) -> bool:
-        """Return whether it can be read: always."""
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Return whether it can be read anywhere: always."""
+        """Return True: any position can be read."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a place, bytes."""
+        """Set the position, bytes."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._nbytes}[whence]
         if start + offset < 0:
             raise OSError(f"no place {start + offset} in a file")
@@ -87,7 +87,7 @@ class VsiFile(io.RawIOBase):
         return start + offset
 
     def tell(self) -> int:
-        """Return the place, bytes."""
+        """Return the position, bytes."""
         return int(gdal.VSIFTellL(self._file))
 
     def readinto(self, buffer: Any) -> int:
@@ -96,7 +96,7 @@ class VsiFile(io.RawIOBase):
         Raises
         ------
         OSError
-            A server failed, or sends no ranges.
+            A server fails, or does not support ranges.
         """
         wanted = max(0, min(len(buffer), self._nbytes - self.tell()))
         buffer[:wanted] = self.take(wanted)
@@ -126,7 +126,7 @@ class VsiFile(io.RawIOBase):
         return data
 
     def close(self) -> None:
-        """Close it."""
+        """Close the file; may be called again."""
         if not self.closed and self._file is not None:
             gdal.VSIFCloseL(self._file)
         super().close()

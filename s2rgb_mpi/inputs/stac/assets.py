@@ -1,4 +1,4 @@
-"""STAC assets: which of them hold red, green and blue, by their keys and by the bands they list."""
+"""STAC assets: finds red, green and blue by the keys of assets and the bands that they list."""
 
 from __future__ import annotations
 

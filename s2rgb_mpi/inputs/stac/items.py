@@ -249,14 +249,14 @@ def _item(said: str, content: Any) -> Any:
         if isinstance(asset, dict) and isinstance(asset.get("href"), str)
     }
     try:
-        # As it is: moving it to the newest STAC would move the fields that are asked for here.
+        # Not migrated to the newest STAC version, which would move the fields that are read here.
         return pystac.Item.from_dict(content, migrate=False)
     except (pystac.STACError, pystac.STACTypeError, *MALFORMED) as error:
         raise InputError(f"{said}: not a STAC item: {error}") from error
 
 
 def _refuse_l1c(item: Any, choice: Choice) -> None:
-    """Reject top-of-atmosphere products that nobody asked for."""
+    """Reject a top-of-atmosphere product, unless --allow-l1c is given."""
     said = {
         str(item.properties.get("processing:level")).upper(),
         str(item.properties.get("s2:product_type")).upper().removeprefix("S2MSI"),
@@ -267,7 +267,7 @@ def _refuse_l1c(item: Any, choice: Choice) -> None:
 
 
 def _holds_items(name: str) -> bool:
-    """Return whether a file or an answer is GeoJSON or STAC, and not what a server explains."""
+    """Return whether a file or an answer is GeoJSON or STAC, and not a server's error message."""
     if beginning(name).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"{", b"["):
         return False
     return bool(re.search(rb'"(stac_version|Feature|FeatureCollection)"', fetch(name)))

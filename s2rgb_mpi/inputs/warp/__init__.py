@@ -1,7 +1,8 @@
-"""Products of any grid on another one: exact places, bounded memory.
+"""Resamples products of any grid onto another one: exact positions, bounded memory.
 
-`onto_grid` plans it: the one coordinate `operation` for the image, the `bounds` of a product on the
-other grid, where the `globe` and `breaks` of the projection allow; what is `coarser` becomes means
-of whole pixels first. `place` finds the source pixels of a window, `warper` resamples them,
-`transform` moves points between grids, a `polynomial` does so within a piece.
+`onto_grid` lays products out on the other grid: with one coordinate `operation` for the image,
+the requested `bounds`, their area on the `globe`, and errors where the projection `breaks`.
+For a `coarser` grid products become means of whole pixels first. `place` finds the extent and scale
+of each product there, `warper` cuts windows into pieces and resamples them. `transform` converts
+points between grids, and a `polynomial` does so within a piece.
 """

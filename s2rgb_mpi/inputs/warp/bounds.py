@@ -1,4 +1,4 @@
-"""The part of the globe that the user asks for (`--bounds`), in pixels of any grid."""
+"""The part of the globe that the user requests (`--bounds`), in pixels of any grid."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 ROUNDING = 1e-3
-"""Pixels by which what is meant as the edge of one may lie beside it."""
+"""Tolerance for bounds that are meant to be edges of pixels, pixels."""
 
 _PARTS = 32
-"""The straight edges of the bounds are curves in another CRS: into so many parts they are cut."""
+"""The edges of the bounds are cut into so many parts, since they are curves in another CRS."""
 
 
 class Bounds:
@@ -38,12 +38,12 @@ class Bounds:
     numbers : tuple of float
         In units of the CRS. In a geographic one west may exceed east: across the antimeridian.
     crs : str
-        As PROJ or GDAL name it.
+        A name that PROJ or GDAL knows.
 
     Raises
     ------
     UsageError
-        The CRS is unknown, or the numbers are no bounds in it.
+        The CRS is unknown, or the numbers are not valid bounds in it.
     """
 
     def __init__(self, numbers: tuple[float, float, float, float], crs: str) -> None:
@@ -53,7 +53,7 @@ class Bounds:
         turn = math.tau / reference.GetAngularUnits() if reference.IsGeographic() else 0.0
         if west >= east:
             east += turn
-            # What is wider than half the globe is rather west and east in the wrong order.
+            # More than half the globe is more likely west and east in the wrong order.
             if not west < east < west + turn / 2:
                 raise UsageError(f"{self} must be west, south, east, north")
         if turn and max(abs(south), abs(north)) > turn / 4:
@@ -68,25 +68,25 @@ class Bounds:
 
     @cached_property
     def area(self) -> Area:
-        """Where they lie on the globe."""
+        """Their area on the globe."""
         area = area_of([self._grid])
         if area is None:
             raise UsageError(f"{self} do not lie on the globe; --bounds-crs is {self._crs}")
         return area
 
     def windows(self, grid: Grid) -> Iterator[Window]:
-        """List the smallest windows of whole pixels that hold the bounds.
+        """Yield the smallest windows of whole pixels that contain the bounds.
 
         Parameters
         ----------
         grid : Grid
-            Its size does not matter: windows may lie anywhere.
+            Its size does not matter: windows may lie outside.
 
         Yields
         ------
         Window
-            There are more than one where the CRS of the grid repeats itself, as a geographic one
-            does every 360 degrees; the first begins where that CRS has the west of the bounds.
+            More than one if the CRS of the grid is periodic, like a geographic one, which repeats
+            every 360 degrees; the first one begins at the west of the bounds in that CRS.
         """
         transform = Transform(self._grid, grid, self._operation(grid))
         points = transform.forward(lattice(Window(0, 0, _PARTS, _PARTS)))
@@ -102,7 +102,7 @@ class Bounds:
             yield window_of(whole + np.array([shift * turn, 0.0]))
 
     def warnings(self, grid: Grid) -> tuple[str, ...]:
-        """Return what makes it doubtful where on a grid the bounds lie."""
+        """Return reasons why the position of the bounds on a grid is doubtful."""
         operation = self._operation(grid)
         if operation is None or not operation.is_ballpark:
             return ()
@@ -114,13 +114,13 @@ class Bounds:
             self._operations[grid.crs] = choose_operation([self._grid], grid, self.area)
         return self._operations[grid.crs]
 
-    def nothing(self) -> UsageError:
-        """Return the error that says that no product lies there."""
+    def no_input(self) -> UsageError:
+        """Return the error that no product lies inside the bounds."""
         return UsageError(f"{self} show nothing of the input")
 
 
 def known_crs(option: str, name: str) -> osr.SpatialReference:
-    """Look up a CRS by any name that PROJ or GDAL knows; name the option if it is unusable."""
+    """Look up a CRS by any name that PROJ or GDAL knows; errors name the option."""
     reference = osr.SpatialReference()
     try:
         reference.SetFromUserInput(name)
@@ -131,15 +131,14 @@ def known_crs(option: str, name: str) -> osr.SpatialReference:
 
 
 def check_horizontal(name: str, reference: osr.SpatialReference) -> None:
-    """Raise an error if a CRS does not place the pixels of an image on the globe.
+    """Raise an error if a CRS is not a horizontal one of the earth.
 
     Parameters
     ----------
     name : str
-        What the error calls the CRS.
+        The name of the CRS in the error.
     reference : osr.SpatialReference
-        Heights alone, local coordinates and the axes through the centre of the earth (geocentric)
-        are CRS too.
+        The CRS; vertical, local (engineering) and geocentric ones are rejected.
 
     Raises
     ------
@@ -152,12 +151,12 @@ def check_horizontal(name: str, reference: osr.SpatialReference) -> None:
     plane = Grid(reference.ExportToWkt(), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0), 1, 1)
     try:
         Transform(degrees(), plane)
-    except RuntimeError as error:  # as for those of the Moon
+    except RuntimeError as error:  # such as a CRS of the Moon
         raise UsageError(f"{name}: no coordinate operation from WGS 84 to {crs}") from error
 
 
 def window_of(points: NDArray[np.float64]) -> Window:
-    """Return the smallest window of whole pixels that holds points; NaN is left out."""
+    """Return the smallest window of whole pixels that contains points; NaN is ignored."""
     known = points[np.isfinite(points).all(axis=-1)]
     left, top = np.floor(known.min(axis=0) + ROUNDING).astype(int)
     right, bottom = np.ceil(known.max(axis=0) - ROUNDING).astype(int)

@@ -1,4 +1,4 @@
-"""A CRS that breaks between the products: the error that names the place, and what works."""
+"""Errors about a CRS that breaks inside an image: with the place, and the remedy."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PACIFIC = "EPSG:3832"
 """A Mercator projection that breaks at 30 degrees west."""
 
 _MERCATOR_ENDS = 85.0
-"""Degrees north and south beyond which nobody uses one."""
+"""Latitude up to which the Mercator projection is proposed, degrees."""
 
 _EARTH_RADIUS = 6_378_137.0
-"""That of WGS 84 at the equator, metres."""
+"""Equatorial radius of WGS 84, metres."""
 
 
 def broken(name: str, area: Area, longitude: float, own: Grid) -> UsageError:
@@ -33,13 +33,13 @@ def broken(name: str, area: Area, longitude: float, own: Grid) -> UsageError:
     Parameters
     ----------
     name : str
-        What the user calls the CRS.
+        The name of the CRS in the error.
     area : Area
-        Of the image.
+        Area of the image.
     longitude : float
-        Where the CRS breaks, degrees.
+        Longitude at which the CRS breaks, degrees.
     own : Grid
-        Of the first product.
+        Grid of the first product.
     """
     is_antimeridian = TURN / 2 - abs(longitude) < 1
     where = "the antimeridian, 180 degrees" if is_antimeridian else f"longitude {longitude:.1f}"
@@ -67,16 +67,16 @@ def _sides(area: Area) -> str:
 
 
 def check_unbroken(name: str, grid: Grid, sources: Sequence[Grid]) -> None:
-    """Raise an error if an image goes around the globe although its products lie close together.
+    """Raise an error if an image goes around the globe although its products are close together.
 
     Parameters
     ----------
     name : str
-        What the user calls the CRS of the image.
+        The name of the image's CRS in the error.
     grid : Grid
-        Of the image.
+        Grid of the image.
     sources : sequence of Grid
-        Of the products.
+        Grids of the products.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Products as block means for a coarser grid, and grids whose pixels are those of another."""
+"""Products as block means for a coarser grid, and grids whose pixels coincide with another's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def coarser(product: Product, output: Output, target: Grid) -> Product:
-    """Return a product as means of as large blocks as fit into an output pixel.
+    """Return a product as means of the largest blocks that fit into an output pixel.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def coarser(product: Product, output: Output, target: Grid) -> Product:
     Returns
     -------
     Product
-        The blocks begin at the corner of its files; or, where they can be the pixels of the other
-        grid, where these begin.
+        The blocks begin at the corner of its files; or, if they can coincide with the pixels of the
+        other grid, where these begin.
     """
     edge = output.edge(product.grid)
     factor = blocks(edge)
-    if not 1 < factor <= MOST_REDUCED:  # more are refused where the product is placed
+    if not 1 < factor <= MOST_REDUCED:  # larger factors are rejected when the product is placed
         return product
     whole = abs(edge - factor) <= ROUNDING
     first = _corner(averaged(product, factor).grid, target) if whole else None
@@ -49,12 +49,14 @@ def coarser(product: Product, output: Output, target: Grid) -> Product:
 
 
 def aligned(grid: Grid, target: Grid) -> Window | None:
-    """Return where a grid lies on another one if their pixels are the same; else None.
+    """Return the window of a grid on another one if their pixels coincide, else None.
 
     Parameters
     ----------
-    grid, target : Grid
-        The size of the other one does not matter.
+    grid : Grid
+        The grid whose window is returned.
+    target : Grid
+        The other one; its size does not matter.
     """
     first = _corner(grid, target)
     if first is None:
@@ -65,11 +67,11 @@ def aligned(grid: Grid, target: Grid) -> Window | None:
 
 
 def _corner(grid: Grid, target: Grid) -> tuple[float, float] | None:
-    """Return the column and row where a grid begins on one of equal pixels; None if unequal."""
+    """Return column and row of a grid's corner on another one; None if pixel sizes differ."""
     x, dx, a, y, b, dy = grid.transform
     left, width, _, top, _, height = target.transform
     if a or b or not same_crs(grid.crs, target.crs):
         return None
-    # What pixels that are taken for equal differ by, over the whole of the grid.
+    # The difference of pixels that count as equal, summed over the whole grid.
     drift = max(abs(dx / width - 1) * grid.width, abs(dy / height - 1) * grid.height)
     return ((x - left) / width, (y - top) / height) if drift <= OFF_GRID else None

@@ -1,4 +1,4 @@
-"""Where grids lie on the globe, and where the plane of a CRS breaks."""
+"""The areas of grids on the globe, and the places where the plane of a CRS breaks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 TURN = 360.0
-"""Degrees."""
+"""A full turn, degrees."""
 
 
 class Area(NamedTuple):
-    """A part of the globe, WGS 84, degrees; east of the antimeridian `east` exceeds 180."""
+    """A part of the globe, degrees in WGS 84; `east` exceeds 180 beyond the antimeridian."""
 
     west: float
     """At least -180, below 180."""
@@ -47,12 +47,12 @@ class Area(NamedTuple):
         return inside and self.south <= other.south and other.north <= self.north
 
     def overlap(self, other: Area) -> Area | None:
-        """Return what both areas share, the larger part if there are two; None if none."""
+        """Return the intersection of both areas; the larger part of two, None if it is empty."""
         south, north = max(self.south, other.south), min(self.north, other.north)
         if self.width >= TURN or other.width >= TURN:
             west, _, east, _ = min(self, other, key=lambda each: each.width)
         else:
-            # The other may begin a turn before this one, or after it.
+            # The other may begin before this one, or after it.
             begins = self.west + (other.west - self.west) % TURN
             parts = (
                 (max(self.west, begins - turn), min(self.east, begins - turn + other.width))
@@ -63,13 +63,13 @@ class Area(NamedTuple):
 
 
 def make_area(west: float, south: float, east: float, north: float) -> Area:
-    """Return an area whose west and east are given in any turn; to the east of west."""
+    """Return an area; `west` and `east` may be given with any multiple of 360 added."""
     begins = (west + TURN / 2) % TURN - TURN / 2
     return Area(begins, south, begins + min((east - west) % TURN or TURN, TURN), north)
 
 
 def union(areas: Sequence[Area]) -> Area:
-    """Return the smallest area that holds several; it may cross the antimeridian."""
+    """Return the smallest area that contains several; it may cross the antimeridian."""
 
     def width(west: float) -> float:
         return max((each.west - west) % TURN + each.east - each.west for each in areas)
@@ -80,12 +80,12 @@ def union(areas: Sequence[Area]) -> Area:
 
 
 def degrees(crs: osr.SpatialReference | None = None) -> Grid:
-    """Return the grid of the globe whose pixels are degrees.
+    """Return a grid of the globe with pixels of one degree.
 
     Parameters
     ----------
     crs : osr.SpatialReference, optional
-        Its geographic CRS is that of the grid; WGS 84 by default.
+        The grid has its geographic CRS; WGS 84 by default.
     """
     geographic = osr.SpatialReference()
     if crs is None:
@@ -98,7 +98,7 @@ def degrees(crs: osr.SpatialReference | None = None) -> Grid:
 
 
 def area_of(grids: Sequence[Grid]) -> Area | None:
-    """Return the smallest area that holds several grids; None if none of them is on the globe."""
+    """Return the smallest area that contains several grids; None if none is on the globe."""
     areas = [area for area in map(_area_of, grids) if area is not None]
     return union(areas) if areas else None
 
@@ -116,19 +116,19 @@ def _area_of(grid: Grid) -> Area | None:
 
 
 def breaks_at(plane: Grid, where: Area) -> float | None:
-    """Find the longitude at which neighbours on the globe lie far apart in a plane.
+    """Find the longitude at which neighbouring points on the globe are far apart in a plane.
 
     Parameters
     ----------
     plane : Grid
-        Its CRS is looked at.
+        Its CRS is examined.
     where : Area
-        Where neighbours are looked for: along the parallel in its middle.
+        It is examined along the parallel in the middle of this area.
 
     Returns
     -------
     float or None
-        Degrees, from -180 up to 180; None if the plane is whole there.
+        Degrees, from -180 to 180; None if the plane does not break there.
     """
     lon = np.linspace(where.west, where.east, 2002)[1:-1]
     cols = (lon + TURN / 2) % TURN
@@ -144,21 +144,21 @@ def breaks_at(plane: Grid, where: Area) -> float | None:
 
 
 _JUMP = 100
-"""How many times the usual distance of neighbours is no distance of neighbours any more."""
+"""Neighbouring points that are more than so many times the median distance apart mark a break."""
 
 
 def period(plane: Grid) -> float | None:
-    """Return after how many columns a plane repeats itself, as geographic and Mercator ones do.
+    """Return the period of a plane in columns; geographic and Mercator ones have one.
 
     Parameters
     ----------
     plane : Grid
-        Its CRS is looked at.
+        Its CRS is examined.
 
     Returns
     -------
     float or None
-        Pixels; None if it does not.
+        Pixels; None if the plane is not periodic.
     """
     crs = osr.SpatialReference(plane.crs)
     if crs.IsGeographic():
@@ -170,7 +170,7 @@ def period(plane: Grid) -> float | None:
         rows = np.full_like(quarters, TURN / 4 - lat)
         points = transform.forward(np.stack([(quarters + 1) % TURN, rows], axis=-1))
         steps = np.sort(np.diff(points[:, 0]))
-        # Of four equal steps one leads back by a whole turn.
+        # Of four equal steps one is shifted back by a whole period.
         if not np.allclose(steps, steps[3] * np.array([-3, 1, 1, 1])) or np.ptp(points[:, 1]) > 1:
             return None
         turns.append(float(4 * steps[3]))
@@ -178,14 +178,14 @@ def period(plane: Grid) -> float | None:
 
 
 def unbroken(points: NDArray[np.float64], turn: float | None) -> NDArray[np.float64]:
-    """Move points of one place that lie on both edges of a plane to one of them.
+    """Move neighbouring points that lie at both edges of a periodic plane to one edge.
 
     Parameters
     ----------
     points : ndarray, shape (..., 2), float64
         Columns and rows; NaN where there is none.
     turn : float, optional
-        From :func:`period`; without one they stay where they are.
+        The period, from :func:`period`; without one the points are returned unchanged.
     """
     known = points[np.isfinite(points).all(axis=-1)]
     if turn is None or not known.size:

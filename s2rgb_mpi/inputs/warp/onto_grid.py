@@ -1,4 +1,4 @@
-"""Another grid than the products' own: where it begins and ends, and who shows on it."""
+"""Lays products out on another grid than their own: its extent, and the products on it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.warp.place import Placed
 
 
-def warp_out(
+def lay_out_resampled(
     products: Sequence[Product],
     *,
     crs: str | None,
@@ -38,31 +38,32 @@ def warp_out(
     step: int,
     averages: bool = False,
 ) -> Scene:
-    """Lay products of any grids onto another one; workers will resample them there.
+    """Lay products of any grids out on another one; workers will resample them.
 
-    Products whose pixels are those of the other grid, or blocks of them, stay as they are.
+    Products are not resampled if their pixels, or their block means, coincide with those of the
+    other grid.
 
     Parameters
     ----------
     products : sequence of Product
         At least one.
     crs : str, optional
-        As PROJ or GDAL name it; that of the first product by default.
+        A name that PROJ or GDAL knows; by default the CRS of the first product.
     resolution : float, optional
-        Edge of a pixel, units of `crs`; by default the first product's, where both are in metres.
+        Edge of a pixel, units of `crs`; by default the first product's, if both have the same unit.
     resampling : str, optional
         nearest, bilinear, cubic or average; by default nearest, or average for products that are
-        read as block means. What is average is resampled bilinearly for the rest.
+        read as block means. After the block means, average is bilinear resampling.
     bounds : tuple of float, optional
-        West, south, east, north of the part to keep; what all products cover by default.
+        West, south, east, north of the part to keep; by default all that the products cover.
     bounds_crs : str
         The CRS of the bounds.
     step : int
-        Edge of a window, pixels: what a product covers is rounded outward to whole windows, so
+        Edge of a window, pixels: the extent of a product is rounded outward to whole windows, so
         that each is read once.
     averages : bool
-        Whether products of which several pixels fit into one of the image are read as block
-        means: of so many as fit.
+        Whether products are read as block means if several of their pixels fit into one of the
+        image: means of as many as fit.
 
     Returns
     -------
@@ -72,20 +73,20 @@ def warp_out(
     Raises
     ------
     UsageError
-        An unknown CRS, one that breaks between the products, no resolution for it, or bounds that
-        show nothing.
+        The CRS is unknown or breaks between the products, has no resolution, or no product lies
+        inside the bounds.
     """
     for product in products:
         need_crs(product, "--crs")
-    asked = None if bounds is None else Bounds(bounds, bounds_crs)
-    area = _area(products, asked)
-    plane = _plane(products, crs, area, repeats=asked is not None)
+    requested = None if bounds is None else Bounds(bounds, bounds_crs)
+    area = _area(products, requested)
+    plane = _plane(products, crs, area, repeats=requested is not None)
     target = _target(products[0], plane, resolution)
     if averages and resolution is not None:
         output = Output(resolution, crs)
         products = [coarser(product, output, target.grid) for product in products]
     placed = place(products, target, area, resampling)
-    whole = _whole(placed, asked, target)
+    whole = _whole(placed, requested, target)
     grid = target.grid.part(whole)
     check_unbroken(target.name, grid, [product.grid for product in products])
     members = []
@@ -108,17 +109,17 @@ def warp_out(
                 costs=(),
             )
             members.append(Member(warped, covered.col_off, covered.row_off))
-    if not members and asked is not None:  # the bounds lie in a gap between the products
-        raise asked.nothing()
+    if not members and requested is not None:  # the bounds lie in a gap between the products
+        raise requested.no_input()
     operations = [each.warp.operation for each in placed if each.warp.operation is not None]
     warnings, notes = doubts(target.name, target.crs, area, operations)
-    if asked is not None:
-        warnings = (*asked.warnings(target.grid), *warnings)
+    if requested is not None:
+        warnings = (*requested.warnings(target.grid), *warnings)
     return Scene(grid, tuple(members), warnings, notes)
 
 
 def _area(products: Sequence[Product], bounds: Bounds | None) -> Area:
-    """Return where on the globe the image will lie."""
+    """Return the area of the image on the globe."""
     area = globe.area_of([product.grid for product in products])
     if area is None:
         raise UsageError(f"{products[0].name}: its grid does not lie on the globe")
@@ -126,7 +127,7 @@ def _area(products: Sequence[Product], bounds: Bounds | None) -> Area:
         return area
     shown = area.overlap(bounds.area)
     if shown is None:
-        raise bounds.nothing()
+        raise bounds.no_input()
     return shown
 
 
@@ -136,15 +137,15 @@ def _plane(products: Sequence[Product], crs: str | None, area: Area, *, repeats:
     Raises
     ------
     UsageError
-        The CRS breaks inside the image. If it may repeat itself, bounds say on which side the image
-        begins, and it continues beyond the edge of the CRS.
+        The CRS breaks inside the image. This is not an error for a periodic CRS with bounds: these
+        decide on which side the image begins, and it continues beyond the edge of the CRS.
     """
     reference = known_crs("--crs", crs) if crs else osr.SpatialReference(products[0].grid.crs)
     name = crs or reference.GetName()
     grid = Grid(reference.ExportToWkt(), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0), 1, 1)
     turn = globe.period(grid)
     longitude = globe.breaks_at(grid, area)
-    # Products in the same CRS are where they say, beyond its edge too.
+    # The coordinates of products in this CRS are used as they are, even beyond its edge.
     moved = not all(same_crs(product.grid.crs, grid.crs) for product in products)
     if longitude is not None and moved and not (repeats and turn is not None):
         raise broken(name, area, longitude, products[0].grid)
@@ -152,7 +153,7 @@ def _plane(products: Sequence[Product], crs: str | None, area: Area, *, repeats:
 
 
 def _target(first: Product, plane: Target, resolution: float | None) -> Target:
-    """Return the grid that is asked for; by default pixels are as large as the first product's."""
+    """Return the requested grid; by default pixels are as large as those of the first product."""
     if resolution is None:
         own = osr.SpatialReference(first.grid.crs)
         if plane.crs.IsGeographic() or plane.crs.GetLinearUnits() != own.GetLinearUnits():
@@ -165,13 +166,13 @@ def _target(first: Product, plane: Target, resolution: float | None) -> Target:
 
 
 def _whole(placed: Sequence[Placed], bounds: Bounds | None, target: Target) -> Window:
-    """Return what the image shows of the target."""
+    """Return the window of the image on the target grid."""
     if bounds is None:
         return union([window_of(each.points) for each in placed])
-    asked = next(bounds.windows(target.grid))
-    whole = union([each.extent(asked, target.turn) for each in placed]).overlap(asked)
+    requested = next(bounds.windows(target.grid))
+    whole = union([each.extent(requested, target.turn) for each in placed]).overlap(requested)
     if whole is None:
-        raise bounds.nothing()
+        raise bounds.no_input()
     return whole
 
 

@@ -1,4 +1,4 @@
-"""Which coordinate operation leads from one CRS to another: one for a whole image."""
+"""Chooses the coordinate operation from one CRS to another: one for a whole image."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 def choose_operation(sources: Sequence[Grid], target: Grid, area: Area) -> Operation | None:
-    """Choose the operation that serves a whole image.
+    """Choose the operation for a whole image.
 
-    GDAL by itself chooses by the extent of each dataset, or by groups of points. Two datasets, or
-    two parts of one, can then lie 170 m apart, which is how far a ballpark operation is off in
-    Switzerland. So one operation is chosen here, and given to all that GDAL does.
+    By default GDAL chooses by the extent of each dataset, or by groups of points. Two datasets, or
+    two parts of one, can then be 170 m apart, which is the error of a ballpark operation in
+    Switzerland. So one operation is chosen here and passed to all calls of GDAL.
 
     Parameters
     ----------
@@ -37,19 +37,19 @@ def choose_operation(sources: Sequence[Grid], target: Grid, area: Area) -> Opera
     target : Grid
         In the CRS of the image.
     area : Area
-        Of the image.
+        Area of the image.
 
     Returns
     -------
     Operation or None
-        None where both CRS are the same. Else the first of PROJ's list that is defined at all of
-        the sources, or at most of them. A ballpark operation comes after all others, those that
-        are made for another area too: outside of it they continue what holds inside.
+        None if both CRS are the same. Else the first of PROJ's list that is defined at all points
+        of the sources, or at the most points. Ballpark operations come last, even after operations
+        for other areas: these extrapolate outside of their areas.
 
     Raises
     ------
     UsageError
-        No operation leads from one to the other.
+        There is no operation between the two CRS.
     """
     crs = sources[0].crs
     if same_crs(crs, target.crs):
@@ -72,7 +72,7 @@ def choose_operation(sources: Sequence[Grid], target: Grid, area: Area) -> Opera
 
 
 def _moved(source: Grid, target: Grid, operation: Operation) -> Any:
-    """Move points of a grid by an operation; NaN where it fails, or where GDAL does not know it."""
+    """Transform points of a grid by an operation; NaN where it fails, or if GDAL rejects it."""
     points = lattice(Window(0, 0, source.width, source.height))
     try:
         return Transform(source, target, operation).forward(points)
@@ -81,8 +81,8 @@ def _moved(source: Grid, target: Grid, operation: Operation) -> Any:
 
 
 def _candidates(source: str, target: str, area: Area) -> Iterator[Operation]:
-    """List operations, those for the area first, and ballpark ones last."""
-    from pyproj.aoi import AreaOfInterest  # noqa: PLC0415  0.1 s, and most jobs do without
+    """Yield operations, those for the area first, and ballpark ones last."""
+    from pyproj.aoi import AreaOfInterest  # noqa: PLC0415  takes 0.1 s, and most jobs do not need it
 
     place = AreaOfInterest(area.west, area.south, (area.east + 180) % 360 - 180, area.north)
     seen = set()
@@ -105,7 +105,7 @@ def _group(source: str, target: str, aoi: Any, *, allow_ballpark: bool) -> Seque
 
     _share_grids()
     try:
-        with warnings.catch_warnings():  # of grids that are not installed: the accuracy tells
+        with warnings.catch_warnings():  # about grids that are not installed; the accuracy shows it
             warnings.simplefilter("ignore")
             group = TransformerGroup(
                 source, target, area_of_interest=aoi, allow_ballpark=allow_ballpark
@@ -117,7 +117,7 @@ def _group(source: str, target: str, aoi: Any, *, allow_ballpark: bool) -> Seque
 
 @cache
 def _share_grids() -> None:
-    """Make pyproj find the grids of datum shifts that GDAL finds: it may have its own PROJ."""
+    """Make pyproj find the datum shift grids that GDAL finds: it may have its own PROJ."""
     from pyproj import datadir  # noqa: PLC0415  as above
 
     for path in osr.GetPROJSearchPaths():
@@ -125,7 +125,7 @@ def _share_grids() -> None:
 
 
 def area_of_use(crs: osr.SpatialReference) -> Area | None:
-    """Return the area that a CRS is made for; None if it is unknown."""
+    """Return the area of use of a CRS; None if unknown."""
     known = crs.GetAreaOfUse()
     if known is None and crs.GetAuthorityName(None) == "EPSG":
         registered = osr.SpatialReference()
@@ -141,18 +141,18 @@ def area_of_use(crs: osr.SpatialReference) -> Area | None:
 def doubts(
     name: str, crs: osr.SpatialReference, area: Area, operations: Sequence[Operation]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what makes positions doubtful, and what is only unusual about them.
+    """Return reasons to doubt positions, and notes about what is only unusual.
 
     Parameters
     ----------
     name : str
-        What the user calls the CRS of the image.
+        The name of the image's CRS in the texts.
     crs : osr.SpatialReference
-        The same.
+        The CRS of the image.
     area : Area
-        Of the image.
+        Area of the image.
     operations : sequence of Operation
-        All in use.
+        All operations that are used.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def doubts(
     if worst.accuracy is None:
         return (f"{leaves}; PROJ states no accuracy for the operation, {worst.name}",), ()
     stated = f"{leaves}; PROJ states {worst.accuracy:g} m for the operation, {worst.name}"
-    if worst.accuracy == 0:  # a projection, which is only less faithful there
+    if worst.accuracy == 0:  # a projection, which only distorts more there
         return (), (stated,)
     return (f"{stated}, and that inside it only",), ()
 

@@ -1,4 +1,4 @@
-"""Where products lie on another grid than their own, and how they are brought there."""
+"""The places of products on another grid than their own, and how they are resampled there."""
 
 from __future__ import annotations
 
@@ -25,29 +25,30 @@ if TYPE_CHECKING:
 
 
 SAME_SIZE, HALF_SIZE = 0.95, 0.5
-"""Between these ratios of pixel sizes GDAL's releases differ in how far they widen a kernel."""
+"""Between these ratios of pixel sizes GDAL's releases widen a kernel differently."""
 
 MOST_REDUCED = 1000
-"""How many pixels of the source an edge of an output pixel may have."""
+"""The largest edge of an output pixel, pixels of the source."""
 
 MOST_APART = 20
-"""How many times their usual distance neighbours of a lattice are apart where a CRS breaks."""
+"""Neighbouring points of a lattice that are more than so many times the median distance apart show
+that the CRS breaks."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The other grid, without an end.
+    """The other grid, unlimited.
 
     Parameters
     ----------
     name : str
-        What the user calls its CRS.
+        The name of its CRS in messages.
     crs : osr.SpatialReference
-        The same.
+        Its CRS.
     grid : Grid
         One pixel, at the origin of the CRS.
     turn : float, optional
-        After how many columns it repeats itself, as :func:`period` has it.
+        Its period in columns, from :func:`period`.
     """
 
     name: str
@@ -63,11 +64,11 @@ class Placed:
     Parameters
     ----------
     product : Product
-        As it is.
+        The product on its own grid.
     warp : Warp
         How it is resampled.
     points : ndarray, shape (rows, cols, 2), float64
-        A lattice over the product as pixels of the other grid; NaN where it has no place there.
+        A lattice over the product, in pixels of the other grid; NaN where that is not defined.
     """
 
     product: Product
@@ -75,15 +76,15 @@ class Placed:
     points: NDArray[np.float64]
 
     def extent(self, near: Window, turn: float | None) -> Window:
-        """Return what the product covers of the other grid.
+        """Return the window of the other grid that the product covers.
 
         Parameters
         ----------
         near : Window
-            Where it matters: of a grid that repeats itself, the turn that is nearest to this; of
-            one that is torn inside the product, the whole of it.
+            On a periodic grid, the period nearest to this window is chosen. If the grid breaks
+            inside the product, the whole of this window is returned.
         turn : float, optional
-            After how many columns the grid repeats itself.
+            The period of the grid in columns.
         """
         if _is_torn(self.points, turn):
             return near
@@ -95,7 +96,7 @@ class Placed:
 
 
 def union(windows: Sequence[Window]) -> Window:
-    """Return the smallest window that holds several, at least one."""
+    """Return the smallest window that contains several, at least one."""
     whole = windows[0]
     for window in windows[1:]:
         whole = whole.union(window)
@@ -114,7 +115,7 @@ def place(
     target : Target
         The other grid.
     area : Area
-        Where on the globe the image will lie.
+        Area of the image on the globe.
     resampling : str, optional
         nearest, bilinear, cubic or average; by default nearest, or average for products that are
         read as block means.
@@ -122,7 +123,7 @@ def place(
     Raises
     ------
     UsageError
-        A product has no place there, or its pixels would be reduced too far.
+        The other CRS is not defined at a product, or its pixels would be reduced too far.
     """
     placed = []
     operations: dict[str, Operation | None] = {}
@@ -143,9 +144,9 @@ def place(
 
 
 def _method(product: Product, resampling: str | None) -> str:
-    """Return how a product is resampled whose block means, if any, have been taken."""
+    """Return the resampling of a product after its block means, if any."""
     method = resampling or ("nearest" if product.means is None else "average")
-    # GDAL's average looks at the upright box between two corners of a pixel, turned or not.
+    # GDAL's average uses the upright box between two corners of a pixel, even if it is rotated.
     return "bilinear" if method == "average" else method
 
 
@@ -154,8 +155,8 @@ def _scale(
 ) -> tuple[float, float]:
     """Return the scale for the warper.
 
-    By itself the warper guesses it for every piece, from what the piece happens to show of the
-    source: pieces would then be smoothed differently.
+    By default the warper estimates it for every piece, from the part of the source in that piece:
+    pieces would then be smoothed differently.
     """
     along = ratios(transform, inside, target.turn)
     least = float(np.nanmin(along, initial=1.0))
@@ -172,16 +173,16 @@ def _scale(
 def ratios(
     transform: Transform, inside: NDArray[np.float64], turn: float | None
 ) -> NDArray[np.float64]:
-    """Return how many pixels of another grid one in the middle of a product has along its edges.
+    """Return the edges of a pixel in the middle of a product, in pixels of another grid.
 
     Parameters
     ----------
     transform : Transform
         From the product to the other grid.
     inside : ndarray, shape (points, 2), float64
-        Columns and rows of the product that have a place there, in order.
+        Columns and rows of the product at which the other grid is defined, in order.
     turn : float, optional
-        After how many columns the other grid repeats itself.
+        The period of the other grid in columns.
 
     Returns
     -------
@@ -194,14 +195,14 @@ def ratios(
 
 
 def _snapped(ratio: float) -> float:
-    """Return a ratio of pixel sizes that all of GDAL's releases take for the same kernel."""
+    """Return a ratio of pixel sizes for which all of GDAL's releases use the same kernel."""
     if not ratio <= SAME_SIZE:  # NaN too
         return 1.0
     return min(ratio, HALF_SIZE)
 
 
 def _is_torn(points: NDArray[np.float64], turn: float | None) -> bool:
-    """Return whether the points of a lattice do not tell where all between them lies."""
+    """Return whether the grid breaks between the points of a lattice, or is not defined there."""
     if not np.isfinite(points).all():
         return True
     left, right = points[..., 0].min(), points[..., 0].max()

@@ -1,7 +1,7 @@
-"""A coordinate operation over one piece of an image as a polynomial: as exact, and far cheaper.
+"""A coordinate operation over one piece of an image as a polynomial: as exact, and far faster.
 
-A chain of map projections takes PROJ some 500 ns a point, which for an image of 10,980 x 10,980
-pixels costs more than to decode it. Over some kilometres the same operation is a polynomial of low
+A chain of map projections takes PROJ about 500 ns per point, which for an image of 10,980 x 10,980
+pixels takes longer than decoding. Over some kilometres the same operation is a polynomial of low
 degree, to within the rounding of its own float64 numbers. PROJ evaluates it in 60 ns
 (``+proj=horner``), inside GDAL's warper.
 """
@@ -19,29 +19,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DEGREE = 6
-"""Over a distance x a sphere of radius R bends a map by terms of x (x / R)^k. For 60 km, half a
-piece of 60 m pixels, that of degree 7 is below 1e-7 m."""
+"""Degree of the polynomial. Over a distance x the curvature of a sphere of radius R adds terms of
+x (x / R)^k to a map. For 60 km, half a piece of 60 m pixels, that of degree 7 is below 1e-7 m."""
 
 TOLERANCE = 1e-8
-"""Pixels of the source that the polynomial may lie beside the operation. Northings of 5,000,000 m
-are rounded to 1e-9 m: both are that uncertain."""
+"""The largest difference of polynomial and operation, pixels of the source. Northings of
+5,000,000 m are rounded to 1e-9 m: both have that uncertainty."""
 
 
 def horner(points: NDArray[np.float64]) -> str | None:
-    """Describe as a PROJ operation how the target of a piece is moved to its source.
+    """Return a PROJ operation with the polynomial from the target of a piece to its source.
 
     Parameters
     ----------
     points : ndarray, shape (rows, cols, 2), float64
-        Where the source lies for points spread evenly over the target, edges included; from its
-        middle, in pixels.
+        Source positions of points spread evenly over the target, including its edges; in pixels
+        from the middle of the source.
 
     Returns
     -------
     str or None
-        The inverse of the operation takes the target, from -1 to 1 across its width and height, to
-        the source. Forward it is true to first order only: GDAL's warper does not need it. None if
-        no polynomial is exact enough, or there are too few points to tell.
+        The inverse of the operation transforms target coordinates, from -1 to 1 across width and
+        height, to the source. The forward direction is correct to first order only, since GDAL's
+        warper does not need it. None if no polynomial is exact enough, or if there are too few
+        points.
     """
     rows, cols = points.shape[:2]
     if min(rows, cols) < DEGREE + 3:
@@ -65,7 +66,7 @@ def horner(points: NDArray[np.float64]) -> str | None:
 
 
 def _exponents() -> Iterator[tuple[int, int]]:
-    """List the powers of x and y of a polynomial in two variables."""
+    """Yield the exponents of x and y of a polynomial in two variables."""
     for x in range(DEGREE + 1):
         for y in range(DEGREE + 1 - x):
             yield x, y
@@ -75,14 +76,14 @@ def _exponents() -> Iterator[tuple[int, int]]:
 def _basis(
     rows: int, cols: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return Chebyshev's polynomials at evenly spread points, how to fit and to expand them.
+    """Return Chebyshev polynomials at evenly spread points, and matrices to fit and expand them.
 
-    They keep the fit well-conditioned, where powers of x and y would not: T0 = 1, T1 = x,
+    The fit is well-conditioned with them, but not with powers of x and y: T0 = 1, T1 = x,
     Tn = 2 x Tn-1 - Tn-2.
     """
     x, y = np.meshgrid(np.linspace(-1, 1, cols), np.linspace(-1, 1, rows))
     of_x, of_y = [np.ones(x.size), x.ravel()], [np.ones(y.size), y.ravel()]
-    powers = np.eye(DEGREE + 1)  # those of x in each of the polynomials
+    powers = np.eye(DEGREE + 1)  # coefficients of the powers of x in each polynomial
     for n in range(2, DEGREE + 1):
         for values in (of_x, of_y):
             values.append(2 * values[1] * values[-1] - values[-2])
@@ -104,7 +105,7 @@ def _by_powers(terms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _listed(table: NDArray[np.float64]) -> str:
-    """List coefficients as PROJ wants them: by powers of the second, then of the first variable."""
+    """Format coefficients in PROJ's order: by powers of the second, then of the first variable."""
     return ",".join(
         f"{table[first, second]:.17g}"
         for second in range(DEGREE + 1)

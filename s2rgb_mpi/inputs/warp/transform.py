@@ -1,4 +1,4 @@
-"""Pixels of one grid as pixels of another: by the transformers of GDAL's warper."""
+"""Transforms points between the pixels of two grids, by the transformer of GDAL's warper."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 STEPS = 32
-"""Into how many parts :func:`lattice` divides an edge. A straight edge of 110 km that another CRS
-bends leaves the chords between such points by less than 0.3 m."""
+"""The number of parts into which :func:`lattice` divides an edge. A straight edge of 110 km,
+a curve in another CRS, differs from the chords between such points by less than 0.3 m."""
 
 
 NOWHERE = (math.nan, math.nan)
-"""Where a point lies for which the operation is not defined."""
+"""The result for a point at which the operation is not defined."""
 
 
 class Transform:
-    """Moves points between the pixels of two grids.
+    """Transforms points between the pixels of two grids.
 
     Parameters
     ----------
     source, target : Grid
         Both with a CRS; their sizes do not matter.
     operation : Operation, optional
-        Between the two CRS. Without one GDAL chooses it, point by point: good for a few metres.
+        Between the two CRS. Without one GDAL chooses it, point by point: exact to a few metres.
     """
 
     def __init__(self, source: Grid, target: Grid, operation: Operation | None = None) -> None:
@@ -65,7 +65,7 @@ class Transform:
         return np.array(moved, dtype=np.float64).reshape(points.shape)
 
     def _moved(self, points: list[Point], *, backward: bool) -> list[Point]:
-        """Move points; where GDAL raises an error for one of them, look for it by halves."""
+        """Transform points; if GDAL raises an error for one of them, find it by bisection."""
         try:
             moved, good = self._transformer.TransformPoints(backward, points)
         except RuntimeError:
@@ -83,14 +83,14 @@ class Transform:
 
 
 def lattice(window: Window, steps: int = STEPS) -> NDArray[np.float64]:
-    """Spread points evenly over a window, its edges and corners among them.
+    """Return points spread evenly over a window, including its edges and corners.
 
     Parameters
     ----------
     window : Window
-        Of any grid.
+        A window of any grid.
     steps : int
-        Into how many parts its edges are divided, unless they have fewer pixels.
+        The number of parts of its edges; at most that of their pixels.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def lattice(window: Window, steps: int = STEPS) -> NDArray[np.float64]:
 
 
 def _dataset(grid: Grid) -> gdal.Dataset:
-    """Return a dataset without bands that lies on a grid."""
+    """Return a dataset with a grid and no bands."""
     dataset = gdal.GetDriverByName("VRT").Create("", max(1, grid.width), max(1, grid.height), 0)
     dataset.SetProjection(grid.crs)
     dataset.SetGeoTransform(grid.transform)

@@ -1,4 +1,4 @@
-"""A product on another grid: GDAL's warper on pieces in memory, as on the whole at once."""
+"""Resamples pieces of a product in memory by GDAL's warper, with the result of one call for all."""
 
 from __future__ import annotations
 
@@ -23,50 +23,51 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.product import Product
 
 MOST_SOURCE_PIXELS = 2 * 2**20
-"""Pixels of a band that are warped at once, unless a single pixel of the output needs more."""
+"""The most source pixels of a band for one piece, unless a single output pixel needs more."""
 
 RADII = {"nearest": 0, "bilinear": 1, "cubic": 2}
-"""How far the kernels reach at scale 1, pixels of the source."""
+"""Radius of the kernels at scale 1, pixels of the source."""
 
 PIECE_STEPS = 16
-"""Into how many parts the lattice over a window divides its edges. At 100 km a straight edge that
-another CRS bends leaves the chords by less than 2 m, which the margins allow for."""
+"""The number of parts into which the lattice over a window divides its edges. Over 100 km a
+straight edge, a curve in another CRS, differs from the chords by less than 2 m, which the margins
+cover."""
 
 _PLAIN_STEPS = {"pipeline", "noop", "axisswap", "unitconvert", "push", "pop"}
-"""Steps of PROJ that are exact, and cheap: an edge between two pixels stays one."""
+"""Steps of PROJ that are exact and fast: with these, edges of pixels remain edges of pixels."""
 
 
 class Piece(NamedTuple):
-    """A part of a window, and what of the source its pixels need."""
+    """A part of a window, and the source pixels that it needs."""
 
     target: Window
-    """In pixels of the other grid."""
+    """The part, in pixels of the other grid."""
     source: Window
-    """In pixels of the product's own grid."""
+    """The source pixels, in pixels of the product's own grid."""
 
 
 class Warper:
     """Resamples a product onto another grid, piece by piece.
 
-    A pixel does not depend on the piece that it is part of: one coordinate operation, one scale
-    and an exact transformation hold for all of them, and a piece has all source pixels that the
-    kernel reaches. So the result equals that of one call of ``gdalwarp -et 0 -ovr NONE`` with the
-    same ``-ct``, ``-wo XSCALE`` and ``-wo YSCALE``. A polynomial stands for the operation where it
-    is as exact (`polynomial`).
+    The value of a pixel does not depend on the piece that contains it: all pieces use the same
+    coordinate operation, scale and exact transformation, and each has all source pixels under the
+    kernel. So the result equals that of one call of ``gdalwarp -et 0 -ovr NONE`` with the same
+    ``-ct``, ``-wo XSCALE`` and ``-wo YSCALE``. A polynomial replaces the operation where it is as
+    exact (`polynomial`).
 
     Parameters
     ----------
     product : Product
-        On the other grid; its `warp` says from where, and how.
+        On the other grid; its `warp` has the source and the method.
 
     Raises
     ------
     ReadError
-        PROJ has no such grid of a datum shift on this machine.
+        PROJ does not find a datum shift grid on this machine.
     """
 
     def __init__(self, product: Product) -> None:
-        assert product.warp is not None  # noqa: S101  nobody warps what lies on its own grid
+        assert product.warp is not None  # noqa: S101  the caller has checked
         self._warp = product.warp
         self._name = product.name
         self._grid = product.grid
@@ -90,12 +91,12 @@ class Warper:
         Yields
         ------
         Piece
-            Neighbours follow each other. Parts that the source does not reach are left out.
+            Neighbours follow each other. Parts outside the source are left out.
         """
         points = self._transform.backward(lattice(window, PIECE_STEPS))
         inside = np.isfinite(points).all(axis=-1)
         is_pixel = window.width * window.height == 1
-        if not inside.all() and is_pixel:  # then its middle counts, as for the warper
+        if not inside.all() and is_pixel:  # then its centre decides, as in the warper
             points = self._transform.backward(np.array([[window[:2]]]) + 0.5)
             inside = np.isfinite(points).all(axis=-1)
         if not inside.any():
@@ -116,17 +117,17 @@ class Warper:
         Parameters
         ----------
         dn : ndarray, shape (bands, height, width), uint16
-            Of the piece's source; 0 is "no data".
+            The source pixels of the piece; 0 is "no data".
         piece : Piece
             From :meth:`pieces`.
         out : ndarray, shape (bands, height, width), uint16
-            Of the piece's target, C-contiguous, 0 everywhere; filled here where the source has
-            data.
+            The target pixels of the piece, C-contiguous, 0 everywhere; filled here where the source
+            has data.
 
         Raises
         ------
         ReadError
-            With GDAL's words.
+            With GDAL's message.
         """
         source, target, definition = self._places(piece)
         options = gdal.WarpOptions(
@@ -135,14 +136,14 @@ class Warper:
             resampleAlg=self._warp.gdal_resampling,
             errorThreshold=0,
             coordinateOperation=definition,
-            # By itself the warper guesses the scale from what a piece happens to show.
+            # By default the warper estimates the scale from the source pixels of a piece.
             warpOptions=[
                 f"{axis}SCALE={scale:.17g}"
                 for axis, scale in zip("XY", self._warp.scale, strict=True)
             ],
         )
-        # Together, a pixel without data in one band would be none in the others; and cubic values
-        # below 0 would become "no data" in GDAL 3.13, which makes them 1 in a band by itself.
+        # In one call a pixel without data in one band would have none in the others; and GDAL 3.13
+        # would turn cubic values below 0 into "no data", which become 1 in a call for one band.
         together = self._warp.resampling != "cubic" and dn.all()
         bands: Sequence[Any] = [slice(None)] if together else range(len(dn))
         try:
@@ -155,7 +156,7 @@ class Warper:
             raise ReadError(f"{tuple(piece.source)} of {self._name}: {cause(error, '')}") from error
 
     def _places(self, piece: Piece) -> tuple[Grid, Grid, str | None]:
-        """Return the grids of a piece's source and target, and the operation between both."""
+        """Return the grids of a piece's source and target, and the operation between them."""
         source, target = self._warp.source.grid.part(piece.source), self._grid.part(piece.target)
         if self._is_plain:
             return source, target, self._definition
@@ -171,7 +172,7 @@ class Warper:
         )
 
     def _reached(self, points: NDArray[np.float64]) -> Window | None:
-        """Return the source pixels that kernels at these points reach; None if there are none."""
+        """Return the source pixels under the kernels at these points; None if there are none."""
         radius = RADII[self._warp.resampling]
         margins = [math.ceil(radius / scale) + 2 for scale in self._warp.scale]
         grid = self._warp.source.grid
@@ -182,16 +183,16 @@ class Warper:
 
 
 def most_source_pixels(product: Product) -> int:
-    """Return how many pixels of a band a piece can need at most.
+    """Return the most source pixels of a band that a piece can need.
 
-    Where one pixel of the output needs more than :data:`MOST_SOURCE_PIXELS`, it is those.
+    This is :data:`MOST_SOURCE_PIXELS`, or more if a single output pixel needs more.
     """
     warp = product.warp
     assert warp is not None  # noqa: S101
     radius = RADII[warp.resampling]
     edges = [1 / scale + 2 * (math.ceil(radius / scale) + 3) for scale in warp.scale]
     grid = warp.source.grid
-    # A pixel may be turned: then what it needs is up to twice as much.
+    # A rotated pixel needs up to twice as many.
     most = max(MOST_SOURCE_PIXELS, math.ceil(2 * math.prod(edges)))
     return min(most, grid.pixels)
 
@@ -207,13 +208,13 @@ def _halves(window: Window) -> tuple[Window, Window]:
 
 
 def _around_middle(grid: Grid, dx: float, dy: float) -> Grid:
-    """Return a grid without CRS, with pixels of another size, whose origin lies in its middle."""
+    """Return a grid without CRS, with pixels of another size, and its origin in the middle."""
     corner = (-grid.width / 2 * dx, dx, 0.0, -grid.height / 2 * dy, 0.0, dy)
     return Grid("", corner, grid.width, grid.height)
 
 
 def _dataset(values: NDArray[np.uint16], grid: Grid) -> gdal.Dataset:
-    """Show an array as a dataset that lies on a grid; the pixels are the array's own."""
+    """Return a dataset with a grid whose pixels are those of an array, without a copy."""
     dataset = gdal_array.OpenArray(values)
     dataset.SetProjection(grid.crs)
     dataset.SetGeoTransform(grid.transform)

@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 PART_NBYTES = 2 * 2**20
-"""The largest message: with MPI's own header it must stay below the eager limit over TCP."""
+"""The largest message, bytes: with MPI's own header it must stay below TCP's eager limit."""
 
 ENABLED = "OMPI_MCA_mpi_ft_enable"
-"""What ``mpirun --with-ft ulfm`` sets for its ranks, or the user, who does without that option."""
+"""The variable that ``mpirun --with-ft ulfm`` sets for its ranks, or the user instead."""
 
-# mpi4py 3 has no such names; mpi4py 4 gives them one number where the MPI has no ULFM.
+# mpi4py 3 has no such names; in mpi4py 4 they all have the same number if the MPI has no ULFM.
 _FAILED, _PENDING, _REVOKED = (
     getattr(MPI, f"ERR_{name}", None) for name in ("PROC_FAILED", "PROC_FAILED_PENDING", "REVOKED")
 )
 
 
 def is_possible(environ: Mapping[str, str]) -> bool:
-    """Return whether this MPI has ULFM, and its launcher has switched it on."""
+    """Return whether this MPI has ULFM, and its launcher has enabled it."""
     return _FAILED != _REVOKED and environ.get(ENABLED, "0").lower() in ("1", "true", "yes", "on")
 
 
 class Comm:
-    """A communicator that other ranks may die on: whoever talks to one meets a `LostError`.
+    """A communicator on which ranks may die: calls that involve a dead rank raise `LostError`.
 
-    It has the calls of mpi4py that the program uses; their meaning is the same.
+    It has the methods of mpi4py that the program uses, with the same meaning.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Comm:
         self._kept: list[Any] = []
 
     def Irecv(self, buffer: Any, source: int, tag: int) -> Request:  # noqa: N802
-        """Receive bytes; what arrives is exactly as long as the buffer."""
+        """Receive bytes; the message must be exactly as long as the buffer."""
         return self._parted(source, buffer, lambda part: self._comm.Irecv(part, source, tag))
 
     def Issend(self, buffer: Any, dest: int, tag: int) -> Request:  # noqa: N802
@@ -67,37 +67,37 @@ class Comm:
             return Request(self, dest, [self._comm.isend(message, dest, tag)])
 
     def issend(self, message: Any, dest: int, tag: int) -> Request:
-        """Send an object; complete when it is being received."""
+        """Send an object synchronously."""
         with self.named(dest):
             return Request(self, dest, [self._comm.issend(message, dest, tag)])
 
     def Iprobe(self, source: int, tag: int) -> bool:  # noqa: N802
-        """Return whether a message has come."""
-        # Asked first: what the dead one has sent before is taken still.
+        """Return whether a message has arrived."""
+        # Checked before the probe: messages that a rank sent before its death are still received.
         is_lost = source in self._lost()
         with self.named(source):
-            has_come = bool(self._comm.Iprobe(source, tag))
-        if is_lost and not has_come:  # older Open MPI keeps that to itself
+            has_arrived = bool(self._comm.Iprobe(source, tag))
+        if is_lost and not has_arrived:  # older Open MPI does not report this
             raise LostError(source, self.size)
-        return has_come
+        return has_arrived
 
     def recv(self, source: int, tag: int) -> Any:
-        """Receive an object that has come."""
+        """Receive an object that has arrived."""
         with self.named(source):
             return self._comm.recv(source=source, tag=tag)
 
-    # The three below are point to point. A collective call of MPI's that a death has cut short
-    # leaves ranks deaf: what rank 0 then sends on the same communicator never comes to those that
-    # it was in the middle of sending to (seen in one of five deaths).
+    # The three below are made of point-to-point messages. After a death during a collective call of
+    # MPI, later messages of rank 0 on that communicator never arrive at the ranks to which it was
+    # sending at that moment (seen after one of five deaths).
 
     def Ibcast(self, buffer: Any, root: int) -> Request:  # noqa: N802
-        """Broadcast bytes; nobody may be lost meanwhile."""
+        """Broadcast bytes; raises an error if any rank dies."""
         if self.rank != root:
             return self._all(lambda: [self._comm.Irecv(buffer, root, Tag.START)])
         return self._all(lambda: [self._comm.Isend(buffer, r, Tag.START) for r in self._others])
 
     def Iscatterv(self, send: Any, receive: Any, root: int) -> Request:  # noqa: N802
-        """Scatter numbers; nobody may be lost meanwhile."""
+        """Scatter numbers; raises an error if any rank dies."""
         if self.rank != root:
             return self._all(lambda: [self._comm.Irecv(receive, root, Tag.START)])
         numbers, counts = send
@@ -106,7 +106,7 @@ class Comm:
         return self._all(lambda: [self._comm.Isend(shares[r], r, Tag.START) for r in self._others])
 
     def Ibarrier(self) -> Request:  # noqa: N802
-        """Meet at rank 0; nobody may be lost meanwhile."""
+        """Wait for all ranks, by way of rank 0; raises an error if any rank dies."""
         nothing = np.empty(0, dtype=np.uint8)
         if self.rank:
             tell = self._all(lambda: [self._comm.Isend(nothing, 0, Tag.START)])
@@ -119,7 +119,7 @@ class Comm:
         return [rank for rank in range(self.size) if rank != self.rank]
 
     def _all(self, post: Callable[[], list[Any]]) -> Request:
-        """Post messages that need everybody."""
+        """Post messages that involve all ranks."""
         with self.named(None):
             return Request(self, None, post())
 
@@ -141,7 +141,7 @@ class Comm:
 
     @contextmanager
     def named(self, rank: int | None) -> Iterator[None]:
-        """Turn MPI's word on a dead peer, or on one of all, into ours."""
+        """Turn MPI's error about a dead rank into a `LostError`; `rank` is None for any of all."""
         try:
             yield
         except MPI.Exception as error:
@@ -155,7 +155,7 @@ class Comm:
         self._kept.append(request)
 
     def _parted(self, rank: int, buffer: Any, post: Callable[[memoryview], Any]) -> Request:
-        """Post a message in parts that a death leaves harmless."""
+        """Post a message in parts below the eager limit, which a death cannot interrupt."""
         view = memoryview(buffer)
         posted: list[Any] = []
         try:
@@ -169,18 +169,18 @@ class Comm:
 
 
 class Request:
-    """One or several requests of MPI to one rank, or to all of them.
+    """One or several MPI requests that involve one rank, or all of them.
 
     Parameters
     ----------
     comm : Comm
-        Theirs.
+        Their communicator.
     rank : int or None
-        Whom they are for; None: everyone.
+        The rank involved; None for all ranks.
     requests : iterable of mpi4py.MPI.Request
-        Complete in this order.
+        They are tested in this order.
     then : callable, optional
-        Gives what is to follow them.
+        Returns a request that follows them.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class Request:
         return self.test()[0]
 
     def test(self) -> tuple[bool, Any]:
-        """Return whether all are complete, and give the object that the last one received."""
+        """Return whether all are complete, and the object that the last one received."""
         message = None
         try:
             with self._comm.named(self._rank):
@@ -216,7 +216,7 @@ class Request:
             self._comm.keep(self)
             raise
         if self._requests and self._rank is None:
-            # A rank may wait for one that lives and does not answer, having met the dead one.
+            # A rank may wait for a living one that does not reply, having found the dead one.
             lost = self._comm.first_lost()
             if lost is not None:
                 raise LostError(lost, self._comm.size)

@@ -1,4 +1,4 @@
-"""Who makes the windows that a lost worker has left."""
+"""The workers that make the unfinished windows of a lost one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Survivors:
-    """The workers that are left, on rank 0: they are given what others leave undone.
+    """The remaining workers, on rank 0: they receive the unfinished windows of lost ones.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Survivors:
     plan : Plan
         The same on every rank.
     workers : iterable of int
-        The ranks that work; rank 0 itself, of two, has nobody to replace.
+        The ranks that work. Rank 0, the worker of two ranks, is left out: no other worker remains.
     """
 
     def __init__(self, comm: Comm, plan: Plan, workers: Iterable[int]) -> None:
@@ -39,17 +39,17 @@ class Survivors:
         self._sent: list[Request] = []
 
     def lose(self, rank: int, left: list[int]) -> dict[int, list[int]]:
-        """Deal what a lost worker has left undone; return the share of each rank.
+        """Deal the unfinished windows of a lost worker; return the share of each rank.
 
         Raises
         ------
         RankError
-            There is nobody to do it.
+            No worker is left.
         """
         self._workers.discard(rank)
         if signals.finishing():
             return {}
-        if not self._workers:  # what it has left may be nothing, but who knows that?
+        if not self._workers:  # even if it has left no window: that is not known for certain
             lost = LostError(rank, self._comm.size)
             raise RankError(f"{lost}, and no other worker is left", lost.exit_code)
         others = frozenset(range(len(self._plan.windows))).difference(left)
@@ -64,12 +64,12 @@ class Survivors:
         return shares
 
     def release(self) -> None:
-        """Tell the workers, once, that nothing is left to do."""
+        """Tell the workers, once, that no further windows will follow."""
         if not self._released:
             self._released = True
             for worker in self._workers:
                 self._tell(worker, NoShare())
 
     def _tell(self, worker: int, message: Share | NoShare) -> None:
-        with suppress(LostError):  # whoever listens to it will hear that, and deal anew
+        with suppress(LostError):  # the coordinator will find out, and deal its windows again
             self._sent.append(send(self._comm, message, dest=worker))

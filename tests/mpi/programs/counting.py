@@ -1,4 +1,4 @@
-"""The program, but every read of a source chunk is told: RANK PRODUCT WINDOW."""
+"""The program, but every read of a source chunk is printed: RANK PRODUCT WINDOW."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ read = reader.Source.read
 
 def told(self, window):
     words = "read", MPI.COMM_WORLD.rank, self._files[0].bands[0].path, *window
-    # In one call of the system: what several ranks print in pieces is torn.
+    # In one system call: pieces of several ranks would be mixed.
     os.write(sys.stdout.fileno(), (" ".join(map(str, words)) + "\n").encode())
     return read(self, window)
 

@@ -1,7 +1,7 @@
 """The program, but one role breaks: ROLE HOW, then the arguments. Says when it breaks.
 
-The journal is committed after every block: what is left does not depend on the clock. Ranks meet
-within --timeout where they are to break before.
+The journal is committed after every block, so that the kept blocks do not depend on the clock.
+Ranks meet within --timeout where they are to break before.
 """
 
 import errno
@@ -100,8 +100,8 @@ PLACES = {
     "writer at its start": (assembler, "TileLog", 1),
     "all before the plan is known": (convert, "broadcast", 1),
     "all before the plan is dealt": (roles, "scatter", 1),
-    "all before they meet": (roles, "everyone", 1),
-    "all when the image is whole": (roles, "hand_in", 1),
+    "all before they meet": (roles, "barrier", 1),
+    "all when the image is whole": (roles, "send_tally", 1),
     "writer at its end": (assembler.Output, "finish", 1),
 }
 """The function that breaks, and at which call."""

@@ -13,5 +13,5 @@ try:
     answer = str(convert(job, MPI.COMM_WORLD).nbytes)
 except errors.S2RGBError as error:
     answer = type(error).__name__
-# In one call of the system: what several ranks print in pieces is torn.
+# In one system call: pieces of several ranks would be mixed.
 os.write(sys.stdout.fileno(), f"{MPI.COMM_WORLD.rank}:{answer}\n".encode())

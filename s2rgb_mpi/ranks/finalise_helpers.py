@@ -1,15 +1,15 @@
-"""Sealing with many hands: workers on the writer's machine copy their part of the tiles.
+"""Finalising in parallel: workers on the writer's machine copy a part of the tiles.
 
 ::
 
     worker                                   writer
       |  (its share is sent)                   |
-      |  Here (machine)               ------>  |  all blocks have come
+      |  Ready (machine)              ------>  |  all blocks have arrived
       |  <------ Copy (tiles, files) / Dismiss |  copies its own part meanwhile
       |  Copied (whether it could)    ------>  |  copies what others could not
 
-A worker elsewhere, or one that sees other files under these names, is not asked, or says no. So
-nothing depends on it: one process alone makes the same file.
+A worker on another machine is dismissed, and one for which the paths are other files declines. So
+no worker is required: the writer alone makes the same file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.errors import OutputError, SilenceError, named
-from s2rgb_mpi.ranks.messages import Copied, Copy, Dismiss, Here, Tag, receive, send
+from s2rgb_mpi.ranks.messages import Copied, Copy, Dismiss, Ready, Tag, receive, send
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from s2rgb_mpi.ranks.team import Rank
 
 LEAST_NBYTES = 16_000_000
-"""What is worth asking a helper for, bytes: some ten milliseconds of copying."""
+"""The smallest part worth a helper, bytes: it takes about ten milliseconds to copy."""
 
 
 class Helpers:
-    """The workers, on the writer's side.
+    """The workers as helpers, on the writer's side.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Helpers:
     workers : sequence of int
         Their ranks.
     timeout : float
-        How long one may take to answer, seconds.
+        A worker must reply within this time, seconds.
     """
 
     def __init__(self, rank: Rank, workers: Sequence[int], timeout: float) -> None:
@@ -51,18 +51,18 @@ class Helpers:
         self._loop = rank.loop
         self._waiting = list(workers)
         self._machines: dict[int, str] = {}
-        self._told: list[Any] = []
+        self._sent: list[Any] = []
         self._timeout = timeout
 
     def copy(self, copies: Copies) -> None:
-        """Copy the tiles, with the help of all workers that can.
+        """Copy the tiles, with the help of the workers on this machine.
 
         Raises
         ------
         OutputError
-            A file cannot be read or written, here; a helper for which that is so ends the run.
+            A file cannot be read or written by the writer. (A helper's failure ends the run.)
         SilenceError
-            A helper does not answer.
+            A helper does not reply.
         """
         own_machine, files = machine(), files_of(copies)
         here = [rank for rank in self._waiting if self._machine(rank) == own_machine]
@@ -77,40 +77,40 @@ class Helpers:
             copied: Copied = self._answer(rank, Tag.COPIED)
             if not copied.done:
                 part.run(self._loop.attend)
-        for order in self._told:
+        for order in self._sent:
             self._loop.until(partial(_is_sent, order))
 
     def release(self) -> None:
-        """Dismiss the workers that were not asked."""
+        """Dismiss the workers that are not needed."""
         for rank in list(self._waiting):
-            self._machine(rank)  # so that no message is left behind
+            self._machine(rank)  # so that its message is received in any case
             self._order(rank, Dismiss())
 
     def _machine(self, rank: int) -> str:
-        """Return what tells the machine of a worker from others."""
+        """Return the identity of a worker's machine."""
         if rank not in self._machines:
-            here: Here = self._answer(rank, Tag.HERE)
-            self._machines[rank] = here.machine
+            ready: Ready = self._answer(rank, Tag.READY)
+            self._machines[rank] = ready.machine
         return self._machines[rank]
 
     def _order(self, rank: int, order: Copy | Dismiss) -> None:
-        """Send a worker its only order."""
+        """Send a worker its order; each gets one."""
         self._waiting.remove(rank)
-        self._told.append(send(self._comm, order, dest=rank))
+        self._sent.append(send(self._comm, order, dest=rank))
 
     def _answer(self, rank: int, tag: Tag) -> Any:
-        """Wait for the answer of a worker."""
+        """Wait for a message of a worker."""
         answer = _awaited(self._comm, self._loop, tag, rank, seconds=self._timeout)
         if answer is None:
             raise SilenceError(
-                f"rank {rank} has said nothing for {self._timeout:g} s (--timeout)"
+                f"rank {rank} has sent no message for {self._timeout:g} s (--timeout)"
                 " while the image is finalised"
             )
         return answer
 
 
-def lend_a_hand(rank: Rank) -> None:
-    """Wait, as a worker that is done, for the writer's order, and carry it out.
+def help_finalise(rank: Rank) -> None:
+    """Wait for the writer's order, on a worker that is done, and carry it out.
 
     Raises
     ------
@@ -119,17 +119,17 @@ def lend_a_hand(rank: Rank) -> None:
     """
     comm, loop, writer = rank.comm, rank.loop, rank.comm.size - 1
     with rank.tally.stage("idle"):
-        sent = send(comm, Here(machine()), dest=writer)
+        sent = send(comm, Ready(machine()), dest=writer)
         order: Copy | Dismiss = _awaited(comm, loop, Tag.COPY, writer, idle=True)
         loop.until(partial(_is_sent, sent))
     if not isinstance(order, Copy):
         return
     with rank.tally.stage("finalise"):
-        can = sees(order.copies, order.files)
-        if can:
+        same = has_same_files(order.copies, order.files)
+        if same:
             order.copies.run(loop.attend)
     with rank.tally.stage("idle"):
-        sent = send(comm, Copied(can), dest=writer)
+        sent = send(comm, Copied(same), dest=writer)
         loop.until(partial(_is_sent, sent))
 
 
@@ -142,15 +142,15 @@ def _awaited(
     seconds: float | None = None,
     idle: bool = False,
 ) -> Any:
-    """Wait for a message and return it; None if the time ran out."""
+    """Wait for a message and return it; None if the time limit was reached."""
     message = None
 
-    def is_here() -> bool:
+    def has_arrived() -> bool:
         nonlocal message
         message = receive(comm, tag, source)
         return message is not None
 
-    loop.until(is_here, seconds=seconds, idle=idle)
+    loop.until(has_arrived, seconds=seconds, idle=idle)
     return message
 
 
@@ -159,12 +159,12 @@ def _is_sent(message: Any) -> bool:
 
 
 def machine() -> str:
-    """Return what tells this machine, up to its next start, from all others (random(4), Linux)."""
+    """Return the identity of this machine: its boot ID, until it restarts (random(4), Linux)."""
     return Path("/proc/sys/kernel/random/boot_id").read_text()
 
 
 def files_of(copies: Copies) -> tuple[tuple[int, int], ...]:
-    """Return what tells the files from all others of the machine, whatever their names."""
+    """Return device and inode of both files, which identify them on this machine."""
     found = []
     for path in (copies.source, copies.target):
         with named(path):
@@ -173,8 +173,8 @@ def files_of(copies: Copies) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def sees(copies: Copies, files: tuple[tuple[int, int], ...]) -> bool:
-    """Return whether a path is the same file here as for the writer: not in containers."""
+def has_same_files(copies: Copies, files: tuple[tuple[int, int], ...]) -> bool:
+    """Return whether the paths are the same files as for the writer: not so in some containers."""
     try:
         return files_of(copies) == files
     except OutputError:

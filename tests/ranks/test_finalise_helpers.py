@@ -1,4 +1,4 @@
-"""Sealing with many hands: what is asked of whom, and that nothing depends on an answer."""
+"""Finalising in parallel: the orders to workers, and the same file whatever they reply."""
 
 import os
 import zlib
@@ -12,9 +12,9 @@ import pytest
 from ranked import make_rank
 from s2rgb_mpi.errors import OutputError, SilenceError
 from s2rgb_mpi.output.geotiff.copying import Copies
-from s2rgb_mpi.ranks import seal_helpers
-from s2rgb_mpi.ranks.messages import Copy, Here, Tag
-from s2rgb_mpi.ranks.seal_helpers import Helpers, lend_a_hand
+from s2rgb_mpi.ranks import finalise_helpers
+from s2rgb_mpi.ranks.finalise_helpers import Helpers, help_finalise
+from s2rgb_mpi.ranks.messages import Copy, Ready, Tag
 from s2rgb_mpi.timing import Tally
 
 WRITER = 3
@@ -31,8 +31,8 @@ class Post:
         """Return the communicator of a rank."""
 
         def isend(message, *, dest, tag):
-            if tag == Tag.HERE and rank in self.elsewhere:
-                message = Here("another machine")
+            if tag == Tag.READY and rank in self.elsewhere:
+                message = Ready("another machine")
             self.boxes[rank, dest, tag].append(message)
             return SimpleNamespace(test=lambda: (True, None))
 
@@ -66,7 +66,7 @@ def is_whole(copies):
 
 @pytest.fixture
 def post(monkeypatch):
-    monkeypatch.setattr(seal_helpers, "LEAST_NBYTES", 10)
+    monkeypatch.setattr(finalise_helpers, "LEAST_NBYTES", 10)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     return Post()
 
@@ -74,11 +74,11 @@ def post(monkeypatch):
 def lend(comm, tally, look=lambda: None):
     rank = make_rank(comm, tally)
     with rank.loop.duty(look):
-        lend_a_hand(rank)
+        help_finalise(rank)
 
 
 @pytest.fixture
-def seal(post, copies):
+def finalise(post, copies):
     """The function that has the tiles copied while ranks 1 and 2 wait; returns their tallies."""
 
     def run(look=lambda: None):
@@ -99,58 +99,58 @@ def helped(tallies):
     return [tally.rank for tally in tallies if "finalise" in tally.seconds]
 
 
-def test_all_on_the_machine_copy_their_part(post, seal, copies, monkeypatch):
+def test_all_on_the_machine_copy_their_part(post, finalise, copies, monkeypatch):
     sizes = []
     run = Copies.run
 
-    def told(part, attend):
+    def record(part, attend):
         sizes.append(part.nbytes)
         run(part, attend)
 
-    monkeypatch.setattr(Copies, "run", told)
-    assert helped(seal()) == [1, 2]
+    monkeypatch.setattr(Copies, "run", record)
+    assert helped(finalise()) == [1, 2]
     assert sizes == [40, 40, 40]
     assert is_whole(copies)
     assert not any(post.boxes.values())  # every message was taken
 
 
-def test_those_elsewhere_are_let_go(post, seal, copies):
+def test_workers_on_other_machines_are_dismissed(post, finalise, copies):
     post.elsewhere = {2}
-    assert helped(seal()) == [1]
+    assert helped(finalise()) == [1]
     assert is_whole(copies)
 
 
-def test_who_sees_another_file_under_the_name_says_no(seal, copies, monkeypatch):
+def test_a_worker_with_another_file_of_that_name_declines(finalise, copies, monkeypatch):
     """As in a container: then the writer copies that part as well."""
-    monkeypatch.setattr(seal_helpers, "sees", lambda *_: False)
-    seal()
+    monkeypatch.setattr(finalise_helpers, "has_same_files", lambda *_: False)
+    finalise()
     assert is_whole(copies)
 
 
-def test_files_are_told_apart_by_more_than_their_names(copies, tmp_path):
-    files = seal_helpers.files_of(copies)
-    assert seal_helpers.sees(copies, files)
+def test_files_are_distinguished_by_more_than_their_names(copies, tmp_path):
+    files = finalise_helpers.files_of(copies)
+    assert finalise_helpers.has_same_files(copies, files)
     (tmp_path / "other").write_bytes(copies.source.read_bytes())
     (tmp_path / "other").replace(copies.source)
-    assert not seal_helpers.sees(copies, files)
+    assert not finalise_helpers.has_same_files(copies, files)
     copies.source.unlink()
-    assert not seal_helpers.sees(copies, files)
+    assert not finalise_helpers.has_same_files(copies, files)
 
 
-def test_for_little_nobody_is_asked(seal, copies, monkeypatch):
-    monkeypatch.setattr(seal_helpers, "LEAST_NBYTES", 121)
-    assert helped(seal()) == []
+def test_for_few_bytes_no_helper_is_used(finalise, copies, monkeypatch):
+    monkeypatch.setattr(finalise_helpers, "LEAST_NBYTES", 121)
+    assert helped(finalise()) == []
     assert is_whole(copies)
 
 
-def test_no_more_are_asked_than_there_are_cores(seal, copies, monkeypatch):
+def test_no_more_helpers_are_used_than_there_are_cores(finalise, copies, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert helped(seal()) == [1]
+    assert helped(finalise()) == [1]
     assert is_whole(copies)
 
 
-def test_without_a_file_to_seal_all_are_let_go(post):
-    """A stop was asked for before the last window."""
+def test_without_a_file_to_finalise_all_are_dismissed(post):
+    """The run was stopped before the last window."""
     tallies = [Tally("worker", rank=rank) for rank in (1, 2)]
     with ThreadPoolExecutor(2) as pool:
         for tally in tallies:
@@ -161,20 +161,20 @@ def test_without_a_file_to_seal_all_are_let_go(post):
 
 
 def test_a_helper_that_is_silent_is_named(post, copies):
-    post.boxes[1, WRITER, Tag.HERE].append(Here(seal_helpers.machine()))
-    words = "rank 1 has said nothing for 0.05 s .--timeout. while the image is finalised"
+    post.boxes[1, WRITER, Tag.READY].append(Ready(finalise_helpers.machine()))
+    words = "rank 1 has sent no message for 0.05 s .--timeout. while the image is finalised"
     with pytest.raises(SilenceError, match=words):
         Helpers(make_rank(post.of(WRITER)), [1], 0.05).copy(copies)
 
 
 def test_what_a_helper_cannot_copy_ends_it(post, copies):
     os.truncate(copies.source, 40)
-    post.boxes[WRITER, 1, Tag.COPY].append(Copy(copies, seal_helpers.files_of(copies)))
+    post.boxes[WRITER, 1, Tag.COPY].append(Copy(copies, finalise_helpers.files_of(copies)))
     with pytest.raises(OutputError, match="10 bytes at 110 are not there any more"):
         lend(post.of(1), Tally("worker"))
 
 
-def test_the_rest_is_attended_while_waiting_and_copying(seal):
+def test_the_rest_is_attended_while_waiting_and_copying(finalise):
     moments = []
-    seal(lambda: moments.append(True))
-    assert len(moments) > 8  # once a tile at the least
+    finalise(lambda: moments.append(True))
+    assert len(moments) > 8  # at least once a tile
