@@ -159,6 +159,20 @@ def test_a_damaged_chunk(mpirun, copied, tmp_path, expected, *, name, file, chan
     assert assert_left_empty(run, tmp_path, expected, rf"{file[4:]}: damaged: ")
 
 
+def test_an_object_store_that_says_403_of_what_is_not_there(image, store, expected):
+    path = store("v3")
+    with Web(path.parent).running() as web:
+        for band in ("b02", "b03", "b04"):
+            folder = path / "measurements/reflectance/r10m" / band
+            for row in range(5):
+                for col in range(7):
+                    if not (folder / f"c/{row}/{col}").exists():
+                        missing = f"/{path.name}/{(folder / f'c/{row}/{col}').relative_to(path)}"
+                        web.faults[missing] = [403] * 1000
+        assert web.faults
+        np.testing.assert_array_equal(image(f"{web.url}/{path.name}"), expected)
+
+
 def test_a_server_that_fails_leaves_nothing_out(mpirun, store, tmp_path):
     """Chunks that a server does not give are not chunks that the store has left out."""
     path = store("v3")
