@@ -114,7 +114,8 @@ def in_common(plan: Plan, shares: Sequence[Sequence[int]]) -> dict[Key, list[int
     if not plan.pieces or not common:
         return common
     cost = {key: cost for work in works(plan) for key, cost in work.chunks.items()}
-    twice = sum((len(users) - 1) * cost[key] for key, users in common.items())
+    # Nothing for those that products before them hide: these are not decoded at all.
+    twice = sum((len(users) - 1) * cost.get(key, 0.0) for key, users in common.items())
     return {} if twice <= TWICE * sum(cost.values()) else common
 
 

@@ -174,13 +174,14 @@ def stages(rounds: list[Results]) -> list[str]:
 
 
 def growth(rows: list[Results]) -> list[str]:
-    """Write time and memory by the number of granules."""
+    """Write time and memory by the number of granules, on their own grid and on another."""
     lines = [
-        "| granules | Mpx | ns per pixel | worker MB | writer MB |",
-        "| --- | --- | --- | --- | --- |",
+        "| grid | granules | Mpx | ns per pixel | worker MB | writer MB |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     return lines + [
-        f"| {row['granules']} | {row['pixels'] / 1e6:.0f} | {row['ns_per_pixel']:.0f}"
+        f"| {row['grid']} | {row['granules']} | {row['pixels'] / 1e6:.0f}"
+        f" | {row['ns_per_pixel']:.0f}"
         f" | {row['peak_worker'] / 1e6:.0f} | {row['peak_writer'] / 1e6:.0f} |"
         for row in rows
     ]

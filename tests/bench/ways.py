@@ -7,20 +7,26 @@ resamples, this program after, so pixels are compared loosely: none may be somew
 from __future__ import annotations
 
 import statistics
+from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from osgeo import gdal
 
-from bench.contestants import DEFAULT_RANKS, LEVEL, bands, program, to_tiled
+from bench.contestants import DEFAULT_RANKS, LEVEL, PEERS, SERVERS, bands, program, to_tiled
 from bench.inputs import OFFSET, large_blocks, neighbours, safe, store
 from bench.measure import Run, run
+from bench.server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from bench.inputs import Inputs
+    from bench.server import Server
+
+READERS_PYTHON = Path(".venv-readers/bin/python").absolute()
+"""Of the environment that `ci/setup --readers` makes, with async-geotiff."""
 
 LAYOUT = ("--layout", "tiled", "--level", LEVEL)
 SWISS = ("--crs", "EPSG:2056", "--resampling", "bilinear")
@@ -40,12 +46,14 @@ class Way(NamedTuple):
     """What a user would take instead."""
     most: float
     """The target: this program's time by the other's."""
-    ours_words: Callable[[], Sequence[object]]
-    """The input, and options beside layout and codec."""
-    their_words: Callable[[Path, Path], Sequence[object]]
-    """The command, from an image of this program and the path of theirs."""
+    ours_words: Callable[[str], Sequence[object]]
+    """The input, and options beside layout and codec, by the address of a server."""
+    their_words: Callable[[Path, Path, str], Sequence[object]]
+    """The command, from an image of this program, the path of theirs and that address."""
     is_same: bool = True
-    """Whether both read the same files, so that pixels can be compared."""
+    """Whether both make an image of the same files, so that pixels can be compared."""
+    server: Server | None = None
+    """How slow the server is, where the input is on one."""
 
 
 def ways(made: Inputs, folder: Path) -> list[Way]:
@@ -60,22 +68,25 @@ def ways(made: Inputs, folder: Path) -> list[Way]:
     zarr = store(folder.parent / "store", made.size)
     ten = ["--rgb", *bands(made), "--offset", OFFSET]
 
-    def warp(size: int) -> Callable[[Path, Path], Sequence[object]]:
-        return lambda like, image: gdalwarp(jp2, size, like, image)
+    def warp(size: int) -> Callable[[Path, Path, str], Sequence[object]]:
+        return lambda like, image, _: gdalwarp(jp2, size, like, image)
 
-    def average(like: Path, image: Path) -> Sequence[object]:
+    def average(like: Path, image: Path, url: str) -> Sequence[object]:
+        del url
         west, south, east, north, cols, rows = grid(like)
         place = ["-projwin", west, north, east, south, "-outsize", cols, rows]
         return [*translate(), "-r", "average", "-ovr", "NONE", *place, jp2, image]
 
     return [
-        Way("swiss", "10 m, EPSG:2056", "`gdalwarp`", 0.75, lambda: [made.safe, *SWISS], warp(10)),
+        Way(
+            "swiss", "10 m, EPSG:2056", "`gdalwarp`", 0.75, lambda _: [made.safe, *SWISS], warp(10)
+        ),
         Way(
             "swiss-80",
             "80 m, EPSG:2056, from 10 m files alone",
             "`gdalwarp -ovr NONE`",
             0.55,
-            lambda: [*ten, *SWISS, "--resolution", 80],
+            lambda _: [*ten, *SWISS, "--resolution", 80],
             warp(80),
         ),
         Way(
@@ -83,7 +94,7 @@ def ways(made: Inputs, folder: Path) -> list[Way]:
             "80 m, EPSG:2056, from a product with R20m",
             "`gdalwarp -ovr NONE`",
             0.15,
-            lambda: [sizes, *SWISS, "--resolution", 80],
+            lambda _: [sizes, *SWISS, "--resolution", 80],
             warp(80),
             is_same=False,
         ),
@@ -92,7 +103,7 @@ def ways(made: Inputs, folder: Path) -> list[Way]:
             "60 m, own grid, from 10 m files alone",
             "`gdal_translate -r average -ovr NONE`",
             0.7,
-            lambda: [*ten, "--resolution", 60],
+            lambda _: [*ten, "--resolution", 60],
             average,
         ),
         Way(
@@ -100,26 +111,45 @@ def ways(made: Inputs, folder: Path) -> list[Way]:
             "mosaic of 2 × 2 granules, COG",
             "`gdalbuildvrt`, `gdal_translate`",
             0.65,
-            lambda: [word for each in granules for word in ("--rgb", *each)] + offset(),
-            lambda _, image: [*translate(), mosaic, image],
+            lambda _: [word for each in granules for word in ("--rgb", *each)] + offset(),
+            lambda _, image, __: [*translate(), mosaic, image],
         ),
         Way(
             "large",
             "source blocks of 5504 × 5504 pixels, ZSTD",
             "`gdal_translate`",
             0.65,
-            lambda: ["--rgb", *blocks, *offset()],
-            lambda _, image: [*translate(), large, image],
+            lambda _: ["--rgb", *blocks, *offset()],
+            lambda _, image, __: [*translate(), large, image],
         ),
         Way(
             "store",
             "EOPF store, chunks of 1830 × 1830 pixels",
             "this program, the SAFE of the same scene",
             0.25,
-            lambda: [zarr],
-            lambda _, image: program(DEFAULT_RANKS, [made.safe], image, *LAYOUT),
+            lambda _: [zarr],
+            lambda _, image, __: program(DEFAULT_RANKS, [made.safe], image, *LAYOUT),
         ),
+        *(far(made, *server) for server in SERVERS.values()),
     ]
+
+
+def far(made: Inputs, name: str, server: Server) -> Way:
+    """Return the way from COGs on a server, beside a program that only reads them."""
+
+    def urls(url: str) -> list[object]:
+        return [f"{url}/{path.name}" for path in made.cogs]
+
+    return Way(
+        name,
+        name,
+        "async-geotiff reads the files into arrays, no more",
+        1.0,
+        lambda url: ["--rgb", *urls(url), *offset()],
+        lambda _, __, url: [READERS_PYTHON, PEERS / "async_read.py", *urls(url)],
+        is_same=False,
+        server=server,
+    )
 
 
 def offset() -> list[object]:
@@ -136,9 +166,10 @@ def measure(made: Inputs, folder: Path, rounds: int) -> list[dict[str, Any]]:
         for one in entered:
             for image in (ours, theirs):
                 image.unlink(missing_ok=True)
-            words = program(DEFAULT_RANKS, one.ours_words(), ours, *LAYOUT)
-            pair = run(words, watch=True), run(one.their_words(ours, theirs))
-            if not number:
+            with serving(made.cogs[0].parent, one.server) if one.server else nullcontext("") as url:
+                words = program(DEFAULT_RANKS, one.ours_words(url), ours, *LAYOUT)
+                pair = run(words, watch=True), run(one.their_words(ours, theirs, url))
+            if not number and one.is_same:
                 compare(one, ours, theirs)
             runs[one.key].append(pair)
     return [account(one, runs[one.key]) for one in entered]
@@ -164,8 +195,6 @@ def compare(one: Way, ours: Path, theirs: Path) -> None:
     size = first.RasterXSize, first.RasterYSize
     if size != (second.RasterXSize, second.RasterYSize):
         raise SystemExit(f"bench: {one.name}: the two images are not of one size")
-    if not one.is_same:
-        return
     a, b = (np.asarray(each.ReadAsArray(), dtype=np.int16) for each in (first, second))
     both = (a > 0).all(axis=0) & (b > 0).all(axis=0)
     apart = np.abs(a - b)[:, both].mean()

@@ -63,21 +63,51 @@ def test_no_source_chunk_is_decoded_twice(mpirun, tmp_path, ranks):
     write_raster(raster, scene(1500, 1300), descriptions=("B04", "B03", "B02"), options=options)
     path = tmp_path / "rgb.tif"
     swiss = ("--crs", "EPSG:2056", "--resampling", "bilinear")
-    run = mpirun(ranks, raster, "-o", path, *SMALL, *swiss, program=COUNTING)
+    size = ("--tile", "64", "--window", "256")
+    run = mpirun(ranks, raster, "-o", path, *size, *swiss, program=COUNTING)
     assert run.returncode == 0, run.stderr
     reads = Counter(re.findall(r"^read \d+ (.*)$", run.stdout, re.MULTILINE))
     assert len(reads) == 3 * 3  # of 512 x 512 pixels
     assert set(reads.values()) == {1}
     bands = [gdal.Translate("", str(raster), format="MEM", bandList=[n]) for n in (1, 2, 3)]
+    np.testing.assert_array_equal(read_rgb(path), reference.rgb(warped(bands, path)))
+
+
+@pytest.mark.parametrize("ranks", [1, 4, 6])
+def test_products_that_hide_each_other_on_another_grid(mpirun, tmp_path, ranks):
+    """The second lies under the first, the third reaches from under it, the fourth is the first."""
+    rasters, sources = [], []
+    for number, (col, row, width, height) in enumerate(
+        [(0, 0, 700, 600), (100, 100, 300, 300), (500, 300, 600, 500), (0, 0, 700, 600)]
+    ):
+        transform = (399_960 + 10 * col, 10, 0, 5_290_040 - 10 * row, 0, -10)
+        rasters.append(tmp_path / f"{number}.tif")
+        names = ("B04", "B03", "B02")
+        dn = np.maximum(scene(width, height) // (number + 1), 1)
+        write_raster(rasters[-1], dn, transform=transform, nodata=0, descriptions=names)
+        sources.append(
+            [gdal.Translate("", str(rasters[-1]), format="MEM", bandList=[n]) for n in (1, 2, 3)]
+        )
+    path = tmp_path / "rgb.tif"
+    swiss = ("--crs", "EPSG:2056", "--resampling", "bilinear", "--resolution", "10")
+    run = mpirun(ranks, *rasters, "-o", path, *SMALL, *swiss)
+    assert run.returncode == 0, run.stderr
+    expected = np.zeros_like(read_rgb(path))
+    for bands in reversed(sources):
+        part = reference.rgb(warped(bands, path))
+        expected = np.where(part.any(axis=2, keepdims=True), part, expected)
+    np.testing.assert_array_equal(read_rgb(path), expected)
+
+
+def warped(bands, image):
+    """Warp bands in memory bilinearly onto the Swiss grid of an image: (height, width, 3)."""
+    dataset = gdal.Open(str(image))
+    x, dx, _, y, _, dy = dataset.GetGeoTransform()
+    width, height = dataset.RasterXSize, dataset.RasterYSize
     options = ["-of", "MEM", "-et", "0", "-srcnodata", "0", "-dstnodata", "0", "-r", "bilinear"]
-    info = gdal.Info(str(path), format="json")
-    (west, south), (east, north) = (
-        info["cornerCoordinates"][c] for c in ("lowerLeft", "upperRight")
-    )
-    options += ["-t_srs", "EPSG:2056", "-te", *map(str, (west, south, east, north))]
-    options += ["-ts", *map(str, info["size"]), "-wo", "XSCALE=1", "-wo", "YSCALE=1"]
-    dn = np.stack([gdal.Warp("", band, options=options).ReadAsArray() for band in bands], axis=-1)
-    np.testing.assert_array_equal(read_rgb(path), reference.rgb(dn))
+    options += ["-t_srs", "EPSG:2056", "-te", *map(str, (x, y + height * dy, x + width * dx, y))]
+    options += ["-ts", str(width), str(height), "-wo", "XSCALE=1", "-wo", "YSCALE=1"]
+    return np.stack([gdal.Warp("", band, options=options).ReadAsArray() for band in bands], axis=-1)
 
 
 def test_coarser_pixels_have_no_seams(mpirun, safe, tmp_path):

@@ -1,6 +1,8 @@
 """EOPF stores from the command line: the image of a store is that of the SAFE of the same scene."""
 
+import re
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from s2rgb_mpi.testing.eopf import write_eopf
 from s2rgb_mpi.testing.safe import read_dn, write_safe
 from web import Web
 
+DECODING = (str(Path(__file__).parent / "programs" / "decoding.py"),)
 FAILING = (str(Path(__file__).parent / "programs" / "failing.py"),)
 SCENE: dict[str, Any] = {"width": 611, "height": 389, "nodata_fraction": 0.4}
 STORES: dict[str, Any] = {
@@ -108,6 +111,46 @@ def test_a_signature_holds_for_every_file(image, store, expected):
 def test_other_chunks(image, tmp_path, expected, chunk, name):
     path = write_eopf(tmp_path / "store", chunk=chunk, **STORES[name], **SCENE)
     np.testing.assert_array_equal(image(path), expected)
+
+
+COARSER = (("--resolution", "30"), ("--resolution", "20"), ("--crs", "EPSG:2056"))
+
+
+@pytest.mark.parametrize("name", ["v2", "geozarr", "sharded"])
+@pytest.mark.parametrize("options", COARSER, ids=["means", "20", "swiss"])
+def test_other_grids(mpirun, store, tmp_path, name, options):
+    safe = write_safe(tmp_path, tile=128, **SCENE)
+    images = []
+    for product in (safe, store(name)):
+        run = mpirun(3, product, "-o", tmp_path / "rgb.tif", *SMALL, *options, "--overwrite")
+        assert run.returncode == 0, run.stderr
+        images.append(read_rgb(tmp_path / "rgb.tif"))
+    assert images[0].any()
+    if name == "v2":
+        np.testing.assert_array_equal(images[1], images[0])
+    # Of floats, differences below 0 stay below 0 and are clipped before a mean is taken.
+    apart = np.abs(images[1].astype(int) - images[0])
+    assert apart.max() <= 1, apart.max()
+
+
+def test_a_mosaic_of_a_store_and_a_safe(mpirun, store, tmp_path, expected):
+    safe = write_safe(tmp_path, granule="32TNT", tile=128, **SCENE)
+    run = mpirun(3, store("v3"), safe, "-o", tmp_path / "rgb.tif", *SMALL)
+    assert run.returncode == 0, run.stderr
+    image = read_rgb(tmp_path / "rgb.tif")
+    np.testing.assert_array_equal(image[:, :611], expected)
+    np.testing.assert_array_equal(image[:, 10002:], expected)
+
+
+@pytest.mark.parametrize("ranks", [1, 6])
+@pytest.mark.parametrize("options", [(), ("--crs", "EPSG:2056")], ids=["own", "swiss"])
+def test_no_chunk_is_decoded_twice(mpirun, store, tmp_path, ranks, options):
+    words = (store("v2"), "-o", tmp_path / "rgb.tif", *SMALL, *options)
+    run = mpirun(ranks, *words, program=DECODING)
+    assert run.returncode == 0, run.stderr
+    decoded = Counter(re.findall(r"^decoded (b0\d .*)$", run.stdout, re.MULTILINE))
+    assert len(decoded) == 3 * 7 * 5
+    assert set(decoded.values()) == {1}
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_a_wrong_command_is_refused(jobs, command, words):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("LONGEST_TIME", "30:00", "--time 01:00:00: no more than 30:00 here"),
+        ("LONGEST_TIME", "30:00", "--time 01:00:00: at most 30:00 here"),
         ("MACHINE_MEMORY", "200", "MB on a machine, which has 200"),
         ("PARTITION", "nowhere", "partition nowhere"),
         ("TIME", "3-0", "Slurm refuses"),
