@@ -101,6 +101,7 @@ def test_what_a_store_says(stores, safe, layout, resolution):
     if layout == "geozarr":
         assert {band.calibration.offset for band in opened.bands} == {0}
         expected = np.where(expected, np.maximum(expected.astype(int) - 1000, 1), 0)
+        assert {band.stored.shift for band in opened.bands} == {1000}
     else:
         assert {band.calibration.offset for band in opened.bands} == {-1000}
         assert opened.offset_source == "add_offset and scale_factor of the Zarr arrays"

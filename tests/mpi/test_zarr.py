@@ -49,17 +49,26 @@ def store(tmp_path_factory):
     return make
 
 
-def test_the_image_of_the_safe(safe_image, expected):
-    np.testing.assert_array_equal(safe_image, expected)
-
-
 @pytest.fixture(scope="module")
 def safe_image(mpirun, tmp_path_factory):
+    """The function that returns the image of the SAFE product, with some options."""
     folder = tmp_path_factory.mktemp("image")
     product = write_safe(folder, tile=128, **SCENE)
-    run = mpirun(None, product, "-o", folder / "rgb.tif", *SMALL)
-    assert run.returncode == 0, run.stderr
-    return read_rgb(folder / "rgb.tif")
+    made = {}
+
+    def make(*options):
+        if options not in made:
+            output = folder / f"{len(made)}.tif"
+            run = mpirun(None, product, "-o", output, *SMALL, *options)
+            assert run.returncode == 0, run.stderr
+            made[options] = read_rgb(output)
+        return made[options]
+
+    return make
+
+
+def test_the_image_of_the_safe(safe_image, expected):
+    np.testing.assert_array_equal(safe_image(), expected)
 
 
 @pytest.mark.parametrize("ranks", [1, 3, 6])
@@ -69,7 +78,7 @@ def test_every_pixel_is_that_of_the_safe(mpirun, store, safe_image, tmp_path, na
     run = mpirun(ranks, store(name), "-o", output, *SMALL)
     assert run.returncode == 0, run.stderr
     assert not any("warning" in line for line in run.said)
-    np.testing.assert_array_equal(read_rgb(output), safe_image)
+    np.testing.assert_array_equal(read_rgb(output), safe_image())
 
 
 @pytest.mark.parametrize("name", STORES)
@@ -116,26 +125,23 @@ def test_other_chunks(image, tmp_path, expected, chunk, name):
 COARSER = (("--resolution", "30"), ("--resolution", "20"), ("--crs", "EPSG:2056"))
 
 
-@pytest.mark.parametrize("name", ["v2", "geozarr", "sharded"])
+@pytest.mark.parametrize("name", ["v2", "geozarr"])
 @pytest.mark.parametrize("options", COARSER, ids=["means", "20", "swiss"])
-def test_other_grids(mpirun, store, tmp_path, name, options):
-    safe = write_safe(tmp_path, tile=128, **SCENE)
-    images = []
-    for product in (safe, store(name)):
-        run = mpirun(3, product, "-o", tmp_path / "rgb.tif", *SMALL, *options, "--overwrite")
-        assert run.returncode == 0, run.stderr
-        images.append(read_rgb(tmp_path / "rgb.tif"))
-    assert images[0].any()
+def test_other_grids(mpirun, store, safe_image, tmp_path, name, options):
+    run = mpirun(3, store(name), "-o", tmp_path / "rgb.tif", *SMALL, *options)
+    assert run.returncode == 0, run.stderr
+    found, expected = read_rgb(tmp_path / "rgb.tif"), safe_image(*options)
+    assert expected.any()
     if name == "v2":
-        np.testing.assert_array_equal(images[1], images[0])
-    # Of floats, differences below 0 stay below 0 and are clipped before a mean is taken.
-    apart = np.abs(images[1].astype(int) - images[0])
-    assert apart.max() <= 1, apart.max()
+        np.testing.assert_array_equal(found, expected)
+    # Means of floats are rounded to half a DN, those of DN to a whole one: 0.5 is grey 3, 0 is 1.
+    assert np.abs(found.astype(int) - expected).max() <= 2
 
 
 def test_a_mosaic_of_a_store_and_a_safe(mpirun, store, tmp_path, expected):
     safe = write_safe(tmp_path, granule="32TNT", tile=128, **SCENE)
-    run = mpirun(3, store("v3"), safe, "-o", tmp_path / "rgb.tif", *SMALL)
+    layout = ("--layout", "tiled")  # for windows of three chunks have few levels
+    run = mpirun(3, store("v3"), safe, "-o", tmp_path / "rgb.tif", *SMALL, *layout)
     assert run.returncode == 0, run.stderr
     image = read_rgb(tmp_path / "rgb.tif")
     np.testing.assert_array_equal(image[:, :611], expected)
