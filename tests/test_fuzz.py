@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from opened import open_safe
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import S2RGBError, UsageError
+from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Product
 from s2rgb_mpi.inputs.stac.items import open_stac
 from s2rgb_mpi.output import journal
 from s2rgb_mpi.output.paths import journal_path, part_path
+from s2rgb_mpi.testing.eopf import write_eopf
 from stac_items import BANDS, KEYS, make_item, write_bands
 from stopped import all_blocks, make_plan, stop
 
@@ -199,3 +201,36 @@ def test_noise_is_no_journal(begun, content):
         assert journal.fields_of(journal_path(plan)) is None
     except UsageError:
         assert b"\n" in content
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store")
+    return write_eopf(folder, layout="v3", width=200, height=120, chunk=64, texture="synthetic")
+
+
+def fields_of(content):
+    """List all that a JSON document has a name or a place for."""
+    pairs = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, value in pairs:
+        yield content, key
+        if isinstance(value, dict | list):
+            yield from fields_of(value)
+
+
+@bounded
+@given(data=st.data())
+def test_a_store_with_other_metadata(store, tmp_path_factory, data):
+    """Still JSON, but any field of it may be missing or another."""
+    content = json.loads((store / "zarr.json").read_text())
+    for _ in range(data.draw(st.integers(1, 3))):
+        inner, key = data.draw(st.sampled_from(list(fields_of(content))))
+        if data.draw(st.booleans()):
+            inner[key] = data.draw(values)
+        else:
+            del inner[key]
+    changed = tmp_path_factory.mktemp("changed") / store.name
+    shutil.copytree(store, changed, copy_function=os.link)
+    (changed / "zarr.json").unlink()
+    (changed / "zarr.json").write_text(json.dumps(content))
+    assert_product_or_words(open_products, changed)

@@ -11,6 +11,7 @@ from osgeo import gdal
 
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.grid import Grid
+from s2rgb_mpi.inputs.baseline import BASELINE_OFFSET
 from s2rgb_mpi.inputs.calibration import Stated, from_scale, settle
 from s2rgb_mpi.inputs.decode_cost import array_costs, block_costs
 from s2rgb_mpi.inputs.decode_memory import held, held_of_array
@@ -142,6 +143,9 @@ def _inspect_array(listed: Listed, found: ArrayBand, choice: Choice) -> _Raster:
     # Half precision has not enough digits for what is made of it.
     stored = Stored("float32" if dtype.name == "float16" else dtype.name)
     band = _settled(listed, choice, stored, (*found.nodata, listed.nodata), found.stated)
+    if dtype.kind == "f" and not band.stored.shift:
+        # ESA's offset has been applied: what lies below 0 counts in means of pixels.
+        band = replace(band, stored=replace(band.stored, shift=-round(BASELINE_OFFSET)))
     height, width = array.chunk
     return _Raster(
         band=replace(band, held=held_of_array(array), array=array, stamp=found.stamp),

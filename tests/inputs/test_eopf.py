@@ -101,6 +101,7 @@ def test_what_a_store_says(stores, safe, layout, resolution):
     if layout == "geozarr":
         assert {band.calibration.offset for band in opened.bands} == {0}
         expected = np.where(expected, np.maximum(expected.astype(int) - 1000, 1), 0)
+        assert {band.stored.shift for band in opened.bands} == {1000}
     else:
         assert {band.calibration.offset for band in opened.bands} == {-1000}
         assert opened.offset_source == "add_offset and scale_factor of the Zarr arrays"
@@ -236,7 +237,7 @@ def test_level_1c(copied):
     ("layout", "path", "fields", "words"),
     [
         ("v2", BAND, {"dtype": "|u1"}, "values of uint8"),
-        ("v2", BAND, {"shape": [100, 300]}, "300 x 100 pixels, but proj:shape"),
+        ("v2", BAND, {"shape": [100, 300]}, "100 rows and 300 columns, but proj:shape"),
         ("v2", BAND, {"chunks": [0, 64]}, "chunks of (0, 64) in an array of (200, 300)"),
         ("v2", BAND, {"chunks": "x"}, "no readable metadata of an array"),
         ("v2", BAND, {"compressor": {"id": "jpegxs"}}, "codec 'jpegxs' is not known"),

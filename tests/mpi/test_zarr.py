@@ -1,6 +1,8 @@
 """EOPF stores from the command line: the image of a store is that of the SAFE of the same scene."""
 
+import re
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from s2rgb_mpi.testing.eopf import write_eopf
 from s2rgb_mpi.testing.safe import read_dn, write_safe
 from web import Web
 
+DECODING = (str(Path(__file__).parent / "programs" / "decoding.py"),)
 FAILING = (str(Path(__file__).parent / "programs" / "failing.py"),)
 SCENE: dict[str, Any] = {"width": 611, "height": 389, "nodata_fraction": 0.4}
 STORES: dict[str, Any] = {
@@ -46,17 +49,26 @@ def store(tmp_path_factory):
     return make
 
 
-def test_the_image_of_the_safe(safe_image, expected):
-    np.testing.assert_array_equal(safe_image, expected)
-
-
 @pytest.fixture(scope="module")
 def safe_image(mpirun, tmp_path_factory):
+    """The function that returns the image of the SAFE product, with some options."""
     folder = tmp_path_factory.mktemp("image")
     product = write_safe(folder, tile=128, **SCENE)
-    run = mpirun(None, product, "-o", folder / "rgb.tif", *SMALL)
-    assert run.returncode == 0, run.stderr
-    return read_rgb(folder / "rgb.tif")
+    made = {}
+
+    def make(*options):
+        if options not in made:
+            output = folder / f"{len(made)}.tif"
+            run = mpirun(None, product, "-o", output, *SMALL, *options)
+            assert run.returncode == 0, run.stderr
+            made[options] = read_rgb(output)
+        return made[options]
+
+    return make
+
+
+def test_the_image_of_the_safe(safe_image, expected):
+    np.testing.assert_array_equal(safe_image(), expected)
 
 
 @pytest.mark.parametrize("ranks", [1, 3, 6])
@@ -66,7 +78,7 @@ def test_every_pixel_is_that_of_the_safe(mpirun, store, safe_image, tmp_path, na
     run = mpirun(ranks, store(name), "-o", output, *SMALL)
     assert run.returncode == 0, run.stderr
     assert not any("warning" in line for line in run.said)
-    np.testing.assert_array_equal(read_rgb(output), safe_image)
+    np.testing.assert_array_equal(read_rgb(output), safe_image())
 
 
 @pytest.mark.parametrize("name", STORES)
@@ -108,6 +120,43 @@ def test_a_signature_holds_for_every_file(image, store, expected):
 def test_other_chunks(image, tmp_path, expected, chunk, name):
     path = write_eopf(tmp_path / "store", chunk=chunk, **STORES[name], **SCENE)
     np.testing.assert_array_equal(image(path), expected)
+
+
+COARSER = (("--resolution", "30"), ("--resolution", "20"), ("--crs", "EPSG:2056"))
+
+
+@pytest.mark.parametrize("name", ["v2", "geozarr"])
+@pytest.mark.parametrize("options", COARSER, ids=["means", "20", "swiss"])
+def test_other_grids(mpirun, store, safe_image, tmp_path, name, options):
+    run = mpirun(3, store(name), "-o", tmp_path / "rgb.tif", *SMALL, *options)
+    assert run.returncode == 0, run.stderr
+    found, expected = read_rgb(tmp_path / "rgb.tif"), safe_image(*options)
+    assert expected.any()
+    if name == "v2":
+        np.testing.assert_array_equal(found, expected)
+    # Means of floats are rounded to half a DN, those of DN to a whole one: 0.5 is grey 3, 0 is 1.
+    assert np.abs(found.astype(int) - expected).max() <= 2
+
+
+def test_a_mosaic_of_a_store_and_a_safe(mpirun, store, tmp_path, expected):
+    safe = write_safe(tmp_path, granule="32TNT", tile=128, **SCENE)
+    layout = ("--layout", "tiled")  # for windows of three chunks have few levels
+    run = mpirun(3, store("v3"), safe, "-o", tmp_path / "rgb.tif", *SMALL, *layout)
+    assert run.returncode == 0, run.stderr
+    image = read_rgb(tmp_path / "rgb.tif")
+    np.testing.assert_array_equal(image[:, :611], expected)
+    np.testing.assert_array_equal(image[:, 10002:], expected)
+
+
+@pytest.mark.parametrize("ranks", [1, 6])
+@pytest.mark.parametrize("options", [(), ("--crs", "EPSG:2056")], ids=["own", "swiss"])
+def test_no_chunk_is_decoded_twice(mpirun, store, tmp_path, ranks, options):
+    words = (store("v2"), "-o", tmp_path / "rgb.tif", *SMALL, *options)
+    run = mpirun(ranks, *words, program=DECODING)
+    assert run.returncode == 0, run.stderr
+    decoded = Counter(re.findall(r"^decoded (b0\d .*)$", run.stdout, re.MULTILINE))
+    assert len(decoded) == 3 * 7 * 5
+    assert set(decoded.values()) == {1}
 
 
 @pytest.fixture
@@ -157,6 +206,20 @@ def test_a_damaged_chunk(mpirun, copied, tmp_path, expected, *, name, file, chan
     options = ("--on-error", "nodata", "--report", tmp_path / "report.json")
     run = mpirun(3, path, "-o", tmp_path / "rgb.tif", *SMALL, *options)
     assert assert_left_empty(run, tmp_path, expected, rf"{file[4:]}: damaged: ")
+
+
+def test_an_object_store_that_says_403_of_what_is_not_there(image, store, expected):
+    path = store("v3")
+    with Web(path.parent).running() as web:
+        for band in ("b02", "b03", "b04"):
+            folder = path / "measurements/reflectance/r10m" / band
+            for row in range(5):
+                for col in range(7):
+                    if not (folder / f"c/{row}/{col}").exists():
+                        missing = f"/{path.name}/{(folder / f'c/{row}/{col}').relative_to(path)}"
+                        web.faults[missing] = [403] * 1000
+        assert web.faults
+        np.testing.assert_array_equal(image(f"{web.url}/{path.name}"), expected)
 
 
 def test_a_server_that_fails_leaves_nothing_out(mpirun, store, tmp_path):

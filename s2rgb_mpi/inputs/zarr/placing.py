@@ -65,10 +65,9 @@ def place(store: Store, node: Node, array: Array) -> Grid:
     nodes = [node, *_above(store, node.path)]
     height, width = array.shape
     for shape in _stated(store, nodes, _SHAPES):
-        if list(shape.value) != [height, width]:
+        if shape.value != [height, width]:
             raise InputError(
-                f"{said}: {width} x {height} pixels, but {shape.by} says"
-                f" {' x '.join(map(str, reversed(list(shape.value))))}"
+                f"{said}: {height} rows and {width} columns, but {shape.by} says {shape.value}"
             )
     try:
         crs = _agreed_crs(said, list(_crs(store, nodes)))

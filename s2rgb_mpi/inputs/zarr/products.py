@@ -146,8 +146,9 @@ def _refuse_other(said: str, node: Node, array: Array) -> None:
             f"{said}: {len(array.shape)} dimensions, {' x '.join(map(str, array.shape))}, where a"
             " band has two"
         )
-    if names and list(names) not in _DIMENSIONS:
-        raise InputError(f"{said}: dimensions {', '.join(map(str, names))}, where y, x are needed")
+    if names and names not in _DIMENSIONS:
+        words = ", ".join(map(str, names)) if isinstance(names, list) else names
+        raise InputError(f"{said}: dimensions {words}, where y, x are needed")
 
 
 def _stated(store: Store, node: Node) -> Stated:

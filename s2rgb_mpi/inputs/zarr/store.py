@@ -166,7 +166,7 @@ class Store:
         """Return what a document of version 3 says."""
         fields = _mapping(fields)
         kind = fields.get("node_type")
-        if fields.get("zarr_format") != 3 or kind not in {"array", "group"}:  # noqa: PLR2004
+        if fields.get("zarr_format") != 3 or kind not in ("array", "group"):  # noqa: PLR2004
             raise InputError(
                 f"{self.say(document)}: {path or 'the root'} is neither an array nor a group of"
                 f" Zarr v3: zarr_format {fields.get('zarr_format')}, node_type {kind}"
