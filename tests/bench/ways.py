@@ -122,6 +122,7 @@ def ways(made: Inputs, folder: Path) -> list[Way]:
             lambda _: ["--rgb", *blocks, *offset()],
             lambda _, image, __: [*translate(), large, image],
         ),
+        *(far(made, *server) for server in SERVERS.values()),
         Way(
             "store",
             "EOPF store, chunks of 1830 × 1830 pixels",
@@ -130,7 +131,6 @@ def ways(made: Inputs, folder: Path) -> list[Way]:
             lambda _: [zarr],
             lambda _, image, __: program(DEFAULT_RANKS, [made.safe], image, *LAYOUT),
         ),
-        *(far(made, *server) for server in SERVERS.values()),
     ]
 
 
