@@ -54,7 +54,7 @@ def safe_image(mpirun, tmp_path_factory):
     """The function that returns the image of the SAFE product, with some options."""
     folder = tmp_path_factory.mktemp("image")
     product = write_safe(folder, tile=128, **SCENE)
-    made = {}
+    made: dict[Any, Any] = {}
 
     def make(*options):
         if options not in made:
