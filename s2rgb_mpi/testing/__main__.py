@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import gdalenv
+from s2rgb_mpi.testing.eopf import LAYOUTS, write_eopf
 from s2rgb_mpi.testing.safe import write_safe
 from s2rgb_mpi.testing.safe_metadata import ORIGINS, RESOLUTIONS
 from s2rgb_mpi.testing.texture import TEXTURES
@@ -32,7 +33,7 @@ _REFUSALS = (ValueError, OSError, MemoryError, ImportError, RuntimeError)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Build the parser; its options are the parameters of `write_safe`."""
+    """Build the parser; its options are the parameters of `write_safe` and `write_eopf`."""
     parser = argparse.ArgumentParser(
         prog="python -m s2rgb_mpi.testing",
         description="Write a Sentinel-2 L2A product with the bands B04, B03 and B02 of a made-up"
@@ -71,6 +72,13 @@ def make_parser() -> argparse.ArgumentParser:
         " first where they are there (default: %(default)s)",
     )
     parser.add_argument("--zip", dest="zipped", action="store_true", help="write a zip as well")
+    parser.add_argument(
+        "--eopf",
+        dest="layout",
+        choices=LAYOUTS,
+        help="write a Zarr store in place of SAFE: as ESA's sample service (v2), as ESA's converter"
+        " (v3), or GeoZarr; --zip in place of the folder",
+    )
     return parser
 
 
@@ -91,8 +99,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser()
     arguments = vars(parser.parse_args(argv))
     size = arguments.pop("size")
+    write: Callable[..., Path] = write_safe
+    if arguments["layout"] is None:
+        del arguments["layout"]
+    else:
+        del arguments["tile"]
+        write = write_eopf
     try:
-        product = write_safe(arguments.pop("folder"), width=size, height=size, **arguments)
+        product = write(arguments.pop("folder"), width=size, height=size, **arguments)
     except _REFUSALS as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     print(product)

@@ -22,7 +22,7 @@ NOT_RUN = {
     "ci/setup --stack wheels": SETUP,
     "conda env create -f slurm/environment.yml && conda activate s2rgb &&"
     " pip install --no-deps .": SETUP,
-    "pip install '.[stac,html]'"
+    "pip install '.[stac,zarr,html]'"
     """ "numpy==$(python -c 'import numpy; print(numpy.__version__)')\"""": SETUP,
     "mpirun -n 4 s2rgb-mpi https://earth-search.aws.element84.com/v1/collections/sentinel-2-c1-l2a"
     "/items/S2A_T13TDE_20240405T175934_L2A -o rgb.tif": NETWORK,

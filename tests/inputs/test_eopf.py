@@ -303,6 +303,15 @@ def test_coordinates_that_cannot_be(copied):
     assert "x: c/0: this chunk is missing" in refusal(store)
 
 
+@pytest.mark.parametrize(("layout", "chunks"), [("v2", "[0-9].*"), ("v3", "c/*/*")])
+def test_a_store_that_has_only_been_begun(copied, layout, chunks):
+    store = copied(layout)
+    for chunk in (store / BAND).glob(chunks):
+        chunk.unlink()
+    words = "none of its chunks is there: the store is incomplete"
+    assert refusal(store) == f"{store}/{BAND}: {words}"
+
+
 def test_no_store(tmp_path, stores):
     empty = tmp_path / "empty.zarr"
     empty.mkdir()

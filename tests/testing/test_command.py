@@ -30,6 +30,14 @@ def test_it_runs_as_a_module_of_the_package(tmp_path):
     assert run.stdout.endswith(".SAFE.zip\n")
 
 
+@pytest.mark.parametrize(("options", "ending"), [([], ".zarr"), (["--zip"], ".zarr.zip")])
+def test_a_store_in_place_of_safe(tmp_path, capsys, options, ending):
+    main([str(tmp_path), *SMALL, "--eopf", "v3", *options])
+    store = Path(capsys.readouterr().out.strip())
+    assert store.name.endswith(ending)
+    assert list(tmp_path.iterdir()) == [store]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -18,6 +18,7 @@ from s2rgb_mpi.inputs.calibration import Stated, from_scale
 from s2rgb_mpi.inputs.files.locate import refuse_l1c
 from s2rgb_mpi.inputs.files.remote import is_far, stamp
 from s2rgb_mpi.inputs.zarr.arrays import read_array
+from s2rgb_mpi.inputs.zarr.chunks import encoded_nbytes
 from s2rgb_mpi.inputs.zarr.placing import place, properties
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def read_bands(store: Store, paths: Mapping[str, str]) -> dict[str, ArrayBand]:
     found = {}
     for band, array in arrays.items():
         _refuse_other(store.say(paths[band]), nodes[band], array)
+        _refuse_empty(store.say(paths[band]), array)
         siblings = tuple(
             other.folder for name, other in arrays.items() if name != band and _alike(array, other)
         )
@@ -149,6 +151,13 @@ def _refuse_other(said: str, node: Node, array: Array) -> None:
     if names and names not in _DIMENSIONS:
         words = ", ".join(map(str, names)) if isinstance(names, list) else names
         raise InputError(f"{said}: dimensions {words}, where y, x are needed")
+
+
+def _refuse_empty(said: str, array: Array) -> None:
+    """Reject an array here of which there is nothing but the metadata, which are written first."""
+    nbytes = encoded_nbytes(array)
+    if nbytes is not None and not any(nbytes):
+        raise InputError(f"{said}: none of its chunks is there: the store is incomplete")
 
 
 def _stated(store: Store, node: Node) -> Stated:
