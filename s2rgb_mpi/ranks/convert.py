@@ -80,7 +80,7 @@ def convert(job: Job, comm: Any = None, *, outputs: Wanted | None = None) -> Res
         All of its ranks call this together, and share the work: rank 0 coordinates, the last rank
         writes, the others work; the `job` of rank 0 counts. Without it, this process does all.
     outputs : Wanted, optional
-        Files to write beside the image: report, page, trace, quicklook, log.
+        Files to write beside the image: report, html, trace, quicklook, stac, log_file.
 
     Returns
     -------
