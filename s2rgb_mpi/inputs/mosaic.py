@@ -141,7 +141,7 @@ def lay_out(
         found = (whole.overlap(window) for window in asked.windows(first.grid))
         shown = next((window for window in found if window), None)
         if shown is None:
-            raise asked.nothing()
+            raise asked.nothing([product.grid for product in products])
         whole = shown
         warnings = asked.warnings(first.grid)
     grid = first.grid.part(whole)

@@ -109,7 +109,7 @@ def warp_out(
             )
             members.append(Member(warped, covered.col_off, covered.row_off))
     if not members and asked is not None:  # the bounds lie in a gap between the products
-        raise asked.nothing()
+        raise asked.nothing([product.grid for product in products])
     operations = [each.warp.operation for each in placed if each.warp.operation is not None]
     warnings, notes = doubts(target.name, target.crs, area, operations)
     if asked is not None:
@@ -126,7 +126,7 @@ def _area(products: Sequence[Product], bounds: Bounds | None) -> Area:
         return area
     shown = area.overlap(bounds.area)
     if shown is None:
-        raise bounds.nothing()
+        raise bounds.nothing([product.grid for product in products])
     return shown
 
 
@@ -171,7 +171,7 @@ def _whole(placed: Sequence[Placed], bounds: Bounds | None, target: Target) -> W
     asked = next(bounds.windows(target.grid))
     whole = union([each.extent(asked, target.turn) for each in placed]).overlap(asked)
     if whole is None:
-        raise bounds.nothing()
+        raise bounds.nothing([each.product.grid for each in placed])
     return whole
 
 
