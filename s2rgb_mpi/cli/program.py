@@ -11,7 +11,7 @@ from s2rgb_mpi.output.lock import SlurmStart
 from s2rgb_mpi.plan import describe
 from s2rgb_mpi.plan.advice import advise
 from s2rgb_mpi.ranks import roles
-from s2rgb_mpi.ranks.convert import Orders, agree, make_ready, take
+from s2rgb_mpi.ranks.convert import Orders, agree, check_wanted, make_ready, take
 from s2rgb_mpi.ranks.guard import stop_all
 from s2rgb_mpi.ranks.launch import check_launch, check_survive, join
 from s2rgb_mpi.report.console import Report
@@ -73,6 +73,7 @@ def _begin(
     report.quiet = order.quiet
     plan = make_ready(order.job, report)
     if order.dry_run:
+        check_wanted(plan, order.wanted)
         advice = advise(plan, about.command, python=sys.executable) if order.advise else None
         description = describe.describe(
             plan, team.comm.size, warnings=report.warnings, advice=advice

@@ -73,7 +73,8 @@ def mask_file(path: str) -> str:
 def cause(error: Exception, path: str) -> str:
     """Return GDAL's words on one line, without the path that they begin with; and what to do."""
     lines = dict.fromkeys(str(error).splitlines())  # new GDAL repeats what may be the cause
-    words = " ".join(" ".join(lines).split()).removeprefix(path).lstrip(":, ")
+    words = " ".join(" ".join(lines).split())
+    words = re.sub(rf"^(?:{re.escape(path)}|[`']{re.escape(path)}')[:, ]*", "", words)
     last = path.rpartition("/")[2]
     if last != file_name(path):  # new GDAL names a URL so, query and all: no URL to be redacted
         words = re.sub(rf"(?<!\S){re.escape(last)}(?=[\s,:]|$)", lambda _: file_name(path), words)

@@ -137,13 +137,18 @@ def make_ready(job: Job, report: Report) -> Plan:
     return plan
 
 
+def check_wanted(plan: Plan, wanted: Wanted) -> None:
+    """Reject, before the start, files beside the image that could not be written at the end."""
+    wanted.check(plan.job.output)
+    if wanted.stac is not None:
+        sensing_times(plan)  # which an item needs
+
+
 def take(
     plan: Plan, wanted: Wanted, report: Report, start: SlurmStart | None = None
 ) -> tuple[Lock, Orders]:
     """Take the output of a plan, and note the windows that a stopped run has left."""
-    wanted.check(plan.job.output)
-    if wanted.stac is not None:
-        sensing_times(plan)  # which an item needs
+    check_wanted(plan, wanted)
     report.listen(wanted)
     plan, lock = claim(plan, start)
     if plan.done:
