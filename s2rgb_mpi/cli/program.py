@@ -74,7 +74,9 @@ def _begin(
     plan = make_ready(order.job, report)
     if order.dry_run:
         check_wanted(plan, order.wanted)
-        advice = advise(plan, about.command, python=sys.executable) if order.advise else None
+        advice = None
+        if order.advise:
+            advice = advise(plan, about.command, python=sys.executable, mpi=about.mpi)
         description = describe.describe(
             plan, team.comm.size, warnings=report.warnings, advice=advice
         )
