@@ -20,12 +20,26 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-__all__ = ["Job", "Profile", "Result", "Wanted", "__version__", "convert", "errors"]
+__all__ = [
+    "Exopp",
+    "Job",
+    "Profile",
+    "Result",
+    "Stretch",
+    "Tci",
+    "Wanted",
+    "__version__",
+    "convert",
+    "errors",
+]
 
 _MODULES = {
+    "Exopp": "image.radiometry",
     "Job": "plan.job",
     "Profile": "image.profile",
     "Result": "ranks.convert",
+    "Stretch": "image.radiometry",
+    "Tci": "image.radiometry",
     "Wanted": "report.outputs",
     "convert": "ranks.convert",
 }
@@ -39,3 +53,7 @@ def __getattr__(name: str) -> object:
     if name in _MODULES:
         return getattr(import_module(f"s2rgb_mpi.{_MODULES[name]}"), name)
     raise AttributeError(f"module 's2rgb_mpi' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

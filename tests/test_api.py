@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import reference
+import s2rgb_mpi
 from conftest import MPI_ENVIRONMENT, MPIRUN, SMALL, finish, read_rgb
-from s2rgb_mpi import Job, Profile, Result, Wanted, convert, errors
+from s2rgb_mpi import Job, Profile, Result, Stretch, Tci, Wanted, convert, errors
 from s2rgb_mpi.testing.safe import read_dn
 
 PROGRAM = (str(Path(__file__).parent / "mpi" / "programs" / "library.py"),)
@@ -120,17 +121,101 @@ def test_importing_the_package_loads_neither_gdal_nor_mpi():
     assert run.stdout.strip() == "set()"
 
 
+@pytest.mark.parametrize("products", ["a.SAFE", Path("a.SAFE"), [Path("a.SAFE")], ("a.SAFE",)])
+@pytest.mark.parametrize("output", ["rgb.tif", Path("rgb.tif")])
+def test_paths_are_texts_or_paths(products, output):
+    made = Job(products, output)
+    assert (made.products, made.output) == (("a.SAFE",), Path("rgb.tif"))
+    assert made == Job(("a.SAFE",), Path("rgb.tif"))
+
+
+def test_several_products_stay_in_their_order():
+    names = (Path(name) for name in ("b.SAFE", "a.SAFE"))
+    assert Job(names, "rgb.tif").products == ("b.SAFE", "a.SAFE")
+    url = "https://example.org/a.json"
+    assert Job([url, Path("a.SAFE")], "rgb.tif").products == (url, "a.SAFE")
+
+
+@pytest.mark.parametrize("files", [["r", Path("g"), "b"], [["r", "g", Path("b")]]])
+def test_band_files_are_three_or_groups_of_three(files):
+    assert Job((), "rgb.tif", rgb=files).rgb == (("r", "g", "b"),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"products": 3}, "products = 3: must be a str, a Path, or a list of these"),
+        ({"products": None}, "products = None: must be a str, a Path, or a list of these"),
+        ({"products": ["a.SAFE", 3]}, r"products = \['a.SAFE', 3\]: must be a str or a Path"),
+        ({"output": 3}, "output = 3: must be a str or a Path"),
+        ({"output": None}, "output = None: must be a str or a Path"),
+        ({"rgb": "rgb"}, "rgb = 'rgb': must be three of str or Path, or a list of these"),
+        ({"rgb": ["r", "g"]}, r"rgb = \['r', 'g'\]: must be three files, red, green and blue"),
+        ({"rgb": [["r", "g", "b"], "r"]}, "rgb = .*: must be three of str or Path"),
+        ({"stretch": "tci"}, r"stretch = 'tci': must be Stretch\(...\), Tci\(\) or Exopp\(\)"),
+    ],
+)
+def test_what_is_no_path_or_curve_is_a_usage_error(fields, words):
+    with pytest.raises(errors.UsageError, match=f"^{words}"):
+        Job(**{"products": "a.SAFE", "output": "rgb.tif"} | fields)
+
+
+def test_files_beside_the_image_are_texts_or_paths():
+    assert Wanted(report="rgb.json", log_file=Path("a.log")).files == {
+        "--report": Path("rgb.json"),
+        "--log-file": Path("a.log"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("stretch", "option"),
+    [(Stretch(white=0.4), ["--white", "0.4"]), (Tci(), ["--preset", "tci"])],
+)
+def test_colours_are_those_of_the_program(mpirun, safe, tmp_path, stretch, option):
+    alone = convert(job(safe, tmp_path / "alone.tif", stretch=stretch))
+    run = mpirun(None, safe, "-o", tmp_path / "program.tif", *SMALL, *option)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "program.tif").read_bytes() == alone.path.read_bytes()
+
+
+def test_the_package_lists_its_public_names():
+    public = {"Exopp", "Job", "Profile", "Result", "Stretch", "Tci", "Wanted", "convert", "errors"}
+    assert set(dir(s2rgb_mpi)) == public | {"__version__"}
+    assert all(getattr(s2rgb_mpi, name) for name in public)
+    stub = Path(s2rgb_mpi.__file__).with_suffix(".pyi").read_text()
+    assert public == set(re.findall(r" as (\w+)$", stub, re.MULTILINE))
+
+
 DOCS = Path(__file__).parents[1] / "docs" / "api.md"
 
 
+@pytest.fixture
+def example(safe, tmp_path):
+    """The function that runs a script of the documentation beside a product."""
+
+    def run(number, ranks):
+        code = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)[number]
+        (tmp_path / "script.py").write_text(code)
+        (tmp_path / "product.SAFE").symlink_to(safe)
+        mpirun = [] if ranks is None else [MPIRUN, "-n", str(ranks)]
+        command = [*mpirun, sys.executable, "script.py"]
+        return finish(command, os.environ | MPI_ENVIRONMENT, 60, cwd=tmp_path)
+
+    return run
+
+
 @pytest.mark.parametrize(("number", "ranks"), [(1, None), (2, 3)])
-def test_the_examples_of_the_docs_run(safe, tmp_path, number, ranks):
-    code = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)[number]
-    (tmp_path / "script.py").write_text(code)
-    (tmp_path / "product.SAFE").symlink_to(safe)
-    mpirun = [] if ranks is None else [MPIRUN, "-n", str(ranks)]
-    command = [*mpirun, sys.executable, "script.py"]
-    run = finish(command, os.environ | MPI_ENVIRONMENT, 60, cwd=tmp_path)
+def test_the_examples_of_the_docs_run(example, tmp_path, number, ranks):
+    run = example(number, ranks)
     assert run.returncode == 0, run.stderr
     name, nbytes = run.stdout.split()[:2]
     assert int(nbytes) == (tmp_path / name).stat().st_size
+
+
+@pytest.mark.parametrize("ranks", [None, 4])
+def test_the_docs_script_ends_with_one_line_and_the_exit_code(example, tmp_path, ranks):
+    (tmp_path / "rgb.tif").touch()
+    run = example(3, ranks)
+    assert run.returncode == 2, run.stderr
+    assert run.stderr.count("error: rgb.tif: exists already; --overwrite replaces it\n") == 1
+    assert "Traceback" not in run.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from s2rgb_mpi.cli.options import OPTIONS
+from s2rgb_mpi.cli.options import OPTIONS, closest
 from s2rgb_mpi.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ def words(path: Path) -> list[str]:
     for key, value in content.items():
         option = OPTIONS.get(key.replace("_", "-"))
         if option is None:
-            raise UsageError(f"{path}: there is no option {key!r}; names are those of --help")
+            meant = closest(key)
+            advice = f"did you mean {meant!r}?" if meant else "names are those of --help"
+            raise UsageError(f"{path}: there is no option {key!r}; {advice}")
         if not option.in_file:
             raise UsageError(f"{path}: {key} has to stand on the command line")
         try:

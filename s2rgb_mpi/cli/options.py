@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -63,7 +64,33 @@ class _Parser(argparse.ArgumentParser):
         return super().parse_known_args(_joined(sys.argv[1:] if args is None else args), namespace)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see --help)")
+        unknown = message.partition(_UNKNOWN)[2].split()
+        meant = dict.fromkeys(closest(word) for word in unknown if word.startswith("--"))
+        names = " and ".join(f"--{name}" for name in meant if name)
+        raise UsageError(f"{message}{names and f'; did you mean {names}?'} (see --help)")
+
+
+_UNKNOWN = "unrecognized arguments: "
+"""What argparse says before options that it does not know, and their values."""
+
+
+def closest(name: str) -> str:
+    """Return the name of the option, as a job file has it, that a mistyped name is most like.
+
+    Parameters
+    ----------
+    name : str
+        With or without its dashes and ``=VALUE``.
+
+    Returns
+    -------
+    str
+        Empty if none is like it.
+    """
+    key = name.partition("=")[0].lstrip("-").replace("_", "-").lower()
+    names = [each.key for each in OPTIONS.values() if not each.is_positional]
+    begun = [each for each in names if key and each.startswith(key)]
+    return (begun or difflib.get_close_matches(key, names, n=1) or [""])[0]
 
 
 _NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)

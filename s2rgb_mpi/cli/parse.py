@@ -65,7 +65,8 @@ def _given(argv: Sequence[str]) -> dict[str, Any]:
             in_file = {name: value for name, value in in_file.items() if name not in INPUTS}
         given = in_file | given
     if "output" not in given:
-        raise UsageError("the following arguments are required: -o/--output (see --help)")
+        names = "-o/--output" if INPUTS & given.keys() else "PRODUCT, -o/--output"
+        raise UsageError(f"the following arguments are required: {names} (see --help)")
     return {name: _frozen(value) for name, value in given.items()}
 
 

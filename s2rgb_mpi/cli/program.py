@@ -11,7 +11,7 @@ from s2rgb_mpi.output.lock import SlurmStart
 from s2rgb_mpi.plan import describe
 from s2rgb_mpi.plan.advice import advise
 from s2rgb_mpi.ranks import roles
-from s2rgb_mpi.ranks.convert import Orders, agree, claim_output, make_ready
+from s2rgb_mpi.ranks.convert import Orders, agree, check_wanted, claim_output, make_ready
 from s2rgb_mpi.ranks.guard import stop_all
 from s2rgb_mpi.ranks.launch import check_launch, check_survive, join
 from s2rgb_mpi.report.console import Report
@@ -73,7 +73,10 @@ def _begin(
     report.quiet = order.quiet
     plan = make_ready(order.job, report)
     if order.dry_run:
-        advice = advise(plan, about.command, python=sys.executable) if order.advise else None
+        check_wanted(plan, order.wanted)
+        advice = None
+        if order.advise:
+            advice = advise(plan, about.command, python=sys.executable, mpi=about.mpi)
         description = describe.describe(
             plan, team.comm.size, warnings=report.warnings, advice=advice
         )

@@ -12,6 +12,7 @@ from s2rgb_mpi.image.radiometry import DN_COUNT, NODATA_DN
 from s2rgb_mpi.inputs.byte_ranges import find_blocks
 from s2rgb_mpi.inputs.dtypes import gdal_type
 from s2rgb_mpi.inputs.files.read_ahead import is_cached
+from s2rgb_mpi.inputs.files.remote import is_far
 from s2rgb_mpi.inputs.nodata import is_shared_mask
 from s2rgb_mpi.inputs.opening import cause, open_raster
 from s2rgb_mpi.inputs.zarr.chunks import ArrayReader, LastChunk
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.files.read_ahead import ByteRange
     from s2rgb_mpi.inputs.product import Band
     from s2rgb_mpi.inputs.stored import Stored
+
+
+DAMAGED = "the file may be damaged or cut off: download it again"
+"""What to do about a window of a file on disk that cannot be read."""
 
 
 class Memory:
@@ -103,7 +108,8 @@ class BandFile:
     def error(self, window: Window, error: RuntimeError) -> ReadError:
         """Return the error of a window of this file, with GDAL's words."""
         path = self.bands[0].path
-        return ReadError(f"{tuple(window)} of {path}: {cause(error, path)}")
+        advice = "" if is_far(path) else f"; {DAMAGED}"
+        return ReadError(f"{tuple(window)} of {path}: {cause(error, path).rstrip('.')}{advice}")
 
     def _read(self, window: Window) -> NDArray[np.uint16]:
         dtype, count = self.bands[0].stored.dtype, len(self.bands)

@@ -142,7 +142,7 @@ def lay_out(
         found = (whole.overlap(window) for window in requested.windows(first.grid))
         shown = next((window for window in found if window), None)
         if shown is None:
-            raise requested.no_input()
+            raise requested.no_input([product.grid for product in products])
         whole = shown
         warnings = requested.warnings(first.grid)
     grid = first.grid.part(whole)

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 _COLOURS = {"B04": gdal.GCI_RedBand, "B03": gdal.GCI_GreenBand, "B02": gdal.GCI_BlueBand}
 
+NOT_RECOGNIZED = "not recognized as "
+"""What GDAL says of a file that none of its drivers opens, in all releases."""
+
+PRODUCT = (
+    "PRODUCT is a SAFE folder, its MTD_MSIL2A.xml, a zip or tar of it, a tile folder of the AWS"
+    " buckets, a STAC item (JSON), or a raster with several bands"
+)
+
 MOST_LISTED = 20
 """The most bands or subdatasets of a file that an error lists."""
 
@@ -51,7 +59,12 @@ def open_multiband(name: str, choice: Choice | None = None) -> Product:
     if name.startswith("SENTINEL2_"):
         raise own
     path = gdal_name(name)
-    dataset = open_raster(path)
+    try:
+        dataset = open_raster(path)
+    except InputError as error:
+        if NOT_RECOGNIZED not in str(error):
+            raise
+        raise InputError(f"{str(error).rstrip('.')}; {PRODUCT}") from error
     if dataset.GetDriver().ShortName == "SENTINEL2":
         raise own
     if dataset.RasterCount == 0:

@@ -73,7 +73,8 @@ def mask_file(path: str) -> str:
 def cause(error: Exception, path: str) -> str:
     """Format GDAL's message on one line, without the path at its beginning; with the remedy."""
     lines = dict.fromkeys(str(error).splitlines())  # recent GDAL repeats possible causes
-    words = " ".join(" ".join(lines).split()).removeprefix(path).lstrip(":, ")
+    words = " ".join(" ".join(lines).split())
+    words = re.sub(rf"^(?:{re.escape(path)}|[`']{re.escape(path)}')[:, ]*", "", words)
     last = path.rpartition("/")[2]
     # Recent GDAL names the end of a URL, with its query, which redact does not recognise.
     if last != file_name(path):

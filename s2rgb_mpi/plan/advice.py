@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.plan.deal import cut, deal
@@ -31,6 +33,12 @@ DRY_OPTIONS = ("--dry-run", "--advise", "--json")
 """Options that are removed from a command line with --advise to get the one that starts the job."""
 
 
+AS_ROOT = ("OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+OVERSUBSCRIBE_4 = "OMPI_MCA_rmaps_base_oversubscribe=1"
+OVERSUBSCRIBE_5 = "PRTE_MCA_rmaps_default_mapping_policy=slot:oversubscribe"
+"""Variables without which mpirun of Open MPI 4, or of 5, refuses; docs/operations.md lists them."""
+
+
 @dataclass(frozen=True)
 class Commands:
     """Shell commands that start the job: by mpirun on this machine, or as a job of Slurm."""
@@ -48,6 +56,8 @@ class Advice:
     ranks, workers : int
         The recommended number of ranks (the workers, the coordinator and the writer), and of
         workers among them.
+    limit : str
+        Why more workers are not recommended.
     windows_per_worker : tuple of int
         The number of windows of the smallest share and of the largest.
     rank_nbytes : int
@@ -60,6 +70,7 @@ class Advice:
 
     ranks: int
     workers: int
+    limit: str
     windows_per_worker: tuple[int, int]
     rank_nbytes: int
     commands: Commands
@@ -67,9 +78,12 @@ class Advice:
 
     def __str__(self) -> str:
         """Return the advice as text, one subject a line."""
+        most = self.windows_per_worker[1]
+        workers = f"{self.workers} workers of at most {most} windows each"
+        if self.workers == 1:
+            workers = f"1 worker of {most} window{'s' * (most > 1)}"
         lines = {
-            "ranks": f"{self.ranks}: {self.workers} workers of at most {self.windows_per_worker[1]}"
-            " windows each, the coordinator and the writer",
+            "ranks": f"{self.ranks}: {workers}, the coordinator and the writer; {self.limit}",
             "memory": f"{self.rank_nbytes // 10**6} MB a rank,"
             f" {self.rank_nbytes * self.ranks / 1e9:.1f} GB in all",
             "here": self.commands.mpirun,
@@ -87,6 +101,15 @@ def workers_for(plan: Plan) -> int:
     pixels = plan.grid.width * plan.grid.height
     most = min(len(plan.windows), max(1, int(pixels / 1e6 / SHARE_MPX)))
     return max(count for count in range(1, most + 1) if _evenness(plan, count) >= EVEN_SHARES)
+
+
+def _limit(plan: Plan, workers: int) -> str:
+    """Return why more workers than :func:`workers_for` has are not worth it."""
+    if workers == len(plan.windows):
+        return "there are no more windows"
+    if plan.grid.width * plan.grid.height / 1e6 < (workers + 1) * SHARE_MPX:
+        return f"more workers would have less than {SHARE_MPX:g} million pixels each"
+    return "more workers would have uneven shares"
 
 
 def _evenness(plan: Plan, workers: int) -> float:
@@ -110,7 +133,30 @@ def rank_nbytes(plan: Plan, workers: int) -> int:
     return -(-int(most) // MEMORY_STEP) * MEMORY_STEP
 
 
-def advise(plan: Plan, argv: Sequence[str], *, python: str) -> Advice:
+def _variables(mpi: str, ranks: int) -> list[str]:
+    """Return the variables without which mpirun does not start so many ranks on this machine."""
+    version = re.match(r"Open MPI v(\d+)", mpi)
+    if version is None:  # MPICH and Intel MPI need none
+        return []
+    variables = [*AS_ROOT] if os.geteuid() == 0 else []
+    if ranks > _slots():
+        variables.append(OVERSUBSCRIBE_4 if int(version[1]) < 5 else OVERSUBSCRIBE_5)  # noqa: PLR2004
+    return variables
+
+
+def _slots() -> int:
+    """Return the cores of this machine, threads of one core counted once, as Open MPI does."""
+    cores = set()
+    for cpu in range(os.cpu_count() or 1):
+        path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            cores.add(path.read_text())
+        except OSError:
+            cores.add(str(cpu))
+    return len(cores)
+
+
+def advise(plan: Plan, argv: Sequence[str], *, python: str, mpi: str = "") -> Advice:
     """Recommend the resources to request for a job.
 
     Parameters
@@ -121,6 +167,8 @@ def advise(plan: Plan, argv: Sequence[str], *, python: str) -> Advice:
         The command line, without the program.
     python : str
         The interpreter to start.
+    mpi : str
+        The MPI that starts it here, as its library names itself.
 
     Returns
     -------
@@ -139,10 +187,11 @@ def advise(plan: Plan, argv: Sequence[str], *, python: str) -> Advice:
     return Advice(
         ranks=workers + 2,
         workers=workers,
+        limit=_limit(plan, workers),
         windows_per_worker=(min(shares), max(shares)),
         rank_nbytes=memory,
         commands=Commands(
-            mpirun=f"mpirun -n {here + 2} {program}",
+            mpirun=" ".join([*_variables(mpi, here + 2), f"mpirun -n {here + 2} {program}"]),
             slurm=f"sbatch --ntasks={workers + 2} --mem-per-cpu={memory // 10**6}M"
             f" --wrap {shlex.quote(step)}",
         ),

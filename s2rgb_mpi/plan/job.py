@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Curve, Stretch
+from s2rgb_mpi.plan.path_fields import (
+    AnyPath,
+    BandFiles,
+    Converted,
+    Inputs,
+    band_files,
+    file,
+    inputs,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,13 +35,13 @@ class Job:
 
     Parameters
     ----------
-    products : tuple of str
+    products : str, Path, or sequence of these
         SAFE folders, their ``MTD_MSIL2A.xml``, SAFE zips or tars, AWS tiles, STAC items, saved STAC
         searches (their items in order), or multi-band rasters, the one on top first; empty if `rgb`
         is given.
-    output : Path
+    output : str or Path
         The GeoTIFF.
-    rgb : tuple of tuple of str
+    rgb : sequence of three str or Path, or sequence of such sequences
         Red, green and blue band files, in place of products.
     bidx : tuple of int
         Numbers of the red, green and blue band in a multi-band raster, from 1; empty to find them
@@ -84,9 +93,9 @@ class Job:
         if the image has no valid pixel.
     """
 
-    products: tuple[str, ...]
-    output: Path
-    rgb: tuple[tuple[str, ...], ...] = ()
+    products: Converted[Inputs, tuple[str, ...]] = Converted(inputs)
+    output: Converted[AnyPath, Path] = Converted(file)
+    rgb: Converted[BandFiles, tuple[tuple[str, ...], ...]] = Converted(band_files, ())
     bidx: tuple[int, ...] = ()
     source_resolution: int | str = AUTO
     allow_l1c: bool = False
@@ -121,6 +130,10 @@ class Job:
 
     def __post_init__(self) -> None:
         """Reject options that contradict each other."""
+        if not isinstance(self.stretch, Curve):
+            raise UsageError(
+                f"stretch = {self.stretch!r}: must be Stretch(...), Tci() or Exopp() of s2rgb_mpi"
+            )
         if bool(self.products) == bool(self.rgb):
             raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
         if self.rgb and (self.bidx or self.source_resolution not in {AUTO, FULL_RESOLUTION}):

@@ -24,7 +24,7 @@ from s2rgb_mpi.plan.memory import resident_nbytes
 from s2rgb_mpi.plan.plan import make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from s2rgb_mpi.inputs.mosaic import Scene
     from s2rgb_mpi.inputs.product import Product
@@ -43,8 +43,9 @@ def prepare(job: Job) -> Plan:
     libraries_nbytes = resident_nbytes()  # before anything else is loaded
     check_codec(job.profile)
     job = replace(job, output=followed(job.output))
+    scene = _scene(job)
     _check_output(job)
-    plan = replace(make_plan(job, _scene(job)), libraries_nbytes=libraries_nbytes)
+    plan = replace(make_plan(job, scene), libraries_nbytes=libraries_nbytes)
     problems = plan.problems
     if job.strict and problems:
         raise StrictError(f"{'; '.join(problems)} (--strict)")
@@ -97,17 +98,45 @@ def _check_output(job: Job) -> None:
         raise UsageError(f"{job.output}: exists already; --overwrite replaces it")
 
 
+OTHER_FORMATS = frozenset(
+    [".avif", ".bmp", ".gif", ".heic", ".j2k", ".jp2", ".jpeg", ".jpg", ".jxl", ".png", ".webp"]
+)
+"""Suffixes of image formats that are not written."""
+
+MOST_REFLECTANCE = 2.0
+"""White above this is hardly meant: the brightest clouds and snow have less."""
+
+
 def warnings(plan: Plan) -> list[str]:
-    """List all warnings before the start, that of a full disk among them."""
+    """List all warnings before the start."""
+    return [*plan.warnings, *_doubts(plan.job), *_short_of_disk(plan)]
+
+
+def _doubts(job: Job) -> Iterator[str]:
+    """List options that are probably a mistake."""
+    suffix = job.output.suffix.lower()
+    if suffix in OTHER_FORMATS:
+        yield (
+            f"{job.output}: will be a GeoTIFF, not {suffix}; --compress jpeg or webp keeps"
+            " its tiles small, and --quicklook FILE.png writes a small picture"
+        )
+    white = getattr(job.stretch, "white", 0.0)
+    if white > MOST_REFLECTANCE and job.quantification is None:  # else the unit is the user's own
+        yield (
+            f"--white {white:g}: a reflectance, which is 0 to 1, so the image will be dark;"
+            " --white 0.4 suits most scenes"
+        )
+
+
+def _short_of_disk(plan: Plan) -> Iterator[str]:
+    """Yield a warning if the disk may be too small."""
     folder = plan.job.output.parent
-    free = shutil.disk_usage(folder).free
-    if free >= output_nbytes(plan):
-        return list(plan.warnings)
-    short = (
-        f"{folder}: {free / 1e6:.0f} MB are free, the image may need up to"
-        f" {output_nbytes(plan) / 1e6:.0f} MB; a run that fills the disk can be resumed (--resume)"
-    )
-    return [*plan.warnings, short]
+    free, needed = shutil.disk_usage(folder).free, output_nbytes(plan)
+    if free < needed:
+        yield (
+            f"{folder}: {free / 1e6:.0f} MB are free, the image may need up to"
+            f" {needed / 1e6:.0f} MB; a run that fills the disk can be resumed (--resume)"
+        )
 
 
 def _open(job: Job) -> list[Product]:

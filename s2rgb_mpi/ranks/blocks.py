@@ -80,7 +80,8 @@ class BlockMaker:
             block = self._block(number)
         except ReadError as error:
             if self._plan.job.on_error == "fail":
-                raise
+                advice = "--on-error nodata leaves such windows empty"
+                raise ReadError(f"{error}; {advice}") from error
             block = self._left_empty(number, error)
         except Exception as error:
             error.add_note(f"in window {number} {tuple(self._plan.windows[number])}")

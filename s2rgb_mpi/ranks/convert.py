@@ -81,7 +81,7 @@ def convert(job: Job, comm: Any = None, *, outputs: Wanted | None = None) -> Res
         last rank writes, the others work; the `job` of rank 0 is used. Without a communicator this
         process does all the work.
     outputs : Wanted, optional
-        Files to write besides the image, such as report, page, trace, quicklook and log.
+        Files to write besides the image: report, html, trace, quicklook, stac, log_file.
 
     Returns
     -------
@@ -143,13 +143,18 @@ def make_ready(job: Job, report: Report) -> Plan:
     return plan
 
 
+def check_wanted(plan: Plan, wanted: Wanted) -> None:
+    """Reject, before the start, files besides the image that could not be written at the end."""
+    wanted.check(plan.job.output)
+    if wanted.stac is not None:
+        sensing_times(plan)  # raises an error if a time is missing, which a STAC item needs
+
+
 def claim_output(
     plan: Plan, wanted: Wanted, report: Report, start: SlurmStart | None = None
 ) -> tuple[Lock, Orders]:
     """Lock the output of a plan, and add the windows that a stopped run has written to the plan."""
-    wanted.check(plan.job.output)
-    if wanted.stac is not None:
-        sensing_times(plan)  # raises an error if a time is missing, which a STAC item needs
+    check_wanted(plan, wanted)
     report.listen(wanted)
     plan, lock = claim(plan, start)
     if plan.done:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeAlias
 
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.plan.path_fields import AnyPath, Converted, optional_file
 from s2rgb_mpi.report.files import check
+
+_File: TypeAlias = Converted[AnyPath | None, Path | None]
 
 PROGRESS = ("auto", "bar", "log", "none")
 
@@ -18,9 +22,9 @@ class Wanted:
 
     Parameters
     ----------
-    report, html, trace, quicklook, stac : Path, optional
+    report, html, trace, quicklook, stac : str or Path, optional
         Files to be written at the end; those that are there are replaced.
-    log_file : Path, optional
+    log_file : str or Path, optional
         A log to add to.
     progress : str
         One of :data:`PROGRESS`.
@@ -28,12 +32,12 @@ class Wanted:
         A line a window.
     """
 
-    report: Path | None = None
-    html: Path | None = None
-    trace: Path | None = None
-    quicklook: Path | None = None
-    stac: Path | None = None
-    log_file: Path | None = None
+    report: _File = Converted(optional_file, None)
+    html: _File = Converted(optional_file, None)
+    trace: _File = Converted(optional_file, None)
+    quicklook: _File = Converted(optional_file, None)
+    stac: _File = Converted(optional_file, None)
+    log_file: _File = Converted(optional_file, None)
     progress: str = "auto"
     verbose: bool = False
 

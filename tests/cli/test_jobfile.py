@@ -95,7 +95,12 @@ def test_options_of_several_values_are_lists(file, text, words):
     [
         ("level = ", "not TOML: "),
         ("[output]\nlevel = 1", "output = {'level': 1}: must be a string or a number"),
-        ("wite = 1", "there is no option 'wite'; names are those of --help"),
+        ("wite = 1", "there is no option 'wite'; did you mean 'white'?"),
+        (
+            "sourceresolution = 1",
+            "there is no option 'sourceresolution'; did you mean 'source-resolution'?",
+        ),
+        ("qqq = 1", "there is no option 'qqq'; names are those of --help"),
         ("o = 'rgb.tif'", "there is no option 'o'"),
         ("level = 'high'", "argument --level: invalid int value: 'high'"),
         ("level = true", "level = True: must be a string or a number"),

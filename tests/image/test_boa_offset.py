@@ -241,6 +241,13 @@ def test_the_tag_has_the_finding_and_the_numbers():
     )
 
 
+def test_a_product_without_a_pixel_to_count_has_no_numbers():
+    """As one that others hide."""
+    check = OffsetCheck([Counted("S2A_X", [Calibration()] * 3)])
+    assert check.tag() == "undecided (no valid pixel of it is shown)"
+    assert check.warnings() == ()
+
+
 @pytest.mark.parametrize("texture", ["synthetic", "auto"])
 def test_products_with_right_and_wrong_offsets(tmp_path, texture):
     options = {"width": 611, "height": 389, "tile": 128, "texture": texture}

@@ -348,6 +348,72 @@ def test_bounds_in_the_wrong_order_are_refused(lay, bounds, crs):
         lay([product("0", 0, 0, 50, 50)], bounds=bounds, bounds_crs=crs, **options)
 
 
+@pytest.mark.parametrize("lay", [lay_out, lay_warped])
+def test_bounds_in_metres_need_their_crs(lay):
+    options = {} if lay is lay_out else {"resolution": 20.0}
+    words = (
+        "in degrees, as EPSG:4326 ends at the poles; for metres, --bounds-crs names their CRS,"
+        " such as EPSG:32632"
+    )
+    with pytest.raises(UsageError, match=words):
+        lay([product("0", 0, 0, 50, 50)], bounds=(4e5, 5.27e6, 4.1e5, 5.28e6), **options)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "crs"),
+    [((47.5, 7.5, 48.5, 8.5), "EPSG:4326"), ((1e6, 2e6, 2e6, 3e6), "EPSG:2056")],
+)
+@pytest.mark.parametrize("lay", [lay_out, lay_warped])
+def test_bounds_beside_the_input_are_refused_with_those_of_the_input(lay, bounds, crs):
+    """As where latitude and longitude were swapped."""
+    options = {} if lay is lay_out else {"resolution": 20.0}
+    products = [product("0", 0, 0, 100, 100), product("1", 400, 0, 100, 50)]
+    with pytest.raises(UsageError) as caught:
+        lay(products, bounds=bounds, bounds_crs=crs, **options)
+    words, _, extent = str(caught.value).rpartition(f"; in {crs} its bounds are ")
+    assert words == f"--bounds {' '.join(map(str, bounds))}: nothing of the input lies there"
+    own, other = osr.SpatialReference(), osr.SpatialReference()
+    own.ImportFromWkt(products[0].grid.crs)
+    other.SetFromUserInput(crs)
+    for each in (own, other):
+        each.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    move = osr.CoordinateTransformation(own, other)
+    x, _, _, y, _, _ = products[0].grid.transform
+    corners = [move.TransformPoint(x + dx, y - dy) for dx in (0, 5000) for dy in (0, 1000)]
+    xs, ys, _ = zip(*corners, strict=True)
+    near = 1e-3 if crs == "EPSG:4326" else 80.0  # two corners of the four are not covered
+    expected = min(xs), min(ys), max(xs), max(ys)
+    assert [float(each) for each in extent.split()] == pytest.approx(expected, abs=near)
+
+
+def test_the_bounds_of_an_input_across_the_antimeridian_are_as_they_may_be_given():
+    with pytest.raises(UsageError) as caught:
+        lay_warped(FIJI, crs="EPSG:3832", resolution=10.0, bounds=(0, 0, 1, 1))
+    extent = str(caught.value).rpartition(" its bounds are ")[2]
+    west, south, east, north = map(float, extent.split())
+    assert 179 < west < 180
+    assert -180 < east < -179
+    scene = lay_warped(FIJI, crs="EPSG:3832", resolution=10.0, bounds=(west, south, east, north))
+    assert len(scene.members) == len(FIJI)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("2056", "a number alone is no CRS; a code of EPSG is written EPSG:2056"),
+        ("LV95", "not a known CRS; give its code, such as EPSG:2056, a PROJ string or WKT"),
+        ("EPSG:99999", "not a known CRS; give its code, such as EPSG:2056, a PROJ string or WKT"),
+        ("+proj=nope", "PROJ: .*"),
+    ],
+)
+def test_an_unknown_crs_is_refused_with_what_to_give(name, words):
+    granule = product("granule", 0, 0, 64, 64)
+    for options in ({"crs": name}, {"bounds": (0, 0, 1, 1), "bounds_crs": name}):
+        option = f"--{[*options][-1].replace('_', '-')}"
+        with pytest.raises(UsageError, match=f"^{re.escape(f'{option} {name}')}: {words}$"):
+            lay_warped([granule], resolution=10.0, **options)
+
+
 def test_rasters_in_degrees_on_both_sides_of_the_antimeridian_are_refused():
     west = placed("west", "EPSG:4326", (179.99, 0.0001, 0.0, -17.0, 0.0, -0.0001), 100, 100)
     east = placed("east", "EPSG:4326", (-180.0, 0.0001, 0.0, -17.0, 0.0, -0.0001), 100, 100)
@@ -461,7 +527,9 @@ def test_bounds_in_a_gap_of_a_warped_scene_are_refused():
     apart = [product("0", 0, 0, 100, 100), product("1", 2000, 0, 100, 100)]
     x, _, _, y, _, _ = TRANSFORM
     bounds = (x + 9_000, y - 500, x + 9_500, y - 100)
-    with pytest.raises(UsageError, match="show nothing of the input"):
+    with pytest.raises(
+        UsageError, match=r": nothing of the input lies there; in EPSG:32632 its bounds are \d+ "
+    ):
         lay_out_resampled(
             apart,
             crs="EPSG:32632",

@@ -1,5 +1,6 @@
 """Rasters with several bands: which are red, green and blue, and what their tags state."""
 
+import re
 import zipfile
 
 import numpy as np
@@ -173,3 +174,18 @@ def test_warnings_of_gdal_are_not_said(capfd):
     gdal.GetDriverByName("GTiff").Create(output, 1, 1, options=["NO_SUCH_OPTION=1"])
     gdal.Unlink(output)
     assert capfd.readouterr().err == ""
+
+
+def test_what_is_no_raster_is_named_once_with_what_a_product_may_be(tmp_path):
+    path = str(tmp_path / "text.tif")
+    (tmp_path / "text.tif").write_text("no raster")
+    line = refusal(open_product, path)
+    assert re.match(rf"{re.escape(path)}: not recognized as (being in )?a supported file ", line)
+    assert line.endswith(
+        "; PRODUCT is a SAFE folder, its MTD_MSIL2A.xml, a zip or tar of it, a tile"
+        " folder of the AWS buckets, a STAC item (JSON), or a raster with several bands"
+    )
+    assert line.count("text.tif") == 1
+    band = refusal(open_bands, (path, path, path))
+    assert re.match(rf"{re.escape(path)}: not recognized as ", band)
+    assert (band.count("text.tif"), "PRODUCT" in band) == (1, False)

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -26,10 +27,12 @@ from s2rgb_mpi.plan.plan import make_plan
 def plan(tmp_path):
     """The function that plans a product of `size` x `size` pixels."""
 
-    def make(size):
+    def make(size, window=1024):
         grid = make_grid(size, size)
         product = Product("S2A", (), grid, (1024, 1024))
-        return make_plan(Job(("S2A.SAFE",), tmp_path / "rgb.tif"), lay_out([product]))
+        return make_plan(
+            Job(("S2A.SAFE",), tmp_path / "rgb.tif", window=window), lay_out([product])
+        )
 
     return make
 
@@ -79,6 +82,57 @@ def test_the_lines_are_for_a_shell(plan, monkeypatch):
     assert shlex.split(wrapped) == ["srun", "--mpi=pmix", *program]
     (memory,) = (int(found) for found in re.findall(r"--mem-per-cpu=(\d+)M", lines["Slurm"]))
     assert lines["memory"] == f"{memory} MB a rank, {memory * 17 / 1000:.1f} GB in all"
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "workers", "limit"),
+    [
+        (500, 1024, "3: 1 worker of 1 window,", "there are no more windows"),
+        (
+            3000,
+            1024,
+            "3: 1 worker of 9 windows,",
+            "more workers would have less than 8 million pixels",
+        ),
+        (
+            10980,
+            4096,
+            "3: 1 worker of 9 windows,",
+            "more workers would have uneven shares",
+        ),
+    ],
+)
+def test_the_advice_has_a_reason(plan, size, window, workers, limit):
+    advised = advice.advise(plan(size, window), ["a.SAFE", "-o", "rgb.tif"], python="python")
+    line = str(advised).splitlines()[0]
+    assert line.startswith(f"ranks    {workers} the coordinator and the writer; {limit}")
+
+
+ROOT = ["OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"]
+OPEN_4, OPEN_5 = "Open MPI v4.1.4, package: Debian OpenMPI", "Open MPI v5.0.7, package: x"
+
+
+@pytest.mark.parametrize(
+    ("mpi", "machine", "variables"),
+    [
+        (OPEN_4, (0, 400), ROOT),
+        (OPEN_4, (1000, 400), []),
+        (OPEN_4, (1000, 2), ["OMPI_MCA_rmaps_base_oversubscribe=1"]),
+        (OPEN_5, (1000, 2), ["PRTE_MCA_rmaps_default_mapping_policy=slot:oversubscribe"]),
+        (OPEN_5, (0, 2), [*ROOT, "PRTE_MCA_rmaps_default_mapping_policy=slot:oversubscribe"]),
+        ("MPICH Version:      4.0.2", (0, 2), []),
+        ("Intel(R) MPI Library 2021.13", (0, 2), []),
+    ],
+)
+def test_the_line_has_the_variables_that_open_mpi_needs(plan, monkeypatch, mpi, machine, variables):
+    user, cores = machine
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    advised = advice.advise(plan(10980), ["a.SAFE", "-o", "rgb.tif"], python="python", mpi=mpi)
+    words = shlex.split(advised.commands.mpirun)
+    assert words[: words.index("mpirun")] == variables
+    operations = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    assert all(variable in operations for variable in variables)
 
 
 def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
@@ -179,6 +233,7 @@ def test_advice_as_json_is_the_advice_in_words(plan):
     assert fields == {
         "ranks": 17,
         "workers": 15,
+        "limit": "more workers would have less than 8 million pixels each",
         "windows_per_worker": (7, 9),
         "rank_nbytes": advice.rank_nbytes(made, 15),
         "commands": {"mpirun": advised.commands.mpirun, "slurm": advised.commands.slurm},

@@ -195,6 +195,10 @@ def test_a_truncated_band_is_an_error_with_window_and_path(safe, tmp_path):
     line = str(caught.value)
     assert line.startswith("window ")
     assert str(image) in line
+    assert line.endswith(
+        "; the file may be damaged or cut off: download it again; --on-error nodata leaves such"
+        " windows empty"
+    )
     assert "\n" not in line
 
 

@@ -84,6 +84,8 @@ class Verdict:
 
     def tag(self) -> str:
         """Format it for the file's metadata: the finding, and the numbers that it rests on."""
+        if not self.pixels:
+            return f"{self.finding} (no valid pixel of it is shown)"
         evidence = f"{self._floors()}; {self._negative()}"
         if self.finding is Finding.HIGH:
             evidence = self._high()

@@ -16,7 +16,7 @@ from s2rgb_mpi.inputs.warp.operation import ballpark_warning, choose_operation
 from s2rgb_mpi.inputs.warp.transform import Transform, lattice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -57,7 +57,11 @@ class Bounds:
             if not west < east < west + turn / 2:
                 raise UsageError(f"{self} must be west, south, east, north")
         if turn and max(abs(south), abs(north)) > turn / 4:
-            raise UsageError(f"{self} must be west, south, east, north; {crs} ends at the poles")
+            units = f"{reference.GetAngularUnitsName()}s"
+            raise UsageError(
+                f"{self} must be west, south, east, north in {units}, as {crs} ends at the poles;"
+                " for metres, --bounds-crs names their CRS, such as EPSG:32632"
+            )
         steps = (east - west) / _PARTS, (north - south) / _PARTS
         transform = (west, steps[0], 0.0, north, 0.0, -steps[1])
         self._grid = Grid(reference.ExportToWkt(), transform, _PARTS, _PARTS)
@@ -114,9 +118,27 @@ class Bounds:
             self._operations[grid.crs] = choose_operation([self._grid], grid, self.area)
         return self._operations[grid.crs]
 
-    def no_input(self) -> UsageError:
-        """Return the error that no product lies inside the bounds."""
-        return UsageError(f"{self} show nothing of the input")
+    def no_input(self, grids: Sequence[Grid]) -> UsageError:
+        """Return the error that no product lies inside, with the bounds of the products."""
+        crs = osr.SpatialReference(self._grid.crs)
+        plane = Grid(self._grid.crs, (0.0, 1.0, 0.0, 0.0, 0.0, -1.0), 1, 1)
+        area = area_of(grids) or self.area
+        found = []
+        for grid in grids:
+            transform = Transform(grid, plane, choose_operation([grid], plane, area))
+            found.append(transform.forward(lattice(Window(0, 0, grid.width, grid.height))))
+        turn = period(plane)
+        points = unbroken(np.concatenate([each.reshape(-1, 2) for each in found]), turn)
+        known = points[np.isfinite(points).all(axis=-1)]
+        words = f"{self}: nothing of the input lies there"
+        if not known.size:
+            return UsageError(words)
+        (west, north), (east, south) = known.min(axis=0), known.max(axis=0)
+        if turn is not None and crs.IsGeographic():  # west may exceed east, as it may in --bounds
+            west, east = ((each + turn / 2) % turn - turn / 2 for each in (west, east))
+        digits = 4 if crs.IsGeographic() else 0
+        extent = " ".join(f"{each:z.{digits}f}" for each in (west, -south, east, -north))
+        return UsageError(f"{words}; in {self._crs} its bounds are {extent}")
 
 
 def known_crs(option: str, name: str) -> osr.SpatialReference:
@@ -125,7 +147,12 @@ def known_crs(option: str, name: str) -> osr.SpatialReference:
     try:
         reference.SetFromUserInput(name)
     except RuntimeError as error:
-        raise UsageError(f"{option} {name}: {' '.join(str(error).split())}") from error
+        words = " ".join(str(error).split())
+        if "OGR Error" in words or "crs not found" in words:  # which is all that they say
+            words = "not a known CRS; give its code, such as EPSG:2056, a PROJ string or WKT"
+            if name.isdecimal():
+                words = f"a number alone is no CRS; a code of EPSG is written EPSG:{name}"
+        raise UsageError(f"{option} {name}: {words}") from error
     check_horizontal(f"{option} {name}", reference)
     return reference
 

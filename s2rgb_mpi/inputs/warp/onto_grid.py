@@ -110,7 +110,7 @@ def lay_out_resampled(
             )
             members.append(Member(warped, covered.col_off, covered.row_off))
     if not members and requested is not None:  # the bounds lie in a gap between the products
-        raise requested.no_input()
+        raise requested.no_input([product.grid for product in products])
     operations = [each.warp.operation for each in placed if each.warp.operation is not None]
     warnings, notes = doubts(target.name, target.crs, area, operations)
     if requested is not None:
@@ -127,7 +127,7 @@ def _area(products: Sequence[Product], bounds: Bounds | None) -> Area:
         return area
     shown = area.overlap(bounds.area)
     if shown is None:
-        raise bounds.no_input()
+        raise bounds.no_input([product.grid for product in products])
     return shown
 
 
@@ -172,7 +172,7 @@ def _whole(placed: Sequence[Placed], bounds: Bounds | None, target: Target) -> W
     requested = next(bounds.windows(target.grid))
     whole = union([each.extent(requested, target.turn) for each in placed]).overlap(requested)
     if whole is None:
-        raise bounds.no_input()
+        raise bounds.no_input([each.product.grid for each in placed])
     return whole
 
 
