@@ -5,6 +5,13 @@ from typing import Any
 from s2rgb_mpi.report.run_record import Account, BandAccount
 from s2rgb_mpi.timing import Span, Tally
 
+UTM = (
+    'PROJCRS["UTM 32N",BASEGEOGCRS["WGS 84",DATUM["World Geodetic System 1984",'
+    'ELLIPSOID["WGS 84",6378137,298.257223563]]],CONVERSION["UTM zone 32N",'
+    'METHOD["Transverse Mercator"]],CS[Cartesian,2],AXIS["(E)",east],AXIS["(N)",north],'
+    'LENGTHUNIT["metre",1],ID["EPSG",32632]]'
+)
+
 ROLES = ("coordinator", "worker", "worker", "writer")
 
 
@@ -41,8 +48,8 @@ def make_tallies() -> list[Tally]:
 
 
 def make_band(name: str, mean: int) -> BandAccount:
-    """Return a band whose pixels have twenty values; a quarter of them are invalid."""
-    histogram = [600_000] + [0] * 255
+    """Return a band whose valid pixels, three quarters of all, have twenty values."""
+    histogram = [0] * 256
     histogram[mean - 10 : mean + 10] = [90_000] * 20
     statistics = {
         "minimum": mean - 10,
@@ -84,7 +91,7 @@ def make_account(**changes: Any) -> Account:
             }
         ],
         "grid": {
-            "crs": 'PROJCRS["UTM 32N"]',
+            "crs": UTM,
             "transform": (0.0, 10.0, 0.0, 0.0, 0.0, -10.0),
             "width": 2000,
             "height": 1200,

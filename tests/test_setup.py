@@ -93,6 +93,22 @@ def test_an_environment_sees_no_stray_package(outer, tmp_path):
     assert json.loads(run(python, "-I", "-c", SHOW).stdout) == seen
 
 
+def test_help_is_the_usage_and_installs_nothing():
+    done = run("ci/setup", "--help")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    first, *_, last = done.stdout.splitlines()
+    assert first.startswith("Makes a machine ready for development: ")
+    assert last.startswith("Exit code 69: ")
+    assert "\n  ci/setup [--stack system|wheels|mpich|intelmpi] [--browser] " in done.stdout
+
+
+def test_an_unknown_argument_is_named():
+    done = run("ci/setup", "--stak")
+    assert done.returncode == 1
+    assert done.stderr.startswith("setup: error: unknown argument --stak; known are --stack, ")
+
+
 PLACES = """
 from importlib.metadata import distributions
 for item in distributions():

@@ -245,15 +245,14 @@ def as_fields(description: Description) -> dict[str, Any]:
 def as_text(description: Description) -> str:
     """Return a description as text, one subject a line."""
     grid, output = description.grid, description.output
-    least, most = description.windows_per_worker
     width, height = description.window
     products = (f"\n{_product_text(product, place)}" for product, place in description.inputs)
     lines = {
-        "products": "".join(products),
+        "products": f"{len(description.inputs)}{''.join(products)}",
         "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
         f" {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
         "windows": f"{description.windows} of {width} x {height} pixels",
-        "shares": f"{description.workers} workers, {least} to {most} windows each",
+        "shares": _shares(description),
         "levels": f"{description.levels} overviews",
         "memory": f"at most {description.worker_nbytes / 1e6:.0f} MB a worker,"
         f" {description.writer_nbytes / 1e6:.0f} MB the writer",
@@ -262,6 +261,15 @@ def as_text(description: Description) -> str:
     }
     text = "\n".join(f"{name:8} {words}" for name, words in lines.items())
     return text if description.advice is None else f"{text}\n{description.advice}"
+
+
+def _shares(description: Description) -> str:
+    """Format how many workers there are, and the windows of each."""
+    least, most = description.windows_per_worker
+    windows = f"{most} window{'s' if most > 1 else ''}"
+    if description.workers == 1:
+        return f"1 worker, {windows}"
+    return f"{description.workers} workers, {'' if least == most else f'{least} to '}{windows} each"
 
 
 def _product_text(product: ProductDescription, place: tuple[int, int]) -> str:

@@ -8,7 +8,7 @@ on one clock, and with them and the plan makes the `run_record`, of which all is
     summary      the lines at the end
     json_report  --report: JSON, as schema.json describes it
     trace        --trace: Chrome's trace format, for https://ui.perfetto.dev
-    html         --html: one file with the pictures (charts) in it
+    html         --html: one file with the pictures (charts) and the facts of the image in it
     stac_item    --stac: the image's STAC item, with the footprint of its valid pixels
     files        how all of these are written: beside, then renamed
 

@@ -36,6 +36,11 @@ COLOURS = {
 BAND_COLOURS = ("#c0392b", "#2e8b57", "#2471a3")
 CURVE_COLOUR = "#222222"
 
+MARGINS = (-6, 261)
+"""Of a histogram: bars at both ends stand clear of the frame."""
+
+TICKS = (0, 64, 128, 192, 255)
+
 MANY_SPANS = 20_000
 """More than so many bars are drawn as one picture inside the SVG: browsers choke on the rest."""
 
@@ -115,10 +120,24 @@ def histograms(bands: Sequence[BandAccount], *, kind: str = "svg") -> bytes:
             color=colour,
             alpha=0.6,
         )
-        axes.set(title=band.name, xlim=(0, 255), ylim=(0, None), xlabel="value in the image")
+        _ends(axes, band, colour)
+        axes.set(xlim=MARGINS, ylim=(0, None), xticks=TICKS, xlabel="value in the image")
         _curve(axes, band, last=axes is panels[-1])
     panels[0].set_ylabel("pixels, millions")
     return _file(figure, kind)
+
+
+def _ends(axes: Any, band: BandAccount, colour: str) -> None:
+    """Mark the bars of clipped pixels, which are too thin to be seen, and state their shares."""
+    ends = (band.darkest, 255)
+    heights = [band.histogram[value] / 1e6 for value in ends]
+    axes.vlines(ends, 0, heights, color=colour, linewidth=2)
+    axes.set_title(band.name, loc="left")
+    axes.set_title(
+        f"{band.darkest_share:.1%} darkest, {band.saturated_share:.1%} saturated",
+        loc="right",
+        fontsize="small",
+    )
 
 
 def _curve(axes: Any, band: BandAccount, *, last: bool) -> None:

@@ -177,6 +177,10 @@ class Report:
     def stopped(self, text: str) -> None:
         """Report in one line how a stopped run is resumed; --quiet does not hide it."""
         self._close_bar()
+        reports = [option for option in self._wanted.files if option != "--log-file"]
+        if reports:
+            verb = "is" if len(reports) == 1 else "are"
+            text += f"; {', '.join(reports)} {verb} not written before the image is whole"
         self._say(logging.CRITICAL, text)
 
     def error(self, error: BaseException | str) -> None:

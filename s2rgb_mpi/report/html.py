@@ -9,6 +9,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from s2rgb_mpi.report.facts import facts
 from s2rgb_mpi.report.summary import summary
 from s2rgb_mpi.timing import STAGES
 
@@ -35,21 +36,28 @@ def page(account: Account, quicklook: bytes) -> bytes:
     """
     from s2rgb_mpi.report import charts  # noqa: PLC0415  matplotlib is for those who ask for it
 
+    names = [str(product["name"]) for product in account.inputs]
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     rows = {f"rank {tally.rank} {tally.role}": tally.spans or () for tally in account.tallies}
     text = Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     return text.substitute(
-        title=escape(str(account.inputs[0]["name"])),
+        title=escape(names[0] + more),
+        facts=_table(("", ""), facts(account), kind="text"),
+        warnings="\n".join(
+            f'<p class="warning"><strong>warning:</strong> {escape(each)}</p>'
+            for each in account.warnings
+        ),
         verdict=escape(account.verdict.sentence),
-        warnings="\n".join(f'<p class="warning">{escape(each)}</p>' for each in account.warnings),
         quicklook=_data("image/png", quicklook),
         summary="\n".join(f"<li>{escape(line)}</li>" for line in summary(account)[:-1]),
         gantt=_data("image/svg+xml", charts.gantt(rows, wall=account.wall)),
         ranks=_ranks(account),
         histograms=_data("image/svg+xml", charts.histograms(account.bands)),
         bands=_bands(account),
-        inputs=_inputs(account),
+        products=_products(account),
+        files=_files(account),
         versions=_table(("", ""), account.versions.items(), kind="text"),
-        command=escape(shlex.join(account.command)),
+        command=_command(account),
     ).encode()
 
 
@@ -59,11 +67,11 @@ def _data(kind: str, content: bytes) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]], kind: str = "numbers") -> str:
-    """Return a table; every cell is escaped here."""
-    lines = [f'<table class="{kind}">']
+    """Return a table that scrolls where it is too wide; every cell is escaped here."""
+    lines = [f'<div class="scroll"><table class="{kind}">']
     if any(head):
         lines.append(_row("th", head))
-    return "\n".join([*lines, *(_row("td", row) for row in rows), "</table>"])
+    return "\n".join([*lines, *(_row("td", row) for row in rows), "</table></div>"])
 
 
 def _row(cell: str, values: Sequence[Any]) -> str:
@@ -91,29 +99,52 @@ def _ranks(account: Account) -> str:
 
 
 def _bands(account: Account) -> str:
-    """Return the statistics of every band."""
-    names = ("minimum", "maximum", "mean", "stddev", "valid_percent")
+    """Return the statistics of every band, and how many of its pixels were clipped."""
+    formats = {"minimum": ".0f", "maximum": ".0f", "mean": ".2f", "stddev": ".2f"}
     return _table(
-        ("band", *(name.replace("_percent", ", %") for name in names)),
+        ("band", *formats, "darkest, %", "saturated, %", "valid, %"),
         (
             (
                 band.name,
-                *(f"{band.statistics[n]:.5g}" if n in band.statistics else "–" for n in names),
+                *(
+                    f"{band.statistics[name]:{form}}" if name in band.statistics else "–"
+                    for name, form in formats.items()
+                ),
+                *(f"{100 * share:.2f}" for share in (band.darkest_share, band.saturated_share)),
+                f"{band.statistics['valid_percent']:.2f}",
             )
             for band in account.bands
         ),
     )
 
 
-def _inputs(account: Account) -> str:
+def _products(account: Account) -> str:
+    """Return every product with its date, and what its pixels say of its offset."""
+    return _table(
+        ("product", "sensing time", "baseline", "offset from", "offset check"),
+        (
+            (
+                product["name"],
+                product["sensing_time"] or "–",
+                product["baseline"] or "–",
+                product["offset_source"],
+                product["offset_check"],
+            )
+            for product in account.inputs
+        ),
+        kind="text names",
+    )
+
+
+def _files(account: Account) -> str:
     """Return every band file with the numbers that its digital numbers were read by."""
     return _table(
         ("band", "offset, DN", "quantification, DN", "no data", "file"),
         (
             (
                 band["name"],
-                band["offset"],
-                band["quantification"],
+                f"{band['offset']:.10g}",
+                f"{band['quantification']:.10g}",
                 ", ".join(map(str, (*band["nodata"], *band["masks"]))) or "–",
                 band["path"],
             )
@@ -122,3 +153,13 @@ def _inputs(account: Account) -> str:
         ),
         kind="files",
     )
+
+
+def _command(account: Account) -> str:
+    """Return the command line with the number of ranks; nothing for a call from Python."""
+    if not account.command:
+        return ""
+    ranks = len(account.tallies)
+    launcher = f"mpirun -n {ranks} " if ranks > 1 else ""
+    line = f"{launcher}s2rgb-mpi {shlex.join(account.command)}"
+    return f"<h2>Command line</h2>\n<p><code>{escape(line)}</code></p>"

@@ -37,6 +37,24 @@ class BandAccount:
     statistics: Mapping[str, float]
     curve: Sequence[tuple[int, float]]
 
+    @property
+    def darkest(self) -> int:
+        """The least display value that the table gives."""
+        return self.curve[0][0]
+
+    @property
+    def darkest_share(self) -> float:
+        """Share of the valid pixels that have it, 0 to 1."""
+        return self._share(self.darkest)
+
+    @property
+    def saturated_share(self) -> float:
+        """Share of the valid pixels that are 255, 0 to 1."""
+        return self._share(255)
+
+    def _share(self, value: int) -> float:
+        return self.histogram[value] / max(1, sum(self.histogram))
+
 
 @dataclass(frozen=True)
 class Account:
@@ -115,6 +133,11 @@ class Account:
     def mpx(self) -> float:
         """Pixels of the image, millions."""
         return float(self.grid["width"] * self.grid["height"] / 1e6)
+
+    @property
+    def valid_percent(self) -> float:
+        """Share of the image that is valid, percent."""
+        return max(band.statistics["valid_percent"] for band in self.bands)
 
     @property
     def ratio(self) -> float:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def summary(account: Account) -> list[str]:
-    """Sum up a run in 6 to 10 lines.
+    """Sum up a run in 5 to 9 lines.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def summary(account: Account) -> list[str]:
         *_written(account),
         f"{account.seconds:.1f} s, start-up {account.start_seconds:.1f} s of it; {speed}",
         *_roles(account),
-        _slowest(account.playing("worker")),
+        *_slowest(account.playing("worker")),
         _peaks(account),
         account.verdict.sentence,
     ]
@@ -42,7 +42,7 @@ def _written(account: Account) -> Iterator[str]:
     """Format the new file: its size, and where it is."""
     output = account.output
     yield (
-        f"wrote {output['path']}: {output['nbytes'] / 1e6:.1f} MB, {output['layout']},"
+        f"wrote {output['path']}: {_size(output['nbytes'])}, {output['layout']},"
         f" {output['compress']}, {account.ratio:.1%} of the raw pixels"
     )
     empty = f"{len(account.empty)} of them without data" if account.empty else "all with data"
@@ -50,9 +50,8 @@ def _written(account: Account) -> Iterator[str]:
         empty += f"; {account.resumed} were there before this run"
     if account.damaged:
         empty += f"; {len(account.damaged)} could not be read and are left empty"
-    valid = max(band.statistics["valid_percent"] for band in account.bands)
     yield (
-        f"{account.mpx:.1f} Mpx, {valid:.4g} % valid,"
+        f"{account.mpx:.1f} Mpx, {account.valid_percent:.4g} % valid,"
         f" in {_count(len(account.windows), 'window')}, {empty}"
     )
 
@@ -83,11 +82,13 @@ def shares(ranks: Sequence[Tally]) -> dict[str, float]:
     return {stage: seconds / whole for stage, seconds in totals.items()}
 
 
-def _slowest(workers: Sequence[Tally]) -> str:
-    """Name the worker that all others waited for."""
+def _slowest(workers: Sequence[Tally]) -> Iterator[str]:
+    """Name the worker that all others waited for, where there are others."""
+    if len(workers) == 1:
+        return
     slowest = max(workers, key=lambda tally: tally.busy_seconds)
     mean = sum(tally.busy_seconds for tally in workers) / len(workers)
-    return (
+    yield (
         f"slowest worker: rank {slowest.rank}, {slowest.busy_seconds:.1f} s for"
         f" {_count(slowest.windows, 'window')}; the workers' mean is {mean:.1f} s"
     )
@@ -95,11 +96,18 @@ def _slowest(workers: Sequence[Tally]) -> str:
 
 def _peaks(account: Account) -> str:
     """Format the peak memory of the largest rank of each role."""
+    if len(account.tallies) == 1:
+        return f"memory peak: {account.tallies[0].peak_nbytes / 1e6:.0f} MB"
     peaks = (
         f"{role} {max(tally.peak_nbytes for tally in account.playing(role)) / 1e6:.0f} MB"
         for role in ("coordinator", "worker", "writer")
     )
     return f"memory peaks: {', '.join(peaks)}"
+
+
+def _size(nbytes: int) -> str:
+    """Format the size of a file; a small one in kB."""
+    return f"{nbytes / 1e6:.1f} MB" if nbytes >= 1e6 else f"{nbytes / 1e3:.1f} kB"  # noqa: PLR2004
 
 
 def _count(number: int, what: str) -> str:

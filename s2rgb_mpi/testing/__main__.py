@@ -23,6 +23,7 @@ _OPTIONS: tuple[tuple[str, Callable[[str], Any], Any, str, str], ...] = (
     ("--quantification", int, 10000, "DN", "DN per unit of reflectance"),
     ("--nodata-fraction", float, 0.05, "F", "share of the area outside the swath, 0 to 0.875"),
     ("--seed", int, 0, "N", "same number, same pixels"),
+    ("--date", str, "2022-06-13", "YYYY-MM-DD", "day of sensing; it is part of the name"),
     ("--tile", int, 1024, "PX", "edge of the JPEG 2000 tiles of 10 m, pixels"),
 )
 """Options with one value: name, type, default, metavar, meaning."""
@@ -37,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m s2rgb_mpi.testing",
         description="Write a Sentinel-2 L2A product with the bands B04, B03 and B02 of a made-up"
-        " scene, laid out and encoded as by ESA, and print its path.",
+        " scene, laid out and encoded as by ESA, and print its path (with --zip: both paths).",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -109,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         product = write(arguments.pop("folder"), width=size, height=size, **arguments)
     except _REFUSALS as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
+    if arguments["zipped"] and write is write_safe:
+        print(product.with_suffix(""))  # the folder that the zip was made of
     print(product)
 
 

@@ -72,6 +72,7 @@ def write_eopf(
     offset: int | None = -1000,
     quantification: int = 10000,
     resolutions: Sequence[int] = (10,),
+    date: str = "2022-06-13",
     nodata_fraction: float = 0.05,
     texture: str = "auto",
     seed: int = 0,
@@ -89,7 +90,7 @@ def write_eopf(
         Where to put the store; made if missing.
     layout : str
         A key of `LAYOUTS`.
-    granule, width, height, baseline, offset, quantification, resolutions, nodata_fraction
+    granule, width, height, baseline, offset, quantification, resolutions, date, nodata_fraction
         As for :func:`~s2rgb_mpi.testing.safe.write_safe`.
     texture, seed
         Likewise. Same arguments, same DN.
@@ -121,7 +122,9 @@ def write_eopf(
         how = replace(how, chunks=dict.fromkeys(how.chunks, chunk))
     if sharded and how.zarr_format == 2:  # noqa: PLR2004  the version's number
         raise ValueError("Zarr v2 has no shards")
-    product = Product(granule, width, height, baseline, offset, quantification, tuple(resolutions))
+    product = Product(
+        granule, width, height, baseline, offset, quantification, tuple(resolutions), date
+    )
     scene = Scene(width, height, nodata_fraction=nodata_fraction, texture=texture, seed=seed)
     name = product.name.removesuffix(".SAFE") + ".zarr"
     final = Path(folder) / (f"{name}.zip" if zipped else name)

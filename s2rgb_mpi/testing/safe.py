@@ -48,6 +48,7 @@ def write_safe(
     seed: int = 0,
     zipped: bool = False,
     tile: int = 1024,
+    date: str = "2022-06-13",
 ) -> Path:
     """Write a product with the bands B02, B03 and B04.
 
@@ -80,6 +81,8 @@ def write_safe(
         Write a zip of the folder beside it as well.
     tile : int
         Edge of the 10 m JP2 tiles in pixels; ESA's is 1024.
+    date : str
+        Of sensing and processing: part of the name, so that several can lie in one folder.
 
     Returns
     -------
@@ -95,7 +98,9 @@ def write_safe(
     RuntimeError
         GDAL cannot write it, or has no JPEG 2000 to write it with.
     """
-    product = Product(granule, width, height, baseline, offset, quantification, tuple(resolutions))
+    product = Product(
+        granule, width, height, baseline, offset, quantification, tuple(resolutions), date
+    )
     scene = Scene(width, height, nodata_fraction=nodata_fraction, texture=texture, seed=seed)
     safe = Path(folder) / product.name
     archive = safe.with_name(safe.name + ".zip")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from datetime import date
 
 from s2rgb_mpi.testing.texture import BANDS
 
@@ -23,9 +24,9 @@ ORIGINS = {
 RESOLUTIONS = (10, 20, 60)
 """Pixel sizes of the images of a product, in metres."""
 
-# Every product is of the same pass over Switzerland.
-_SENSED = "20220613T103041"
-_GENERATED = "20220613T180404"
+# Every product is of the same orbit over Switzerland, and so of the same time of day.
+_SENSED_TIME = "T103041"
+_GENERATED_TIME = "T180404"
 _ORBIT = "A036427"
 _RELATIVE_ORBIT = "R108"
 
@@ -55,6 +56,8 @@ class Product:
         DN per unit of reflectance.
     resolutions : tuple of int
         Of the images, among `RESOLUTIONS`.
+    date : str
+        Of sensing and processing, such as ``"2022-06-13"``.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class Product:
     offset: int | None
     quantification: int
     resolutions: tuple[int, ...]
+    date: str
 
     def __post_init__(self) -> None:
         """Reject what no product can have."""
@@ -84,17 +88,31 @@ class Product:
             raise ValueError(f"resolutions {self.resolutions} are not among {RESOLUTIONS}")
         if len(set(self.resolutions)) < len(self.resolutions):
             raise ValueError(f"resolutions {self.resolutions} are not distinct")
+        try:
+            date.fromisoformat(self.date)
+        except ValueError:
+            raise ValueError(f"date {self.date!r} is not like 2022-06-13") from None
+
+    @property
+    def sensed(self) -> str:
+        """Sensing time, as names have it."""
+        return f"{date.fromisoformat(self.date):%Y%m%d}{_SENSED_TIME}"
+
+    @property
+    def generated(self) -> str:
+        """Processing time, as names have it."""
+        return f"{date.fromisoformat(self.date):%Y%m%d}{_GENERATED_TIME}"
 
     @property
     def name(self) -> str:
         """Name of the product folder."""
         processed = f"N{self.baseline.replace('.', '')}_{_RELATIVE_ORBIT}_T{self.granule}"
-        return f"S2A_MSIL2A_{_SENSED}_{processed}_{_GENERATED}.SAFE"
+        return f"S2A_MSIL2A_{self.sensed}_{processed}_{self.generated}.SAFE"
 
     @property
     def granule_folder(self) -> str:
         """Folder of the granule, relative to the product folder."""
-        return f"GRANULE/L2A_T{self.granule}_{_ORBIT}_{_SENSED}"
+        return f"GRANULE/L2A_T{self.granule}_{_ORBIT}_{self.sensed}"
 
     def image(self, band: str, resolution: int) -> str:
         """Name a band file, relative to the product folder, without extension as in the metadata.
@@ -106,7 +124,7 @@ class Product:
         resolution : {10, 20, 60}
             In metres.
         """
-        name = f"T{self.granule}_{_SENSED}_{band}_{resolution}m"
+        name = f"T{self.granule}_{self.sensed}_{band}_{resolution}m"
         return f"{self.granule_folder}/IMG_DATA/R{resolution}m/{name}"
 
     def size(self, resolution: int) -> tuple[int, int]:
@@ -139,17 +157,17 @@ def _info_xml(product: Product) -> str:
     )
     return f"""
     <Product_Info>
-      <PRODUCT_START_TIME>{_iso(_SENSED)}</PRODUCT_START_TIME>
-      <PRODUCT_STOP_TIME>{_iso(_SENSED)}</PRODUCT_STOP_TIME>
+      <PRODUCT_START_TIME>{_iso(product.sensed)}</PRODUCT_START_TIME>
+      <PRODUCT_STOP_TIME>{_iso(product.sensed)}</PRODUCT_STOP_TIME>
       <PRODUCT_URI>{product.name}</PRODUCT_URI>
       <PROCESSING_LEVEL>Level-2A</PROCESSING_LEVEL>
       <PRODUCT_TYPE>S2MSI2A</PRODUCT_TYPE>
       <PROCESSING_BASELINE>{baseline}</PROCESSING_BASELINE>
-      <GENERATION_TIME>{_iso(_GENERATED)}</GENERATION_TIME>
-      <Datatake datatakeIdentifier="GS2A_{_SENSED}_{orbit}_N{baseline}">
+      <GENERATION_TIME>{_iso(product.generated)}</GENERATION_TIME>
+      <Datatake datatakeIdentifier="GS2A_{product.sensed}_{orbit}_N{baseline}">
         <SPACECRAFT_NAME>Sentinel-2A</SPACECRAFT_NAME>
         <DATATAKE_TYPE>INS-NOBS</DATATAKE_TYPE>
-        <DATATAKE_SENSING_START>{_iso(_SENSED)}</DATATAKE_SENSING_START>
+        <DATATAKE_SENSING_START>{_iso(product.sensed)}</DATATAKE_SENSING_START>
         <SENSING_ORBIT_NUMBER>{int(_RELATIVE_ORBIT[1:])}</SENSING_ORBIT_NUMBER>
         <SENSING_ORBIT_DIRECTION>DESCENDING</SENSING_ORBIT_DIRECTION>
       </Datatake>
@@ -158,7 +176,7 @@ def _info_xml(product: Product) -> str:
       </Query_Options>
       <Product_Organisation>
         <Granule_List>
-          <Granule datastripIdentifier="{_identifier(product, "DS", "S" + _SENSED)}"
+          <Granule datastripIdentifier="{_identifier(product, "DS", "S" + product.sensed)}"
                    granuleIdentifier="{_identifier(product, "TL", f"{_ORBIT}_T{product.granule}")}"
                    imageFormat="JPEG2000">{images}
           </Granule>
@@ -202,7 +220,7 @@ def _characteristics_xml(product: Product) -> str:
 
 def _identifier(product: Product, kind: str, what: str) -> str:
     """Return the identifier of a data strip (DS) or granule (TL) of the product."""
-    return f"S2A_OPER_MSI_L2A_{kind}_VGS2_{_GENERATED}_{what}_N{product.baseline}"
+    return f"S2A_OPER_MSI_L2A_{kind}_VGS2_{product.generated}_{what}_N{product.baseline}"
 
 
 def _offset_xml(offset: int | None) -> str:
@@ -246,7 +264,7 @@ def granule_xml(product: Product) -> str:
 <n1:Level-2A_Tile_ID xmlns:n1="{xsd}">
   <n1:General_Info>
     <TILE_ID metadataLevel="Brief">{tile_id}</TILE_ID>
-    <SENSING_TIME metadataLevel="Standard">{_iso(_SENSED)}</SENSING_TIME>
+    <SENSING_TIME metadataLevel="Standard">{_iso(product.sensed)}</SENSING_TIME>
   </n1:General_Info>
   <n1:Geometric_Info>
     <Tile_Geocoding metadataLevel="Brief">

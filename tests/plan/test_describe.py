@@ -212,6 +212,20 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
     assert "-r near -wo XSCALE=0.5 -wo YSCALE=0.25\n    by from here to there, accurate" in text
     assert "offset -1000, quantification 5000, no data -9999, 0.5, mask\n" in text
     assert "\nwindows  6 of 1024 x 1024 pixels\nshares   2 workers, 2 to 4 windows each\n" in text
+    assert text.startswith("products 1\n  A at column 0")
+
+
+def test_shares_are_words_that_fit_their_numbers(plan):
+    made = describe(plan(10980), 1)
+    for workers, shares, words in (
+        (1, (1, 1), "1 worker, 1 window"),
+        (1, (9, 9), "1 worker, 9 windows"),
+        (3, (1, 1), "3 workers, 1 window each"),
+        (3, (0, 1), "3 workers, 0 to 1 window each"),
+        (3, (3, 3), "3 workers, 3 windows each"),
+    ):
+        text = as_text(replace(made, workers=workers, windows_per_worker=shares))
+        assert f"\nshares   {words}\n" in text
 
 
 def test_a_mosaic_as_json_says_where_its_products_lie(tmp_path):

@@ -10,6 +10,7 @@ import sys
 import termios
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -156,6 +157,17 @@ def test_what_was_asked_for_goes_to_stdout(report, capsys):
 def test_an_error_is_its_own_words(report, capsys):
     report.error(InputError("S2A.SAFE: no such file"))
     assert capsys.readouterr().err == "s2rgb_mpi: error: S2A.SAFE: no such file\n"
+
+
+def test_a_stop_names_the_files_that_are_not_written(begin, tmp_path, capsys):
+    begin(log_file=tmp_path / "log").stopped("stopped by SIGUSR1: nothing is kept")
+    assert capsys.readouterr().err == "s2rgb_mpi: stopped by SIGUSR1: nothing is kept\n"
+    begin(html=Path("p.html")).stopped("stopped")
+    said = capsys.readouterr().err
+    assert said == "s2rgb_mpi: stopped; --html is not written before the image is whole\n"
+    begin(html=Path("p.html"), report=Path("r.json")).stopped("stopped")
+    said = capsys.readouterr().err
+    assert said.endswith("; --report, --html are not written before the image is whole\n")
 
 
 def test_a_warning_says_so_and_is_kept_for_the_files(report, capsys):

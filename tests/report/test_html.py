@@ -4,13 +4,14 @@ import base64
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from osgeo import gdal, gdal_array
 
-from accounts import make_account
+from accounts import make_account, make_band, make_tally
 from s2rgb_mpi.report import charts
 from s2rgb_mpi.report.html import page
 from s2rgb_mpi.report.summary import summary
@@ -53,6 +54,11 @@ class Elements(HTMLParser):
         }
 
 
+def words_of(document):
+    """Return the text with a space between cells, paragraphs and lines."""
+    return " ".join(Elements(re.sub("</t[dh]>", " ", document)).text.split())
+
+
 PICTURE = png(64, 64, (200, 30, 180))
 
 
@@ -79,6 +85,54 @@ def test_it_says_what_the_summary_says_and_what_was_read(document):
         assert line in text
     for words in ("offset <odd>", "S2A <odd> & name", "-1000", "B04.jp2", "Seconds in each stage"):
         assert words in text
+
+
+def test_the_facts_stand_before_the_warning_and_the_verdict(document):
+    text = words_of(document)
+    words = (
+        "sensing date 2022-06-13 CRS UTM 32N (EPSG:32632) pixel size 10 m"
+        " image size 2000 x 1200 pixels valid pixels 75.00 %"
+        " colour boa, black 0, white 1, gamma 2.2 offset check agrees warning: offset <odd>"
+        " decode-bound:"
+    )
+    assert words in text
+    assert text.endswith("Command line mpirun -n 4 s2rgb-mpi 'S2A <odd> & name.SAFE' -o rgb.tif")
+    assert "10000.0" not in text
+
+
+def test_a_mosaic_names_its_products_once(document):
+    one = make_account().inputs[0]
+    other = {**one, "name": "S2B", "sensing_time": None, "offset_check": "undecided (0 pixels)"}
+    mosaic = page(make_account(inputs=[one, other, other]), PICTURE).decode()
+    text = words_of(mosaic)
+    assert text.count("S2A <odd> & name and 2 more") == 2  # in the title and above all
+    assert "sensing date 2022-06-13, unknown CRS" in text
+    assert "offset check agrees, undecided decode-bound" in text
+    assert "S2B – 05.09 the product's own list undecided (0 pixels)" in text
+    assert "and 0 more" not in document
+
+
+def test_a_process_alone_and_a_call_from_python_have_no_launcher():
+    alone = [make_tally(0, "coordinator, worker and writer", read=9.0, append=1.0)]
+    text = Elements(page(make_account(tallies=alone), PICTURE).decode()).text
+    assert "\ns2rgb-mpi 'S2A" in text
+    assert "mpirun" not in text
+    assert "Command line" not in page(make_account(command=[]), PICTURE).decode()
+
+
+def test_clipped_pixels_are_seen_and_counted():
+    band = make_band("B04", 100)
+    histogram = list(band.histogram)
+    histogram[1], histogram[255] = 90_000, 360_000  # of 2,250,000
+    clipped = replace(band, histogram=histogram)
+    bands = [clipped, *make_account().bands[1:]]
+    written = page(make_account(bands=bands), PICTURE).decode()
+    svg = Elements(written).images()["histograms"].decode()
+    assert ">4.0% darkest, 16.0% saturated</text>" in svg
+    assert svg.count(">0.0% darkest, 0.0% saturated</text>") == 2
+    assert "4.00 16.00 75.00" in words_of(written)
+    assert charts.MARGINS[0] < -0.5
+    assert charts.MARGINS[1] > 255.5
 
 
 def test_the_quicklook_is_in_it(document):
@@ -126,12 +180,10 @@ def test_the_same_account_gives_the_same_page(document):
     assert page(make_account(warnings=["offset <odd>"]), PICTURE).decode() == document
 
 
-@pytest.fixture(scope="module")
-def shot(document, tmp_path_factory):
-    """The page as a browser shows it, (row, col, band), and what the browser complained of."""
+def shoot(document, folder, width, height):
+    """Return a page as a browser shows it, (row, col, band), and what the browser said."""
     if BROWSER is None:
         pytest.skip("no Chromium: ci/setup gets it where the distribution has it as a package")
-    folder = tmp_path_factory.mktemp("browser")
     (folder / "r.html").write_text(document)
     options = (
         "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
@@ -142,7 +194,7 @@ def shot(document, tmp_path_factory):
             BROWSER,
             *options.split(),
             f"--user-data-dir={folder / 'profile'}",
-            "--window-size=1000,2000",
+            f"--window-size={width},{height}",
             f"--screenshot={folder / 'shot.png'}",
             (folder / "r.html").as_uri(),
         ],
@@ -153,6 +205,26 @@ def shot(document, tmp_path_factory):
     )
     image = np.moveaxis(gdal.Open(str(folder / "shot.png")).ReadAsArray(), 0, -1)
     return image, run.stderr
+
+
+@pytest.fixture(scope="module")
+def shot(document, tmp_path_factory):
+    return shoot(document, tmp_path_factory.mktemp("browser"), 1000, 2000)
+
+
+@pytest.mark.parametrize("width", [500, 1000])
+def test_long_paths_stay_in_their_boxes(tmp_path, width):
+    """The page has a margin of 1rem, into which nothing may reach."""
+    path = "/" + "/".join(["scratch"] * 40)
+    account = make_account(
+        warnings=[f"{path}: cannot be read"],
+        output={**make_account().output, "path": path},
+        command=[path, "-o", path],
+    )
+    image, _ = shoot(page(account, PICTURE).decode(), tmp_path, width, 4000)
+    assert image.shape[:2] == (4000, width)
+    assert (image[:, -15:, :3] == 255).all()
+    assert pixels_of(image, [0x22, 0x22, 0x22]) > 1000  # there is text
 
 
 def pixels_of(image, colour):

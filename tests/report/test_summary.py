@@ -34,5 +34,19 @@ def test_one_rank_alone_is_summed_up_in_one_line():
     lines = summary(make_account(tallies=[alone], empty=[]))
     assert "1 coordinator, worker and writer: read 90%, append 10%" in lines
     assert "2.4 Mpx, 75 % valid, in 6 windows, all with data" in lines
-    assert "memory peaks: coordinator 100 MB, worker 100 MB, writer 100 MB" in lines
-    assert len(lines) == 7
+    assert "memory peak: 100 MB" in lines
+    assert len(lines) == 6
+
+
+def test_the_only_worker_is_not_the_slowest_of_several():
+    tallies = make_tallies()
+    lines = summary(make_account(tallies=[tallies[0], tallies[1], tallies[3]]))
+    assert [line for line in lines if "slowest" in line] == []
+    assert "memory peaks: coordinator 100 MB, worker 200 MB, writer 400 MB" in lines
+
+
+def test_a_small_file_has_a_size_that_can_be_read():
+    output = make_account().output
+    for nbytes, size in ((1_480, "1.5 kB"), (999_900, "999.9 kB"), (1_000_000, "1.0 MB")):
+        first, *_ = summary(make_account(output={**output, "nbytes": nbytes}))
+        assert first.startswith(f"wrote rgb.tif: {size}, cog")

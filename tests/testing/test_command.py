@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from opened import open_product
 from s2rgb_mpi.testing.__main__ import main
 from s2rgb_mpi.testing.safe import read_dn
 
@@ -26,8 +27,23 @@ def test_its_options_reach_the_product(tmp_path, capsys):
 def test_it_runs_as_a_module_of_the_package(tmp_path):
     command = [sys.executable, "-m", "s2rgb_mpi.testing", tmp_path / "new", *SMALL, "--zip"]
     run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-    assert Path(run.stdout.strip()).parent == tmp_path / "new"
-    assert run.stdout.endswith(".SAFE.zip\n")
+    safe, archive = map(Path, run.stdout.splitlines())
+    assert {safe.parent, archive.parent} == {tmp_path / "new"}
+    assert archive.name == f"{safe.name}.zip"
+    assert (safe / "MTD_MSIL2A.xml").is_file()
+    assert archive.is_file()
+
+
+def test_two_dates_lie_in_one_folder_and_can_be_told_apart(tmp_path, capsys):
+    for options in ((), ("--date", "2022-06-18", "--seed", "5")):
+        main([str(tmp_path), *SMALL, *options])
+    first, second = capsys.readouterr().out.splitlines()
+    product, later = open_product(first), open_product(second)
+    assert product.name.startswith("S2A_MSIL2A_20220613T103041_")
+    assert later.name.startswith("S2A_MSIL2A_20220618T103041_")
+    assert product.sensing_time == "2022-06-13T10:30:41.024Z"
+    assert later.sensing_time == "2022-06-18T10:30:41.024Z"
+    assert (read_dn(first) != read_dn(second)).any()
 
 
 @pytest.mark.parametrize(("options", "ending"), [([], ".zarr"), (["--zip"], ".zarr.zip")])
@@ -44,6 +60,7 @@ def test_a_store_in_place_of_safe(tmp_path, capsys, options, ending):
         (["--size", "0"], "0 x 0 pixels are no image"),
         (["--baseline", "5.9"], "baseline '5.9' is not like 05.09"),
         (["--seed", "-1"], "non-negative"),
+        (["--date", "2022-06-31"], "date '2022-06-31' is not like 2022-06-13"),
         (["--tile", "5"], "block size"),
     ],
 )
