@@ -264,12 +264,9 @@ def as_text(description: Description) -> str:
 
 
 def _shares(description: Description) -> str:
-    """Format how many workers there are, and the windows of each."""
-    least, most = description.windows_per_worker
-    windows = f"{most} window{'s' if most > 1 else ''}"
-    if description.workers == 1:
-        return f"1 worker, {windows}"
-    return f"{description.workers} workers, {'' if least == most else f'{least} to '}{windows} each"
+    (least, most), workers = description.windows_per_worker, description.workers
+    windows = f"{'' if least == most else f'{least} to '}{most} window{'s' if most > 1 else ''}"
+    return f"1 worker, {windows}" if workers == 1 else f"{workers} workers, {windows} each"
 
 
 def _product_text(product: ProductDescription, place: tuple[int, int]) -> str:
