@@ -260,7 +260,7 @@ def test_a_coordinator_that_hangs_is_named(failing, assert_resumes):
     [
         (("nothing.SAFE", "-o", "rgb.tif"), "nothing.SAFE: no such file or folder"),
         (("--nonsense",), "--help"),
-        (("x", "-o", "/no/such/rgb.tif"), "/no/such: no such folder"),
+        (("nothing.SAFE", "-o", "/no/such/rgb.tif"), "nothing.SAFE: no such file or folder"),
         (("x", "-o", "rgb.tif", "--gamma", "0"), "--gamma"),
         (("x", "-o", "rgb.tif", "--level", "99"), "--level 99"),
     ],
@@ -269,6 +269,12 @@ def test_usage_is_one_line(mpirun, tmp_path, ranks, arguments, words):
     run = mpirun(ranks, *arguments)
     assert_ended(run, tmp_path, 2, re.escape(words))
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_an_output_in_no_folder_is_one_line(mpirun, safe, tmp_path, ranks):
+    run = mpirun(ranks, safe, "-o", "/no/such/rgb.tif")
+    assert_ended(run, tmp_path, 2, "/no/such: no such folder")
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
