@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PIXEL_NBYTES = 6
 """DN of three bands, bytes."""
 
-SLOWER = 0.02
+SLOWER = 0.1
 """By this part an order of work may be slower than the fastest if it needs less memory: predictions
 are no more exact."""
 

@@ -127,8 +127,10 @@ COARSER = (("--resolution", "30"), ("--resolution", "20"), ("--crs", "EPSG:2056"
 
 @pytest.mark.parametrize("name", ["v2", "geozarr"])
 @pytest.mark.parametrize("options", COARSER, ids=["means", "20", "swiss"])
-def test_other_grids(image, store, safe_image, name, options):
-    found, expected = image(store(name), *options), safe_image(*options)
+def test_other_grids(mpirun, store, safe_image, tmp_path, *, name, options):
+    run = mpirun(3, store(name), "-o", tmp_path / "rgb.tif", *SMALL, *options)
+    assert run.returncode == 0, run.stderr
+    found, expected = read_rgb(tmp_path / "rgb.tif"), safe_image(*options)
     assert expected.any()
     if name == "v2":
         np.testing.assert_array_equal(found, expected)

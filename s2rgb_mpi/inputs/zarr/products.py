@@ -18,7 +18,6 @@ from s2rgb_mpi.inputs.calibration import Stated, from_scale
 from s2rgb_mpi.inputs.files.locate import refuse_l1c
 from s2rgb_mpi.inputs.files.remote import is_far, stamp
 from s2rgb_mpi.inputs.zarr.arrays import read_array
-from s2rgb_mpi.inputs.zarr.chunks import encoded_nbytes
 from s2rgb_mpi.inputs.zarr.placing import place, properties
 
 if TYPE_CHECKING:
@@ -155,8 +154,11 @@ def _refuse_other(said: str, node: Node, array: Array) -> None:
 
 def _refuse_empty(said: str, array: Array) -> None:
     """Reject an array here of which there is nothing but the metadata, which are written first."""
-    nbytes = encoded_nbytes(array)
-    if nbytes is not None and not any(nbytes):
+    if is_far(array.folder):  # each would be a request
+        return
+    rows, cols = map(range, array.chunks)
+    files = dict.fromkeys(array.file((row, col)) for row in rows for col in cols)
+    if all(gdal.VSIStatL(file) is None for file in files):
         raise InputError(f"{said}: none of its chunks is there: the store is incomplete")
 
 
