@@ -6,6 +6,7 @@ import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi.inputs.product import RGB_BANDS
 from s2rgb_mpi.inputs.reader import is_large
 from s2rgb_mpi.plan import partition
 from s2rgb_mpi.plan.work import Schedule, costs, works
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.plan import Patch, Plan
     from s2rgb_mpi.plan.work import Work
 
-PIXEL_NBYTES = 6
+PIXEL_NBYTES = 2 * len(RGB_BANDS)
 """DN of three bands, bytes."""
 
 SLOWER = 0.1

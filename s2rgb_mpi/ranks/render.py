@@ -14,6 +14,7 @@ from s2rgb_mpi.image.radiometry import RGBA, colour, make_lut, valid
 from s2rgb_mpi.inputs.ahead import Ahead, is_served
 from s2rgb_mpi.inputs.band_file import Memory
 from s2rgb_mpi.inputs.files.remote import forget
+from s2rgb_mpi.inputs.product import RGB_BANDS
 from s2rgb_mpi.inputs.reader import Source
 from s2rgb_mpi.inputs.warp.warper import Piece, Warper
 from s2rgb_mpi.plan.reading import reading_order
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     Cut: TypeAlias = tuple[Sequence[NDArray[np.uint16]], list[NDArray[np.uint16]]]
 
-BANDS = 3
 
 TRIM_WINDOWS = 20
 """After so many windows free memory is returned to the system: not each time, as it is soon needed
@@ -200,7 +200,7 @@ class Renderer:
 
     def _array(self, use: str, window: Window) -> NDArray[np.uint16]:
         """Return an array for the three bands of a window."""
-        return self._memory.array(0, use, "uint16", (BANDS, window.height, window.width))
+        return self._memory.array(0, use, "uint16", (len(RGB_BANDS), window.height, window.width))
 
     def _needed(self, key: Key, place: Place, part: Window) -> Sequence[NDArray[np.uint16]]:
         """Return the part of a chunk for a patch: kept, from another worker, or read now."""
