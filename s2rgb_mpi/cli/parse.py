@@ -10,7 +10,7 @@ from s2rgb_mpi.cli.order import Order
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.profile import Profile, default_mask
 from s2rgb_mpi.image.radiometry import PRESETS, Curve, Stretch
-from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.job import WEB_TILE, Job
 from s2rgb_mpi.report.outputs import Wanted
 
 if TYPE_CHECKING:
@@ -82,10 +82,11 @@ def _fields(kind: type, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _profile(given: dict[str, Any]) -> Profile:
-    """Return how pixels are stored; the default of the mask depends on the codec."""
+    """Return how pixels are stored: the defaults of mask and tile depend on other options."""
     fields = _fields(Profile, given)
     mask = default_mask(fields.get("compress", Profile.compress), fields.get("quality"))
-    return Profile(**{"mask": mask} | fields)
+    tile = WEB_TILE if "web_optimized" in given else Profile.tile
+    return Profile(**{"mask": mask} | {"tile": tile} | fields)
 
 
 def _curve(given: dict[str, Any]) -> Curve:

@@ -10,6 +10,7 @@ from s2rgb_mpi.cli.parse import parse
 from s2rgb_mpi.output.lock import SlurmStart
 from s2rgb_mpi.plan import describe
 from s2rgb_mpi.plan.advice import advise
+from s2rgb_mpi.plan.as_text import as_text
 from s2rgb_mpi.ranks import roles
 from s2rgb_mpi.ranks.convert import Orders, agree, check_wanted, claim_output, make_ready
 from s2rgb_mpi.ranks.guard import stop_all
@@ -83,7 +84,7 @@ def _begin(
         if order.json:
             report.fields(describe.as_fields(description))
         else:
-            report.text(describe.as_text(description))
+            report.text(as_text(description))
         return None, None
     start = None
     if about.slurm_job_id is not None:

@@ -21,7 +21,7 @@ from s2rgb_mpi.output.geotiff.finalise import finalise
 from s2rgb_mpi.output.geotiff.log import Layer, TileLog
 from s2rgb_mpi.output.journal import Journal
 from s2rgb_mpi.output.paths import final_path, journal_path, part_path
-from s2rgb_mpi.output.tags import tags
+from s2rgb_mpi.output.tags import tags, tiling_scheme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -176,6 +176,7 @@ class Output:
                 grid=plan.grid,
                 profile=job.profile,
                 tags=tags(plan) | self._verdicts(),
+                tiling=tiling_scheme(plan),
                 histogram=self._histogram,
                 copy=copy,
             )

@@ -1,11 +1,10 @@
-"""A plan as plain values, printed as text or as JSON (--dry-run)."""
+"""A plan as plain values, and as JSON (--dry-run --json)."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from s2rgb_mpi.inputs.product import GDAL_RESAMPLINGS
 from s2rgb_mpi.inputs.source_size import unit
 from s2rgb_mpi.plan.deal import deal
 from s2rgb_mpi.plan.levels import output_nbytes
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.product import Operation, Product, Warp
+    from s2rgb_mpi.inputs.warp.web_tiles import Tiling
     from s2rgb_mpi.plan.advice import Advice
     from s2rgb_mpi.plan.plan import Plan
 
@@ -131,6 +131,8 @@ class Description:
         ``(width, height)`` of an uncut window, pixels.
     levels : int
         Number of overviews.
+    tiling : Tiling, optional
+        How the image lies on the tiles of web maps.
     ranks, workers : int
         Number of all ranks, and of the workers among them.
     windows_per_worker : tuple of int
@@ -150,6 +152,7 @@ class Description:
     windows: int
     window: tuple[int, int]
     levels: int
+    tiling: Tiling | None
     ranks: int
     workers: int
     windows_per_worker: tuple[int, int]
@@ -189,6 +192,7 @@ def describe(
         windows=len(plan.windows),
         window=plan.edge,
         levels=plan.levels,
+        tiling=plan.tiling,
         ranks=ranks,
         workers=workers,
         windows_per_worker=(min(shares), max(shares)),
@@ -240,61 +244,3 @@ def as_fields(description: Description) -> dict[str, Any]:
     if description.advice is None:
         del fields["advice"]
     return fields
-
-
-def as_text(description: Description) -> str:
-    """Return a description as text, one subject a line."""
-    grid, output = description.grid, description.output
-    width, height = description.window
-    products = (f"\n{_product_text(product, place)}" for product, place in description.inputs)
-    lines = {
-        "products": f"{len(description.inputs)}{''.join(products)}",
-        "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
-        f" {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
-        "windows": f"{description.windows} of {width} x {height} pixels",
-        "shares": _shares(description),
-        "levels": f"{description.levels} overviews",
-        "memory": f"at most {description.worker_nbytes / 1e6:.0f} MB a worker,"
-        f" {description.writer_nbytes / 1e6:.0f} MB the writer",
-        "output": f"{output.path}, {output.layout}, {output.compress},"
-        f" at most {output.largest_nbytes / 1e6:.0f} MB, twice that while it is finalised",
-    }
-    text = "\n".join(f"{name:8} {words}" for name, words in lines.items())
-    return text if description.advice is None else f"{text}\n{description.advice}"
-
-
-def _shares(description: Description) -> str:
-    (least, most), workers = description.windows_per_worker, description.workers
-    windows = f"{'' if least == most else f'{least} to '}{most} window{'s' if most > 1 else ''}"
-    return f"1 worker, {windows}" if workers == 1 else f"{workers} workers, {windows} each"
-
-
-def _product_text(product: ProductDescription, place: tuple[int, int]) -> str:
-    """Format a product: its name, place and bands."""
-    width, height = product.block
-    col_off, row_off = place
-    means = f", means of {product.factor} x {product.factor} pixels" if product.factor > 1 else ""
-    lines = [
-        f"  {product.name} at column {col_off}, row {row_off}, blocks of {width} x {height}",
-        f"    files of {product.pixel:.10g} {product.unit or 'units'}{means}",
-        f"    offset stated by {product.offset_source}",
-    ]
-    lines += [
-        f"    {band.name} {band.path}, offset {band.offset},"
-        f" quantification {band.quantification:g}, no data"
-        f" {', '.join(map(str, (*band.nodata, *band.masks))) or 'what is not finite'}"
-        for band in product.bands
-    ]
-    if product.resampled is not None:
-        lines += _resampled_text(product.resampled)
-    return "\n".join(lines)
-
-
-def _resampled_text(resampled: Resampled) -> list[str]:
-    """Format how a product is resampled, as options of gdalwarp."""
-    x, y = resampled.scale
-    method = GDAL_RESAMPLINGS[resampled.resampling]
-    lines = [f"    resampled: -r {method} -wo XSCALE={x:.17g} -wo YSCALE={y:.17g}"]
-    if resampled.operation is not None:
-        lines += [f"    by {resampled.operation}:", f"    -ct '{resampled.operation.definition}'"]
-    return lines

@@ -34,6 +34,8 @@ def identity(plan: Plan) -> dict[str, str]:
         **asdict(job.stretch),
         **asdict(job.profile),
     }
+    if plan.tiling is not None:
+        fields["tiles of web maps"] = f"zoom {plan.tiling.zoom}, {plan.levels} levels"
     for number, product in enumerate((member.product for member in plan.scene.members), 1):
         fields[f"product {number}"] = product.name
         if product.warp is not None:

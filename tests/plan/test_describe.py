@@ -15,8 +15,9 @@ from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Band, Operation, Product, Warp
 from s2rgb_mpi.inputs.stored import Stored
 from s2rgb_mpi.plan import advice
+from s2rgb_mpi.plan.as_text import as_text
 from s2rgb_mpi.plan.deal import deal
-from s2rgb_mpi.plan.describe import as_fields, as_text, describe
+from s2rgb_mpi.plan.describe import as_fields, describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
@@ -191,6 +192,7 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
         "windows": 6,
         "window": [1024, 1024],
         "levels": plan.levels,
+        "tiling": None,
         "ranks": 4,
         "workers": 2,
         "windows_per_worker": [2, 4],  # the first ones decode what all need

@@ -21,8 +21,9 @@ from s2rgb_mpi.image.profile import LOSSY, Profile
 from s2rgb_mpi.image.radiometry import Calibration, Stretch
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Band, Operation, Product, Warp
+from s2rgb_mpi.plan.as_text import as_text
 from s2rgb_mpi.plan.deal import deal
-from s2rgb_mpi.plan.describe import as_text, describe
+from s2rgb_mpi.plan.describe import describe
 from s2rgb_mpi.plan.identity import digest
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.levels import header_room, joined_tiles, output_nbytes, payload_nbytes

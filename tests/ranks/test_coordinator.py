@@ -13,7 +13,8 @@ from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError, LaunchError, ProtocolError, RankError, UsageError
 from s2rgb_mpi.output.assembler import Written
 from s2rgb_mpi.output.lock import Lock
-from s2rgb_mpi.plan.describe import as_text, describe
+from s2rgb_mpi.plan.as_text import as_text
+from s2rgb_mpi.plan.describe import describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import Plan
 from s2rgb_mpi.plan.prepare import prepare
