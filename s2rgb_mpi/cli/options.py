@@ -70,6 +70,15 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}{names and f'; did you mean {names}?'} (see --help)")
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Shows the values of an option by name, those in brackets as optional."""
+
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        if isinstance(action.metavar, tuple):
+            return " ".join(action.metavar)
+        return super()._format_args(action, default_metavar)
+
+
 _UNKNOWN = "unrecognized arguments: "
 """What argparse says before options that it does not know, and their values."""
 
@@ -114,7 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="s2rgb-mpi",
         description=DESCRIPTION,
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
         add_help=False,
     )
