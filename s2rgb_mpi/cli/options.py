@@ -99,7 +99,10 @@ def closest(name: str) -> str:
     key = name.partition("=")[0].lstrip("-").replace("_", "-").lower()
     names = [each.key for each in OPTIONS.values() if not each.is_positional]
     begun = [each for each in names if key and each.startswith(key)]
-    return (begun or difflib.get_close_matches(key, names, n=1) or [""])[0]
+    alike = difflib.get_close_matches(key, begun, 1, cutoff=0) or difflib.get_close_matches(
+        key, names, 1
+    )
+    return alike[0] if alike else ""
 
 
 _NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
