@@ -148,10 +148,10 @@ def main(argv: Sequence[str] | None = None) -> None:
                 parser.error(f"--{name} cannot be given with --dates")
     try:
         if dates is None:
-            products = (write(width=size, height=size, **arguments),)
+            products = [write(width=size, height=size, **arguments)]
         else:
             arguments |= {"scl": arguments["scl"] or (20,), "missed": missed, "write": write}
-            products = write_dates(count=dates, width=size, height=size, **arguments).products
+            products = [*write_dates(count=dates, width=size, height=size, **arguments).products]
     except _REFUSALS as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     for product in products:
