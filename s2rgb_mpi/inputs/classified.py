@@ -130,9 +130,10 @@ def _check_place(found: Classification, product: Product) -> None:
     if not same_crs(found.grid.crs, product.grid.crs):
         raise InputError(f"{found.path}: another coordinate reference system, unlike {band}")
     own, needed = _extent(found.grid), _extent(product.grid)
-    beyond = SLIVER * found.grid.transform[1]
+    # Sizes of 20 m and 60 m may be rounded up: of pixels at the edges a part is enough.
+    most = product.grid.transform[1] - SLIVER * found.grid.transform[1]
     west, south, east, north = (a - b for a, b in zip(own, needed, strict=True))
-    if max(west, south, -east, -north) > beyond:
+    if max(west, south, -east, -north) > max(0, most):
         raise InputError(
             f"{found.path}: does not cover {band}: its west, south, east, north are"
             f" {_text(own)}, not {_text(needed)}"
