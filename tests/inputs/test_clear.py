@@ -131,9 +131,12 @@ def test_each_block_is_decoded_once_if_windows_are_read_row_by_row(safe, monkeyp
     monkeypatch.setattr(class_blocks, "LEAST_EDGE", 64)
     read: list[Window] = []
     before = BandFile.read_stored
-    monkeypatch.setattr(
-        BandFile, "read_stored", lambda self, block: read.append(block) or before(self, block)
-    )
+
+    def spy(file, block):
+        read.append(block)
+        return before(file, block)
+
+    monkeypatch.setattr(BandFile, "read_stored", spy)
     product = open_product(str(safe), NEEDED)
     mask = ClearMask(product, Clouds(buffer=60))
     for row in range(0, 333, 100):
