@@ -1,4 +1,4 @@
-"""From a job to its plan: open the products, lay them out, check the output; no pixel is read."""
+"""From a job to its plan: open the products, lay them out, check the output; no band is read."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.source_size import Output
 from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
+from s2rgb_mpi.plan.choosing import ordered, without_clouds
 from s2rgb_mpi.plan.job import FULL_RESOLUTION
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import resident_nbytes
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def prepare(job: Job) -> Plan:
-    """Read the metadata of the products, check the output, and make the plan; no pixel is read.
+    """Read the metadata of the products, check the output, and make the plan; no band is read.
 
     Raises
     ------
@@ -56,9 +57,15 @@ def _scene(job: Job) -> Scene:
     """Lay the products out on their own grid, or on the requested one."""
     products = _open(job)
     _check_inputs_kept(job, products)
+    products = without_clouds(products, job.max_cloud)
     # Checked for all products, whether or not --bounds shows them: types may differ.
     warnings = impossible(products, job.nodata)
     products = [replace(each, warnings=(*each.warnings, *warnings)) for each in products]
+    return ordered(_laid_out(job, products), job.order, job.cloudy)
+
+
+def _laid_out(job: Job, products: Sequence[Product]) -> Scene:
+    """Lay the products out in the order given."""
     if job.crs is None and job.resolution is None:
         return lay_out(products, job.bounds, job.bounds_crs)
     return lay_out_resampled(
@@ -76,7 +83,8 @@ def _scene(job: Job) -> Scene:
 def _check_inputs_kept(job: Job, products: Sequence[Product]) -> None:
     """Reject an output that is an input file, or the archive of one."""
     bands = (band.path for product in products for band in product.bands)
-    for name in dict.fromkeys((*job.products, *bands)):
+    classes = (each.path for product in products for each in product.classifications)
+    for name in dict.fromkeys((*job.products, *bands, *classes)):
         with suppress(OSError):  # most of GDAL's own names are not files
             if Path(name).samefile(job.output):
                 raise UsageError(f"{job.output}: is a file of the input; name another output")
@@ -154,6 +162,8 @@ def _open(job: Job) -> list[Product]:
         quantification=job.quantification,
         nodata=job.nodata,
         granule=job.granule,
+        clouds=job.needs_classes,
+        shares=job.order == "clear",
     )
     if job.rgb:
         return [open_bands(paths, choice) for paths in job.rgb]
