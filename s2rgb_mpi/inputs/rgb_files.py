@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from s2rgb_mpi.errors import AbsentError, InputError
 from s2rgb_mpi.inputs.aws import read_tile
 from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.classification import SCL, SCL_RESOLUTIONS
+from s2rgb_mpi.inputs.classified import classified
 from s2rgb_mpi.inputs.eopf import as_arrays
 from s2rgb_mpi.inputs.files.locate import TILE, TILE_METADATA, Found, is_tile, refuse_l1c
 from s2rgb_mpi.inputs.files.remote import gdal_name, is_remote, split_query
@@ -88,8 +90,9 @@ def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
 
     Parameters
     ----------
-    paths : sequence of three str
-        Red, green and blue band file: paths, URLs, or GDAL dataset names.
+    paths : sequence of three or four str
+        Red, green and blue band file, and perhaps the scene classification: paths, URLs, or GDAL
+        dataset names.
     choice : Choice, optional
         What the user states of the values.
 
@@ -107,6 +110,21 @@ def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
         a Level-1C product.
     """
     choice = choice or Choice()
+    paths, others = paths[: len(RGB_BANDS)], paths[len(RGB_BANDS) :]
+    product = _of_bands(paths, choice)
+    if not choice.clouds:
+        return product
+    listed = (Listed(SCL, gdal_name(path)) for path in others)
+    return classified(
+        product,
+        (as_arrays([each], SCL_RESOLUTIONS[0])[0] for each in listed),
+        choice,
+        advice="give its file too: --rgb RED GREEN BLUE SCL",
+    )
+
+
+def _of_bands(paths: Sequence[str], choice: Choice) -> Product:
+    """Return three band files as a product."""
     bands = _Bands(paths, choice)
     if len(bands.listed) == len(paths):
         return _joined(bands, choice)
@@ -177,6 +195,7 @@ def _joined(bands: _Bands, choice: Choice) -> Product:
         warnings.append(f"{products}: bands of different products, each by its own metadata")
     return replace(
         product,
+        cloud_cover=first.cloud_cover,
         sensing_time=first.sensing_time,
         baseline=first.baseline,
         is_sentinel_2=True,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.classification import SCL, SCL_RESOLUTIONS
+from s2rgb_mpi.inputs.classified import classified
 from s2rgb_mpi.inputs.files.downloads import HEAD_NBYTES, refuse_answer
 from s2rgb_mpi.inputs.files.locate import locate
 from s2rgb_mpi.inputs.listed import Listed
@@ -19,6 +21,8 @@ from s2rgb_mpi.inputs.safe_xml import parse
 from s2rgb_mpi.inputs.source_size import choose
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.files.locate import Found
     from s2rgb_mpi.inputs.safe_files import Place
@@ -139,13 +143,44 @@ def _product(found: Found, described: Described, images: list[str], choice: Choi
         return joined(choice.resolution).grid if stated is None else stated.grid
 
     product = joined(choose(choice, has, finest))
+    if choice.clouds:
+        product = classified(
+            product, _classifications(found, images, placed), choice, advice=_advice(metadata)
+        )
     return replace(
         product,
+        cloud_cover=described.cloud_cover,
         sensing_time=described.sensing_time,
         baseline=described.baseline,
         is_sentinel_2=True,
         warnings=(*described.relevant(choice), *warning, *product.warnings),
     )
+
+
+def _classifications(
+    found: Found, images: list[str], placed: dict[int, Placed]
+) -> Iterator[Listed]:
+    """List the scene classifications of a granule that are there."""
+    red = f"_{RGB_BANDS[0]}_"
+    for resolution in SCL_RESOLUTIONS:
+        suffix = f"_{SCL}_{resolution}m"
+        # Some metadata list the bands alone: then by the name of the red band.
+        names = [each for each in images if each.endswith(suffix)] or [
+            f"{each.rpartition(red)[0]}{suffix}"
+            for each in images
+            if each.endswith(f"{red}{resolution}m")
+        ]
+        for name in names[:1]:
+            file = None if leaves(name) else found.place.gdal_name(f"{name}.jp2")
+            if file is not None:
+                yield Listed(SCL, file, internal=True, placed=placed.get(resolution))
+
+
+def _advice(metadata: str) -> str:
+    """Return what to do about a product without a scene classification."""
+    if metadata_kind(metadata) != L2A_METADATA:
+        return "Level-1C products have none: Level-2A is needed"
+    return "its R20m/..._SCL_20m.jp2 is missing: download it again"
 
 
 def granule_geocoding(place: Place, image: str) -> tuple[dict[int, Placed], tuple[str, ...]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.image.clouds import DEFAULT_CLASSES, MOST_BUFFER, Clouds, read_classes
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Curve, Stretch
 from s2rgb_mpi.plan.path_fields import (
@@ -17,9 +18,11 @@ from s2rgb_mpi.plan.path_fields import (
     band_files,
     file,
     inputs,
+    optional_file,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 RESAMPLINGS = ("nearest", "bilinear", "cubic", "average")
@@ -27,6 +30,9 @@ AUTO = "auto"
 FULL_RESOLUTION = 10
 COLOURS = ("R", "G", "B")
 ON_ERROR = ("fail", "nodata")
+CLOUDS = ("keep", "avoid", "drop")
+COMPOSITES = ("first", "median")
+ORDERS = ("given", "clear", "date")
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,9 @@ class Job:
         is given.
     output : str or Path
         The GeoTIFF.
-    rgb : sequence of three str or Path, or sequence of such sequences
-        Red, green and blue band files, in place of products.
+    rgb : sequence of three or four str or Path, or sequence of such sequences
+        Red, green and blue band files, in place of products; the fourth is the scene
+        classification (SCL), which `clouds` and `order` need.
     bidx : tuple of int
         Numbers of the red, green and blue band in a multi-band raster, from 1; empty to find them
         by their descriptions or colours.
@@ -60,6 +67,22 @@ class Job:
         Stored values that mean "no data", besides those stated in files and metadata.
     granule : str, optional
         The granule to read of a product that has several; all of them by default.
+    clouds : str
+        One of :data:`CLOUDS`: whether cloudy pixels are kept, yield to clear ones of other
+        products, or are "no data". The scene classification (SCL) of each product decides.
+    cloud_classes : int, str, or sequence of these
+        The classes that are cloudy, by number or by :data:`~s2rgb_mpi.image.clouds.CLASSES`.
+    cloud_buffer : float
+        Pixels as near to these are cloudy too, metres.
+    composite : str
+        One of :data:`COMPOSITES`: per pixel the first of the products, or their median.
+    order : str
+        One of :data:`ORDERS`: the first product is on top. ``"clear"``: that with the largest share
+        of clear pixels first; ``"date"``: the newest first.
+    max_cloud : float, optional
+        Products with more clouds by their metadata are left out, percent.
+    source_map : str or Path, optional
+        A second GeoTIFF, which says which product each pixel is from.
     stretch : Curve
         From reflectance to colour.
     profile : Profile
@@ -103,6 +126,15 @@ class Job:
     quantification: float | None = None
     nodata: tuple[float, ...] = ()
     granule: str | None = None
+    clouds: str = "keep"
+    cloud_classes: Converted[int | str | Iterable[int | str], tuple[int, ...]] = Converted(
+        read_classes, DEFAULT_CLASSES
+    )
+    cloud_buffer: float = 0.0
+    composite: str = "first"
+    order: str = "given"
+    max_cloud: float | None = None
+    source_map: Converted[AnyPath | None, Path | None] = Converted(optional_file, None)
     stretch: Curve = field(default_factory=Stretch)
     profile: Profile = field(default_factory=Profile)
     bounds: tuple[float, float, float, float] | None = None
@@ -128,6 +160,21 @@ class Job:
         """Whether output pixels larger than those of the input are means of these."""
         return self.source_resolution == AUTO or self.resampling == "average"
 
+    @property
+    def cloudy(self) -> Clouds:
+        """Which pixels are cloudy."""
+        return Clouds(self.cloud_classes, self.cloud_buffer)
+
+    @property
+    def needs_classes(self) -> bool:
+        """Whether the scene classification of the products is needed."""
+        return self.clouds != "keep" or self.order == "clear"
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The image, and the map of sources if it is wanted."""
+        return (self.output,) if self.source_map is None else (self.output, self.source_map)
+
     def __post_init__(self) -> None:
         """Reject options that contradict each other."""
         if not isinstance(self.stretch, Curve):
@@ -144,12 +191,23 @@ class Job:
             numbers = ",".join(map(str, self.bidx))
             raise UsageError(f"--bidx {numbers} must be three band numbers from 1 on: R,G,B")
         self._check_grid()
+        self._check_clouds()
+        self._check_source_map()
         if not 0 < self.timeout < math.inf:
             raise UsageError(f"--timeout {self.timeout:g} must be above 0")
         if self.window < self.profile.tile or self.window % self.profile.tile:
             raise UsageError(
                 f"--window {self.window} must be a multiple of --tile {self.profile.tile}"
             )
+
+    def _check_source_map(self) -> None:
+        """Reject a map of sources that cannot be."""
+        if self.source_map is None:
+            return
+        if self.composite == "median":
+            raise UsageError("--source-map is for --composite first: a median has no single source")
+        if self.source_map.resolve() == self.output.resolve():
+            raise UsageError(f"--source-map {self.source_map}: is the file of --output too")
 
     def _check_grid(self) -> None:
         """Reject invalid options of the output grid."""
@@ -163,3 +221,24 @@ class Job:
             if not (all(map(math.isfinite, self.bounds)) and west != east and south < north):
                 bounds = " ".join(map(str, self.bounds))
                 raise UsageError(f"--bounds {bounds} must be west, south, east, north")
+
+    def _check_clouds(self) -> None:
+        """Reject invalid options about clouds."""
+        for name, among in (("clouds", CLOUDS), ("composite", COMPOSITES), ("order", ORDERS)):
+            if getattr(self, name) not in among:
+                raise UsageError(f"{name} = {getattr(self, name)!r}: must be {', '.join(among)}")
+        if not 0 <= self.cloud_buffer <= MOST_BUFFER:
+            raise UsageError(
+                f"--cloud-buffer {self.cloud_buffer:g} must be 0 to {MOST_BUFFER:g} metres"
+            )
+        if self.max_cloud is not None and not 0 <= self.max_cloud <= 100:  # noqa: PLR2004
+            raise UsageError(f"--max-cloud {self.max_cloud:g} must be 0 to 100 percent")
+        if not self.needs_classes:
+            given = {
+                "--cloud-buffer": self.cloud_buffer != 0,
+                "--cloud-classes": self.cloud_classes != DEFAULT_CLASSES,
+            }
+            for name in filter(given.__getitem__, given):
+                raise UsageError(
+                    f"{name} means nothing without --clouds avoid, --clouds drop or --order clear"
+                )

@@ -1,4 +1,4 @@
-"""From a job to its plan: open the products, lay them out, check the output; no pixel is read."""
+"""From a job to its plan: open the products, lay them out, check the output; no band is read."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.source_size import Output
 from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
+from s2rgb_mpi.plan.choosing import ordered, without_clouds
 from s2rgb_mpi.plan.job import FULL_RESOLUTION
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import resident_nbytes
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def prepare(job: Job) -> Plan:
-    """Read the metadata of the products, check the output, and make the plan; no pixel is read.
+    """Read the metadata of the products, check the output, and make the plan; no band is read.
 
     Raises
     ------
@@ -42,9 +43,11 @@ def prepare(job: Job) -> Plan:
     """
     libraries_nbytes = resident_nbytes()  # before anything else is loaded
     check_codec(job.profile)
-    job = replace(job, output=followed(job.output))
+    source_map = job.source_map and followed(job.source_map)
+    job = replace(job, output=followed(job.output), source_map=source_map)
     scene = _scene(job)
-    _check_output(job)
+    for path in job.outputs:
+        _check_output(job, path)
     plan = replace(make_plan(job, scene), libraries_nbytes=libraries_nbytes)
     problems = plan.problems
     if job.strict and problems:
@@ -56,9 +59,15 @@ def _scene(job: Job) -> Scene:
     """Lay the products out on their own grid, or on the requested one."""
     products = _open(job)
     _check_inputs_kept(job, products)
+    products = without_clouds(products, job.max_cloud)
     # Checked for all products, whether or not --bounds shows them: types may differ.
     warnings = impossible(products, job.nodata)
     products = [replace(each, warnings=(*each.warnings, *warnings)) for each in products]
+    return ordered(_laid_out(job, products), job.order, job.cloudy)
+
+
+def _laid_out(job: Job, products: Sequence[Product]) -> Scene:
+    """Lay the products out in the order given."""
     if job.crs is None and job.resolution is None:
         return lay_out(products, job.bounds, job.bounds_crs)
     return lay_out_resampled(
@@ -76,26 +85,28 @@ def _scene(job: Job) -> Scene:
 def _check_inputs_kept(job: Job, products: Sequence[Product]) -> None:
     """Reject an output that is an input file, or the archive of one."""
     bands = (band.path for product in products for band in product.bands)
-    for name in dict.fromkeys((*job.products, *bands)):
-        with suppress(OSError):  # most of GDAL's own names are not files
-            if Path(name).samefile(job.output):
-                raise UsageError(f"{job.output}: is a file of the input; name another output")
+    classes = (each.path for product in products for each in product.classifications)
+    for name in dict.fromkeys((*job.products, *bands, *classes)):
+        for path in job.outputs:
+            with suppress(OSError):  # most of GDAL's own names are not files
+                if Path(name).samefile(path):
+                    raise UsageError(f"{path}: is a file of the input; name another output")
 
 
-def _check_output(job: Job) -> None:
+def _check_output(job: Job, path: Path) -> None:
     """Reject an output that cannot be written, before hours of work."""
-    folder = job.output.parent
+    folder = path.parent
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder to write into")
-    if job.output.is_dir():
-        raise UsageError(f"{job.output}: is a folder, not a file")
-    if job.output.exists() and not job.output.is_file():
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder, not a file")
+    if path.exists() and not path.is_file():
         # The image would replace it: it may be a device that others use, or one end of a pipe.
-        raise UsageError(f"{job.output}: is not a regular file; name a file for the image")
+        raise UsageError(f"{path}: is not a regular file; name a file for the image")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{folder}: this folder cannot be written to")
-    if job.output.exists() and not job.overwrite and not job.resume:
-        raise UsageError(f"{job.output}: exists already; --overwrite replaces it")
+    if path.exists() and not job.overwrite and not job.resume:
+        raise UsageError(f"{path}: exists already; --overwrite replaces it")
 
 
 OTHER_FORMATS = frozenset(
@@ -154,6 +165,8 @@ def _open(job: Job) -> list[Product]:
         quantification=job.quantification,
         nodata=job.nodata,
         granule=job.granule,
+        clouds=job.needs_classes,
+        shares=job.order == "clear",
     )
     if job.rgb:
         return [open_bands(paths, choice) for paths in job.rgb]

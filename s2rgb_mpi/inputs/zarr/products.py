@@ -17,11 +17,12 @@ from s2rgb_mpi.inputs.baseline import baseline_of
 from s2rgb_mpi.inputs.calibration import Stated, from_scale
 from s2rgb_mpi.inputs.files.locate import refuse_l1c
 from s2rgb_mpi.inputs.files.remote import is_far, stamp
+from s2rgb_mpi.inputs.stac.fields import cloud_cover
 from s2rgb_mpi.inputs.zarr.arrays import read_array
 from s2rgb_mpi.inputs.zarr.placing import place, properties
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.zarr.arrays import Array
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 REFLECTANCE = "measurements/reflectance"
 """The group that holds a group for each resolution."""
+
+CLASSIFICATION = "conditions/mask/l2a_classification"
+"""Likewise, of the scene classification."""
 
 _DIMENSIONS = (["y", "x"], ["latitude", "longitude"], ["Y", "X"])
 
@@ -52,6 +56,7 @@ class Described(NamedTuple):
     name: str
     sensing_time: str
     baseline: str
+    cloud_cover: float | None
 
 
 def describe(store: Store) -> Described:
@@ -71,6 +76,7 @@ def describe(store: Store) -> Described:
         name,
         _text(fields, "datetime") or _text(fields, "start_datetime"),
         next(filter(None, known), ""),
+        cloud_cover(fields),
     )
 
 
@@ -91,6 +97,12 @@ def band_paths(store: Store, bands: tuple[str, ...], resolution: int) -> dict[st
                 found[band] = node.path
                 break
     return found
+
+
+def classification_paths(store: Store, resolutions: Iterable[int]) -> list[str]:
+    """Return the paths of the scene classifications in a store, in the order of resolutions."""
+    nodes = (store.node(f"{CLASSIFICATION}/r{resolution}m/scl") for resolution in resolutions)
+    return [node.path for node in nodes if node is not None and node.is_array]
 
 
 def read_bands(store: Store, paths: Mapping[str, str]) -> dict[str, ArrayBand]:
