@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import StrictError, UsageError
 from s2rgb_mpi.image.encode import check_codec
+from s2rgb_mpi.inputs.cloud_sample import needed_shares
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.nodata import impossible
 from s2rgb_mpi.inputs.open_products import open_products
@@ -49,6 +50,15 @@ def prepare(job: Job) -> Plan:
     for path in job.outputs:
         _check_output(job, path)
     plan = replace(make_plan(job, scene), libraries_nbytes=libraries_nbytes)
+    if job.clouds != "keep":
+        needed = needed_shares(
+            scene,
+            plan.windows,
+            job.cloudy,
+            keeps_cloudy=job.clouds == "avoid",
+            takes_all=job.composite == "median",
+        )
+        plan = replace(plan, needed=needed)
     problems = plan.problems
     if job.strict and problems:
         raise StrictError(f"{'; '.join(problems)} (--strict)")
