@@ -16,7 +16,7 @@ from s2rgb_mpi.errors import OutputError
 from s2rgb_mpi.image.radiometry import make_lut
 from s2rgb_mpi.image.statistics import statistics
 from s2rgb_mpi.output.geotiff.quicklook import quicklook
-from s2rgb_mpi.plan.describe import describe_product
+from s2rgb_mpi.plan.describe_product import describe_product
 from s2rgb_mpi.plan.identity import digest
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
