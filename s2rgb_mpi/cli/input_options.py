@@ -150,6 +150,13 @@ CLOUDS = (
         read=float,
         metavar="PERCENT",
     ),
+    Option(
+        "--source-map",
+        Job,
+        "write a second GeoTIFF, which says which product each pixel is from: 1 for the first, 0"
+        " for no data; their names are in it (default: none)",
+        metavar="FILE",
+    ),
 )
 
 COLOUR = (

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from s2rgb_mpi.errors import S2RGBError, StrictError, TakenError, UsageError, named
 from s2rgb_mpi.output import journal
 from s2rgb_mpi.output.lock import Lock
-from s2rgb_mpi.output.paths import final_path, journal_path, lock_path, part_path
+from s2rgb_mpi.output.paths import final_path, journal_path, lock_path, map_paths, part_path
 from s2rgb_mpi.plan.identity import identity
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def clear(plan: Plan, error: BaseException | None) -> str:
     if error is not None and _is_whole(plan):
         _remove(part_path(plan), lock_path(plan))
         return WHOLE
-    _remove(final_path(plan), lock_path(plan))
+    _remove(final_path(plan), *map_paths(plan), lock_path(plan))
     # A result that a strict run rejects at its end is not to be resumed; known by its exit code, as
     # the error may be that of another rank.
     was_refused = isinstance(error, S2RGBError) and error.exit_code == StrictError.exit_code

@@ -34,6 +34,8 @@ def identity(plan: Plan) -> dict[str, str]:
         **asdict(job.stretch),
         **asdict(job.profile),
     }
+    if job.source_map is not None:
+        fields["source map"] = "yes"
     if job.composite != "first":
         fields["composite"] = job.composite
     if job.clouds != "keep":

@@ -18,6 +18,7 @@ from s2rgb_mpi.plan.path_fields import (
     band_files,
     file,
     inputs,
+    optional_file,
 )
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class Job:
         of clear pixels first; ``"date"``: the newest first.
     max_cloud : float, optional
         Products with more clouds by their metadata are left out, percent.
+    source_map : str or Path, optional
+        A second GeoTIFF, which says which product each pixel is from.
     stretch : Curve
         From reflectance to colour.
     profile : Profile
@@ -131,6 +134,7 @@ class Job:
     composite: str = "first"
     order: str = "given"
     max_cloud: float | None = None
+    source_map: Converted[AnyPath | None, Path | None] = Converted(optional_file, None)
     stretch: Curve = field(default_factory=Stretch)
     profile: Profile = field(default_factory=Profile)
     bounds: tuple[float, float, float, float] | None = None
@@ -166,6 +170,11 @@ class Job:
         """Whether the scene classification of the products is needed."""
         return self.clouds != "keep" or self.order == "clear"
 
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The image, and the map of sources if it is wanted."""
+        return (self.output,) if self.source_map is None else (self.output, self.source_map)
+
     def __post_init__(self) -> None:
         """Reject options that contradict each other."""
         if not isinstance(self.stretch, Curve):
@@ -183,12 +192,22 @@ class Job:
             raise UsageError(f"--bidx {numbers} must be three band numbers from 1 on: R,G,B")
         self._check_grid()
         self._check_clouds()
+        self._check_source_map()
         if not 0 < self.timeout < math.inf:
             raise UsageError(f"--timeout {self.timeout:g} must be above 0")
         if self.window < self.profile.tile or self.window % self.profile.tile:
             raise UsageError(
                 f"--window {self.window} must be a multiple of --tile {self.profile.tile}"
             )
+
+    def _check_source_map(self) -> None:
+        """Reject a map of sources that cannot be."""
+        if self.source_map is None:
+            return
+        if self.composite == "median":
+            raise UsageError("--source-map is for --composite first: a median has no single source")
+        if self.source_map.resolve() == self.output.resolve():
+            raise UsageError(f"--source-map {self.source_map}: is the file of --output too")
 
     def _check_grid(self) -> None:
         """Reject invalid options of the output grid."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import StrictError, UsageError
 from s2rgb_mpi.image.encode import check_codec
+from s2rgb_mpi.inputs.cloud_sample import needed_shares
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.nodata import impossible
 from s2rgb_mpi.inputs.open_products import open_products
@@ -43,10 +44,21 @@ def prepare(job: Job) -> Plan:
     """
     libraries_nbytes = resident_nbytes()  # before anything else is loaded
     check_codec(job.profile)
-    job = replace(job, output=followed(job.output))
+    source_map = job.source_map and followed(job.source_map)
+    job = replace(job, output=followed(job.output), source_map=source_map)
     scene = _scene(job)
-    _check_output(job)
+    for path in job.outputs:
+        _check_output(job, path)
     plan = replace(make_plan(job, scene), libraries_nbytes=libraries_nbytes)
+    if job.clouds != "keep":
+        needed = needed_shares(
+            scene,
+            plan.windows,
+            job.cloudy,
+            keeps_cloudy=job.clouds == "avoid",
+            takes_all=job.composite == "median",
+        )
+        plan = replace(plan, needed=needed)
     problems = plan.problems
     if job.strict and problems:
         raise StrictError(f"{'; '.join(problems)} (--strict)")
@@ -85,25 +97,26 @@ def _check_inputs_kept(job: Job, products: Sequence[Product]) -> None:
     bands = (band.path for product in products for band in product.bands)
     classes = (each.path for product in products for each in product.classifications)
     for name in dict.fromkeys((*job.products, *bands, *classes)):
-        with suppress(OSError):  # most of GDAL's own names are not files
-            if Path(name).samefile(job.output):
-                raise UsageError(f"{job.output}: is a file of the input; name another output")
+        for path in job.outputs:
+            with suppress(OSError):  # most of GDAL's own names are not files
+                if Path(name).samefile(path):
+                    raise UsageError(f"{path}: is a file of the input; name another output")
 
 
-def _check_output(job: Job) -> None:
+def _check_output(job: Job, path: Path) -> None:
     """Reject an output that cannot be written, before hours of work."""
-    folder = job.output.parent
+    folder = path.parent
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder to write into")
-    if job.output.is_dir():
-        raise UsageError(f"{job.output}: is a folder, not a file")
-    if job.output.exists() and not job.output.is_file():
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder, not a file")
+    if path.exists() and not path.is_file():
         # The image would replace it: it may be a device that others use, or one end of a pipe.
-        raise UsageError(f"{job.output}: is not a regular file; name a file for the image")
+        raise UsageError(f"{path}: is not a regular file; name a file for the image")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{folder}: this folder cannot be written to")
-    if job.output.exists() and not job.overwrite and not job.resume:
-        raise UsageError(f"{job.output}: exists already; --overwrite replaces it")
+    if path.exists() and not job.overwrite and not job.resume:
+        raise UsageError(f"{path}: exists already; --overwrite replaces it")
 
 
 OTHER_FORMATS = frozenset(

@@ -145,7 +145,7 @@ def make_ready(job: Job, report: Report) -> Plan:
 
 def check_wanted(plan: Plan, wanted: Wanted) -> None:
     """Reject, before the start, files besides the image that could not be written at the end."""
-    wanted.check(plan.job.output)
+    wanted.check(*plan.job.outputs)
     if wanted.stac is not None:
         sensing_times(plan)  # raises an error if a time is missing, which a STAC item needs
 

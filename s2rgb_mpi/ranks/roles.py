@@ -23,8 +23,8 @@ from s2rgb_mpi.timing import Tally
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from s2rgb_mpi.output.assembler import Written
     from s2rgb_mpi.output.lock import Lock
+    from s2rgb_mpi.output.totals import Written
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.ranks.team import Team
     from s2rgb_mpi.report.console import Report

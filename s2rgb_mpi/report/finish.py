@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.inputs.product import Band, Product
-    from s2rgb_mpi.output.assembler import Written
+    from s2rgb_mpi.output.totals import Written
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.report.console import Report

@@ -55,8 +55,13 @@ class Wanted:
             if isinstance(value := getattr(self, field.name), Path)
         }
 
-    def check(self, output: Path) -> None:
+    def check(self, *outputs: Path) -> None:
         """Reject, before the start, files that could not be written at the end.
+
+        Parameters
+        ----------
+        *outputs : Path
+            The image, and the map of sources if it is wanted.
 
         Raises
         ------
@@ -64,7 +69,8 @@ class Wanted:
             A path that cannot be written, or is meant for two things; --html without
             matplotlib, --stac without pystac.
         """
-        taken = {output.resolve(): "--output"}
+        names = ("--output", "--source-map")
+        taken = {path.resolve(): name for path, name in zip(outputs, names, strict=False)}
         for option, path in self.files.items():
             other = taken.setdefault(path.resolve(), option)
             if other != option:

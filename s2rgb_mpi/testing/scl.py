@@ -26,6 +26,7 @@ _WATER_END, _DARK_END, _SNOW_BEGIN = 3, 4, 97
 
 _STEP = np.float32(1e-4)  # reflectance
 _BIAS = 1000  # of brightness as a whole number of steps, as some is below 0
+_LEVELS = 2**16
 
 
 class Classification:
@@ -45,6 +46,7 @@ class Classification:
         shape = -(-height // 2), -(-width // 2)
         self._missed = missed
         self._brightness = np.zeros(shape, np.uint16)
+        self._counts = np.zeros(_LEVELS, np.int64)
         self._is_green = np.zeros(shape, bool)
         self._cover = np.zeros(shape, np.uint8)
         self._is_outside = np.zeros(shape, bool)
@@ -71,7 +73,8 @@ class Classification:
         """
         rows = slice(first // 2, first // 2 + land.shape[1])
         brightness = land.mean(axis=0) / _STEP + _BIAS
-        self._brightness[rows] = np.clip(brightness, 0, np.iinfo(np.uint16).max)
+        self._brightness[rows] = np.clip(brightness, 0, _LEVELS - 1)
+        self._counts += np.bincount(self._brightness[rows].ravel(), minlength=_LEVELS)
         self._is_green[rows] = land[1] > land[0]
         # As the 20 m images of `write_safe`, which repeat every second pixel.
         self._is_outside[rows] = outside[::2, ::2]
@@ -88,7 +91,8 @@ class Classification:
             Classes 0 and 2 to 11.
         """
         land = self._brightness
-        ends = np.percentile(land, [_WATER_END, _DARK_END, _SNOW_BEGIN])
+        share = self._counts.cumsum() / land.size * 100
+        ends = np.searchsorted(share, (_WATER_END, _DARK_END, _SNOW_BEGIN))
         classes = np.where(self._is_green, np.uint8(_VEGETATION), np.uint8(_BARE))
         classes[land <= ends[1]] = _DARK
         classes[land <= ends[0]] = _WATER
@@ -135,9 +139,7 @@ def percentages(classes: NDArray[np.uint8]) -> list[float]:
     classes : ndarray of uint8
         Of any shape.
     """
-    counts = np.bincount(classes.ravel(), minlength=len(CLASSES))
-    valid = max(int(counts[1:].sum()), 1)
-    return [
-        100 * int(counts[0]) / classes.size,
-        *(100 * int(count) / valid for count in counts[1:]),
-    ]
+    # One by one: numpy would count all at once in a copy of eight times the size.
+    outside, *counts = (int(np.count_nonzero(classes == number)) for number in range(len(CLASSES)))
+    valid = max(sum(counts), 1)
+    return [100 * outside / classes.size, *(100 * count / valid for count in counts)]

@@ -11,8 +11,8 @@ import pytest
 from ranked import make_rank
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError, LaunchError, ProtocolError, RankError, UsageError
-from s2rgb_mpi.output.assembler import Written
 from s2rgb_mpi.output.lock import Lock
+from s2rgb_mpi.output.totals import Written
 from s2rgb_mpi.plan.describe import as_text, describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import Plan
@@ -200,7 +200,7 @@ def test_the_coordinator_hears_every_rank_to_its_end():
     # More spans than the 32 KB with which messages of no known size are listened for.
     spans = [Span("read", number, number, number + 1.0) for number in range(10_000)]
     worker, writer = Tally("worker", spans=spans), Tally("writer")
-    written = Written(30, np.ones((3, 256), dtype=np.int64), [1], ["agrees"], (), {})
+    written = Written(30, np.ones((3, 256), dtype=np.int64), [1], ["agrees"], (), [9], {})
     handed_in = [(worker, None), (writer, written)]
     sizes = [len(pickle.dumps(each)) for each in handed_in]
     ears = Ears()
