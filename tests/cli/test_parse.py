@@ -11,6 +11,7 @@ from s2rgb_mpi.cli import parse
 from s2rgb_mpi.cli.options import GENERAL, OPTIONS
 from s2rgb_mpi.cli.order import Order
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.image.clouds import read_classes
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Exopp, Stretch, Tci
 from s2rgb_mpi.plan.job import Job
