@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,6 +143,19 @@ def test_a_lossy_codec_has_the_mask_of_the_command_line():
 def test_reports_are_written_where_asked(safe, tmp_path):
     convert(job(safe, tmp_path / "rgb.tif"), outputs=Wanted(report=tmp_path / "rgb.json"))
     assert (tmp_path / "rgb.json").stat().st_size
+
+
+@pytest.mark.parametrize("field", ["report", "log_file", "quicklook"])
+def test_no_file_beside_the_image_replaces_an_input(safe, tmp_path, field):
+    product = Path(shutil.copytree(safe, tmp_path / safe.name))
+    (green,) = product.rglob("*_B03_10m.jp2")
+    before = green.read_bytes()
+    option = f"--{field.replace('_', '-')} {green}"
+    beside: Any = {field: green}
+    with pytest.raises(errors.UsageError, match=f"^{option}: is a file of the input; name another"):
+        convert(job(product, tmp_path / "rgb.tif"), outputs=Wanted(**beside))
+    assert green.read_bytes() == before
+    assert not (tmp_path / "rgb.tif").exists()
 
 
 def test_one_process_needs_no_mpi(safe, tmp_path):

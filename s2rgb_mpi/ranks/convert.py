@@ -163,6 +163,8 @@ def make_ready(job: Job, report: Report) -> Plan:
 def check_wanted(plan: Plan, wanted: Wanted) -> None:
     """Reject, before the start, files besides the image that could not be written at the end."""
     wanted.check(*plan.job.outputs)
+    products = (member.product for member in plan.scene.members)
+    prepare.check_inputs_kept(plan.job, products, wanted.files)
     if wanted.stac is not None:
         sensing_times(plan)  # raises an error if a time is missing, which a STAC item needs
 
