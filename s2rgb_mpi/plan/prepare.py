@@ -23,6 +23,7 @@ from s2rgb_mpi.plan.choosing import ordered, without_clouds
 from s2rgb_mpi.plan.job import FULL_RESOLUTION
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import resident_nbytes
+from s2rgb_mpi.plan.path_fields import followed
 from s2rgb_mpi.plan.plan import make_plan
 
 if TYPE_CHECKING:
@@ -198,19 +199,3 @@ def _open(job: Job) -> list[Product]:
     if job.rgb:
         return [open_bands(paths, choice) for paths in job.rgb]
     return [product for name in job.products for product in open_products(name, choice)]
-
-
-def followed(path: Path) -> Path:
-    """Return the path that is written: the target of a symbolic link, not the link.
-
-    Raises
-    ------
-    UsageError
-        The links form a loop.
-    """
-    if not path.is_symlink():
-        return path
-    target = Path(os.path.realpath(path))
-    if target.is_symlink():
-        raise UsageError(f"{path}: a symbolic link that leads in a circle")
-    return target
