@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,6 +43,7 @@ def test_one_call_makes_the_image(safe, tmp_path):
     np.testing.assert_array_equal(read_rgb(result.path), expected)
     assert result.histogram.sum() == 3 * np.count_nonzero(expected.any(axis=2))
     assert list(tmp_path.iterdir()) == [result.path]
+    assert len(repr(result)) < 300  # what a notebook shows
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
@@ -96,9 +98,64 @@ def test_on_many_ranks_a_failure_ends_the_job(mpirun, broken, tmp_path):
     assert run.left == []
 
 
+def test_on_many_ranks_an_unforeseen_failure_before_the_start_ends_the_job_too(
+    mpirun, safe, tmp_path
+):
+    """Rank 0 alone makes the plan: the others would wait for it for ever."""
+    run = mpirun(3, safe, tmp_path / "rgb.tif", "spoilt", program=PROGRAM)
+    assert run.returncode == 5
+    assert "TypeError" in run.stderr
+    assert run.left == []
+
+
+def test_what_is_no_job_is_a_usage_error(tmp_path):
+    with pytest.raises(errors.UsageError, match=r"^job = .a.SAFE.: must be Job"):
+        convert("a.SAFE")  # type: ignore[arg-type]
+    with pytest.raises(errors.UsageError, match=r"^outputs = \{\}: must be Wanted"):
+        convert(Job("a.SAFE", tmp_path / "rgb.tif"), outputs={})  # type: ignore[arg-type]
+
+
+def test_gdal_is_as_it_was_before(safe, tmp_path):
+    """A notebook goes on with GDAL: with its own cache, and with files beside images found."""
+    names = ("GDAL_NUM_THREADS", "GDAL_DISABLE_READDIR_ON_OPEN")
+    code = (
+        "import sys\n"
+        "from osgeo import gdal\n"
+        "from s2rgb_mpi import Job, convert\n"
+        f"state = lambda: (gdal.GetCacheMax(), *map(gdal.GetConfigOption, {names}))\n"
+        "before = state()\n"
+        "convert(Job(*sys.argv[1:]))\n"
+        "assert state() == before, (before, state())\n"
+    )
+    command = [sys.executable, "-c", code, str(safe), str(tmp_path / "rgb.tif")]
+    environ = {name: value for name, value in os.environ.items() if name not in names}
+    run = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env=environ
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_lossy_codec_has_the_mask_of_the_command_line():
+    assert Profile(compress="jpeg").mask == "internal"
+    assert Profile(compress="webp", quality=100).mask == "nodata"
+
+
 def test_reports_are_written_where_asked(safe, tmp_path):
     convert(job(safe, tmp_path / "rgb.tif"), outputs=Wanted(report=tmp_path / "rgb.json"))
     assert (tmp_path / "rgb.json").stat().st_size
+
+
+@pytest.mark.parametrize("field", ["report", "log_file", "quicklook"])
+def test_no_file_beside_the_image_replaces_an_input(safe, tmp_path, field):
+    product = Path(shutil.copytree(safe, tmp_path / safe.name))
+    (green,) = product.rglob("*_B03_10m.jp2")
+    before = green.read_bytes()
+    option = f"--{field.replace('_', '-')} {green}"
+    beside: Any = {field: green}
+    with pytest.raises(errors.UsageError, match=f"^{option}: is a file of the input; name another"):
+        convert(job(product, tmp_path / "rgb.tif"), outputs=Wanted(**beside))
+    assert green.read_bytes() == before
+    assert not (tmp_path / "rgb.tif").exists()
 
 
 def test_one_process_needs_no_mpi(safe, tmp_path):

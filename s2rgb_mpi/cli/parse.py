@@ -8,7 +8,7 @@ from s2rgb_mpi.cli import jobfile
 from s2rgb_mpi.cli.options import OPTIONS, make_parser
 from s2rgb_mpi.cli.order import Order
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.image.profile import Profile, default_mask
+from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import PRESETS, Curve, Stretch
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.report.outputs import Wanted
@@ -41,7 +41,9 @@ def parse(argv: Sequence[str]) -> Order:
     """
     given = _given(argv)
     job = Job(
-        **{"products": ()} | _fields(Job, given), stretch=_curve(given), profile=_profile(given)
+        **{"products": ()} | _fields(Job, given),
+        stretch=_curve(given),
+        profile=Profile(**_fields(Profile, given)),
     )
     order = Order(job, wanted=Wanted(**_fields(Wanted, given)), **_fields(Order, given))
     for name in ("advise", "json"):
@@ -79,13 +81,6 @@ def _fields(kind: type, given: dict[str, Any]) -> dict[str, Any]:
     """Return those of the given options that fill fields of a class."""
     names = {option.field for option in OPTIONS.values() if option.fills is kind}
     return {name: value for name, value in given.items() if name in names}
-
-
-def _profile(given: dict[str, Any]) -> Profile:
-    """Return how pixels are stored; the default of the mask depends on the codec."""
-    fields = _fields(Profile, given)
-    mask = default_mask(fields.get("compress", Profile.compress), fields.get("quality"))
-    return Profile(**{"mask": mask} | fields)
 
 
 def _curve(given: dict[str, Any]) -> Curve:

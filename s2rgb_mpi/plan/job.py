@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable  # noqa: TC003  annotations are read at run time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path  # noqa: TC003
 
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.fields import check
 from s2rgb_mpi.image.clouds import DEFAULT_CLASSES, MOST_BUFFER, Clouds, read_classes
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Curve, Stretch
@@ -21,13 +23,10 @@ from s2rgb_mpi.plan.path_fields import (
     optional_file,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
 RESAMPLINGS = ("nearest", "bilinear", "cubic", "average")
 AUTO = "auto"
 FULL_RESOLUTION = 10
+SOURCE_RESOLUTIONS = (AUTO, FULL_RESOLUTION, 20, 60)
 COLOURS = ("R", "G", "B")
 ON_ERROR = ("fail", "nodata")
 CLOUDS = ("keep", "avoid", "drop")
@@ -181,6 +180,15 @@ class Job:
             raise UsageError(
                 f"stretch = {self.stretch!r}: must be Stretch(...), Tci() or Exopp() of s2rgb_mpi"
             )
+        check(
+            self,
+            source_resolution=SOURCE_RESOLUTIONS,
+            clouds=CLOUDS,
+            composite=COMPOSITES,
+            order=ORDERS,
+            resampling=RESAMPLINGS,
+            on_error=ON_ERROR,
+        )
         if bool(self.products) == bool(self.rgb):
             raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
         if self.rgb and (self.bidx or self.source_resolution not in {AUTO, FULL_RESOLUTION}):
@@ -224,9 +232,6 @@ class Job:
 
     def _check_clouds(self) -> None:
         """Reject invalid options about clouds."""
-        for name, among in (("clouds", CLOUDS), ("composite", COMPOSITES), ("order", ORDERS)):
-            if getattr(self, name) not in among:
-                raise UsageError(f"{name} = {getattr(self, name)!r}: must be {', '.join(among)}")
         if not 0 <= self.cloud_buffer <= MOST_BUFFER:
             raise UsageError(
                 f"--cloud-buffer {self.cloud_buffer:g} must be 0 to {MOST_BUFFER:g} metres"

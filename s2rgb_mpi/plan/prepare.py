@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import StrictError, UsageError
 from s2rgb_mpi.image.encode import check_codec
+from s2rgb_mpi.inputs.cloud_sample import needed_shares
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.nodata import impossible
 from s2rgb_mpi.inputs.open_products import open_products
@@ -25,7 +26,7 @@ from s2rgb_mpi.plan.memory import resident_nbytes
 from s2rgb_mpi.plan.plan import make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from s2rgb_mpi.inputs.mosaic import Scene
     from s2rgb_mpi.inputs.product import Product
@@ -49,6 +50,15 @@ def prepare(job: Job) -> Plan:
     for path in job.outputs:
         _check_output(job, path)
     plan = replace(make_plan(job, scene), libraries_nbytes=libraries_nbytes)
+    if job.clouds != "keep":
+        needed = needed_shares(
+            scene,
+            plan.windows,
+            job.cloudy,
+            keeps_cloudy=job.clouds == "avoid",
+            takes_all=job.composite == "median",
+        )
+        plan = replace(plan, needed=needed)
     problems = plan.problems
     if job.strict and problems:
         raise StrictError(f"{'; '.join(problems)} (--strict)")
@@ -58,7 +68,8 @@ def prepare(job: Job) -> Plan:
 def _scene(job: Job) -> Scene:
     """Lay the products out on their own grid, or on the requested one."""
     products = _open(job)
-    _check_inputs_kept(job, products)
+    options = ("--output", "--source-map")
+    check_inputs_kept(job, products, dict(zip(options, job.outputs, strict=False)))
     products = without_clouds(products, job.max_cloud)
     # Checked for all products, whether or not --bounds shows them: types may differ.
     warnings = impossible(products, job.nodata)
@@ -82,15 +93,31 @@ def _laid_out(job: Job, products: Sequence[Product]) -> Scene:
     )
 
 
-def _check_inputs_kept(job: Job, products: Sequence[Product]) -> None:
-    """Reject an output that is an input file, or the archive of one."""
+def check_inputs_kept(job: Job, products: Iterable[Product], files: Mapping[str, Path]) -> None:
+    """Reject a file to be written that is an input file, or the archive of one.
+
+    Parameters
+    ----------
+    job : Job
+        With the inputs as they were given.
+    products : iterable of Product
+        With the files that they consist of.
+    files : mapping of str to Path
+        What is to be written, by option.
+
+    Raises
+    ------
+    UsageError
+        With the option and the path.
+    """
+    products = list(products)
     bands = (band.path for product in products for band in product.bands)
     classes = (each.path for product in products for each in product.classifications)
     for name in dict.fromkeys((*job.products, *bands, *classes)):
-        for path in job.outputs:
+        for option, path in files.items():
             with suppress(OSError):  # most of GDAL's own names are not files
                 if Path(name).samefile(path):
-                    raise UsageError(f"{path}: is a file of the input; name another output")
+                    raise UsageError(f"{option} {path}: is a file of the input; name another")
 
 
 def _check_output(job: Job, path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s2rgb_mpi import gdalenv
-from s2rgb_mpi.errors import S2RGBError, StopError
+from s2rgb_mpi.errors import S2RGBError, StopError, UsageError
 from s2rgb_mpi.output.workspace import claim, clear
 from s2rgb_mpi.plan import prepare
+from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.ranks import roles
 from s2rgb_mpi.ranks.alone import AloneTeam
 from s2rgb_mpi.ranks.guard import stop_all
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.output.lock import Lock, SlurmStart
-    from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.plan import Plan
 
 
@@ -63,7 +63,7 @@ class Result:
     path: Path
     nbytes: int
     windows: int
-    histogram: NDArray[np.int64]
+    histogram: NDArray[np.int64] = field(repr=False)
     empty: tuple[int, ...]
     damaged: Mapping[int, str]
     warnings: tuple[str, ...]
@@ -96,37 +96,54 @@ def convert(job: Job, comm: Any = None, *, outputs: Wanted | None = None) -> Res
         process; with several ranks it is printed and ends the MPI job (``Abort``), since the other
         ranks could wait for ever.
     """
-    gdalenv.configure()
-    team = AloneTeam() if comm is None else Team(comm)
-    report = Report(quiet=True)
-    wanted = outputs or Wanted()
+    with gdalenv.configured():
+        team = AloneTeam() if comm is None else Team(comm)
+        report = Report(quiet=True)
+        wanted = Wanted() if outputs is None else outputs
 
-    def begin() -> tuple[Lock, Orders]:
-        return claim_output(make_ready(job, report), wanted, report)
+        def begin() -> tuple[Lock, Orders]:
+            _check_types(job, wanted)
+            return claim_output(make_ready(job, report), wanted, report)
 
-    try:
-        lock, orders, refusal = agree(team, begin)
-        if refusal is not None:
-            raise refusal
-        assert orders is not None  # noqa: S101  `begin` returns some, or raises
-        ended = _run(team, orders.plan, wanted, report, about=_about(comm), lock=lock)
-    finally:
-        report.close()
-    return _result(team, orders.plan, report, ended)
+        try:
+            orders, ended = _run(team, begin, report, about=_about(comm))
+        finally:
+            report.close()
+        return _result(team, orders.plan, report, ended)
+
+
+def _check_types(job: object, outputs: object) -> None:
+    """Reject what is no job, and no files beside the image."""
+    if not isinstance(job, Job):
+        raise UsageError(f"job = {job!r}: must be Job(...) of s2rgb_mpi")
+    if not isinstance(outputs, Wanted):
+        raise UsageError(f"outputs = {outputs!r}: must be Wanted(...) of s2rgb_mpi")
 
 
 def _run(
-    team: Team, plan: Plan, wanted: Wanted, report: Report, *, about: About, lock: Lock | None
-) -> roles.Ended:
-    """Run this rank's role; a failure ends all ranks, or is raised if there is one rank only."""
+    team: Team, begin: Callable[[], tuple[Lock, Orders]], report: Report, *, about: About
+) -> tuple[Orders, roles.Ended]:
+    """Agree on the run and do this rank's part; a refusal is raised on every rank.
+
+    Any other failure ends all ranks, for the others could wait for ever; of a single process it is
+    raised.
+    """
+    orders = None
     try:
-        return roles.run(team, plan, wanted, report, about=about, lock=lock)
+        lock, orders, refusal = agree(team, begin)
+        if orders is not None:
+            return orders, roles.run(
+                team, orders.plan, orders.wanted, report, about=about, lock=lock
+            )
     except BaseException as error:
+        plan = orders and orders.plan
         if team.comm.size > 1:
             stop_all(team, plan, error, report)
-        else:
+        elif plan is not None:
             clear(plan, error)
         raise
+    assert refusal is not None  # noqa: S101  `begin` returns orders, or raises
+    raise refusal
 
 
 def make_ready(job: Job, report: Report) -> Plan:
@@ -146,6 +163,8 @@ def make_ready(job: Job, report: Report) -> Plan:
 def check_wanted(plan: Plan, wanted: Wanted) -> None:
     """Reject, before the start, files besides the image that could not be written at the end."""
     wanted.check(*plan.job.outputs)
+    products = (member.product for member in plan.scene.members)
+    prepare.check_inputs_kept(plan.job, products, wanted.files)
     if wanted.stac is not None:
         sensing_times(plan)  # raises an error if a time is missing, which a STAC item needs
 

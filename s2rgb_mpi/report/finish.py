@@ -16,7 +16,7 @@ from s2rgb_mpi.errors import OutputError
 from s2rgb_mpi.image.radiometry import make_lut
 from s2rgb_mpi.image.statistics import statistics
 from s2rgb_mpi.output.geotiff.quicklook import quicklook
-from s2rgb_mpi.plan.describe import describe_product
+from s2rgb_mpi.plan.describe_product import describe_product
 from s2rgb_mpi.plan.identity import digest
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
@@ -140,8 +140,10 @@ def draw_up(
         command=list(about.command),
         job=_asked(job),
         inputs=[
-            _input(member.product, verdict)
-            for member, verdict in zip(plan.scene.members, written.verdicts, strict=True)
+            _input(member.product, verdict, pixels)
+            for member, verdict, pixels in zip(
+                plan.scene.members, written.verdicts, written.pixels, strict=True
+            )
         ],
         grid=asdict(grid),
         plan={
@@ -198,13 +200,14 @@ def _asked(job: Job) -> dict[str, Any]:
     return asked
 
 
-def _input(product: Product, verdict: str) -> dict[str, Any]:
+def _input(product: Product, verdict: str, pixels: int) -> dict[str, Any]:
     """Return what a product says of itself, and what its pixels say of its offset."""
     return {
         **asdict(describe_product(product)),
         "sensing_time": product.sensing_time,
         "baseline": product.baseline,
         "offset_check": verdict,
+        "pixels": pixels,
     }
 
 

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
+from s2rgb_mpi import fields as typed
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.plan.path_fields import AnyPath, Converted, optional_file
 from s2rgb_mpi.report.files import check
@@ -40,6 +41,10 @@ class Wanted:
     log_file: _File = Converted(optional_file, None)
     progress: str = "auto"
     verbose: bool = False
+
+    def __post_init__(self) -> None:
+        """Reject fields of other types, and a progress that there is not."""
+        typed.check(self, progress=PROGRESS)
 
     @property
     def spans(self) -> bool:
