@@ -43,18 +43,18 @@ def cloudy(
 ) -> NDArray[np.bool_]:
     """Find the pixels of 20 m that are cloudy, or at most `buffer` metres from one that is.
 
-    Distances are those of centres, and the buffer is that of whole pixels. A pixel without a class
-    is never cloudy.
+    Distances are those of centres, and the buffer is that of whole pixels. Class 0 is no cloud, but
+    a buffer reaches its pixels: some at the edge of the swath have data.
     """
     radius = math.ceil(buffer / SCL_METRES)
-    marked = np.isin(scl, list(classes)) & (scl != 0)
+    marked = np.isin(scl, list(classes))
     near = np.zeros(scl.shape, bool)
     for row, col in zip(*np.nonzero(marked), strict=True):
         top, left = max(row - radius, 0), max(col - radius, 0)
         part = near[top : row + radius + 1, left : col + radius + 1]
         rows, cols = np.indices(part.shape)
         part |= (rows + top - row) ** 2 + (cols + left - col) ** 2 <= radius**2
-    return near & (scl != 0)
+    return near
 
 
 def at_10_m(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
