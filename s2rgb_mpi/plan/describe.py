@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi.inputs.product import GDAL_RESAMPLINGS
-from s2rgb_mpi.inputs.source_size import unit
+from s2rgb_mpi.inputs.source_size import title, unit
 from s2rgb_mpi.plan.deal import deal
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.grid import Grid
-    from s2rgb_mpi.inputs.product import Operation, Product, Warp
+    from s2rgb_mpi.inputs.product import Operation, Product
     from s2rgb_mpi.plan.advice import Advice
     from s2rgb_mpi.plan.plan import Plan
 
@@ -204,6 +204,7 @@ def describe(
 
 def describe_product(product: Product) -> ProductDescription:
     """Describe a product, without its grid."""
+    warp = product.warp
     return ProductDescription(
         name=product.name,
         block=product.files[1],
@@ -211,7 +212,7 @@ def describe_product(product: Product) -> ProductDescription:
         pixel=abs(product.files[0].transform[1]),
         unit=unit(product.files[0].crs),
         factor=product.factor,
-        resampled=None if product.warp is None else _resampled(product.warp),
+        resampled=None if warp is None else Resampled(warp.resampling, warp.scale, warp.operation),
         bands=tuple(
             BandDescription(
                 name=band.name,
@@ -224,10 +225,6 @@ def describe_product(product: Product) -> ProductDescription:
             for band in product.bands
         ),
     )
-
-
-def _resampled(warp: Warp) -> Resampled:
-    return Resampled(warp.resampling, warp.scale, warp.operation)
 
 
 def as_fields(description: Description) -> dict[str, Any]:
@@ -249,11 +246,12 @@ def as_text(description: Description) -> str:
     products = (f"\n{_product_text(product, place)}" for product, place in description.inputs)
     lines = {
         "products": f"{len(description.inputs)}{''.join(products)}",
-        "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
-        f" {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
+        "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:.10g}"
+        f" {unit(grid.crs) or 'units'} from {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
+        "CRS": title(grid.crs),
         "windows": f"{description.windows} of {width} x {height} pixels",
         "shares": _shares(description),
-        "levels": f"{description.levels} overviews",
+        "levels": f"{description.levels} overview{'' if description.levels == 1 else 's'}",
         "memory": f"at most {description.worker_nbytes / 1e6:.0f} MB a worker,"
         f" {description.writer_nbytes / 1e6:.0f} MB the writer",
         "output": f"{output.path}, {output.layout}, {output.compress},"
