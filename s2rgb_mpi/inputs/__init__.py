@@ -16,8 +16,8 @@ decides which statement is used, and `baseline` gives the offset where none is s
 gives access to archives and servers. `decode_cost` predicts the time to decode a window (for JPEG
 2000 from its `codestream`), `decode_memory` the memory.
 
-If clouds matter, each product has its scene `classification`, which `classified` opens. `clear`
-returns its clear pixels, from `class_blocks`, which are decoded one by one.
+If clouds matter, each product has its scene `classification`, which `classified` opens; `clear`
+says which pixels are clear, from its decoded `class_blocks`, and `cloud_sample` about how many.
 
 Products on one grid side by side are a `mosaic`; `warp/` resamples products of any grids onto
 another one. For a coarser one `source_size` chooses the images, and their pixels are read as block

@@ -55,10 +55,15 @@ class ClassBlocks:
         self._nbytes = 0
 
     def cloudy(self, window: Window) -> NDArray[np.bool_]:
-        """Return which pixels are cloudy, or within the buffer: shape (height, width)."""
+        """Return which pixels are cloudy, or within the buffer: shape (height, width).
+
+        Pixels without a class never are.
+        """
+        if not self._radius:
+            return self._plane(window, 0)
         wide = self._with_margin(window)
-        cloudy = dilated(self._plane(wide, 0), self._radius)
-        return cloudy[window.moved(-wide.col_off, -wide.row_off).slices]
+        near = dilated(self._plane(wide, 0), self._radius)
+        return near[window.moved(-wide.col_off, -wide.row_off).slices] & self.valid(window)
 
     def valid(self, window: Window) -> NDArray[np.bool_]:
         """Return which pixels of a window have data: shape (height, width)."""

@@ -120,6 +120,8 @@ def _check_type(listed: Listed, dtype: str) -> None:
 def _check_place(found: Classification, product: Product) -> None:
     """Reject a classification that lies elsewhere than the product."""
     band = product.bands[0].path
+    if not same_crs(found.grid.crs, product.grid.crs):
+        raise InputError(f"{found.path}: another coordinate reference system, unlike {band}")
     for path, grid in ((found.path, found.grid), (band, product.grid)):
         _, dx, a, _, b, dy = grid.transform
         if a or b or dx <= 0 or dy >= 0:
@@ -127,12 +129,11 @@ def _check_place(found: Classification, product: Product) -> None:
                 f"{path}: not north-up, geotransform {grid.transform}, so {found.path} cannot be"
                 f" compared with {band}"
             )
-    if not same_crs(found.grid.crs, product.grid.crs):
-        raise InputError(f"{found.path}: another coordinate reference system, unlike {band}")
     own, needed = _extent(found.grid), _extent(product.grid)
-    beyond = SLIVER * found.grid.transform[1]
+    # Sizes of 20 m and 60 m may be rounded up: of pixels at the edges a part is enough.
+    most = product.grid.transform[1] - SLIVER * found.grid.transform[1]
     west, south, east, north = (a - b for a, b in zip(own, needed, strict=True))
-    if max(west, south, -east, -north) > beyond:
+    if max(west, south, -east, -north) > max(0, most):
         raise InputError(
             f"{found.path}: does not cover {band}: its west, south, east, north are"
             f" {_text(own)}, not {_text(needed)}"

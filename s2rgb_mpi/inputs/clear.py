@@ -64,7 +64,7 @@ class ClearMask:
         -------
         ndarray, shape (height, width), bool
             True where a pixel is clear: where no pixel of the classification that it overlaps is
-            cloudy, nor within the buffer of one. "No data" is not cloudy.
+            cloudy, nor within the buffer of one. A pixel of "no data" never is.
 
         Raises
         ------

@@ -84,7 +84,14 @@ class SourceMap:
             grid.height,
             1,
             gdal.GDT_Byte if nbytes == 1 else gdal.GDT_UInt16,
-            [*_tiles(plan), "TILED=YES", "SPARSE_OK=TRUE", "ZLEVEL=1"],
+            [
+                "TILED=YES",
+                f"BLOCKXSIZE={plan.job.profile.tile}",
+                f"BLOCKYSIZE={plan.job.profile.tile}",
+                "SPARSE_OK=TRUE",
+                "COMPRESS=DEFLATE",
+                "ZLEVEL=1",
+            ],
         )
         dataset.SetSpatialRef(osr.SpatialReference(grid.crs))
         dataset.SetGeoTransform(grid.transform)
@@ -109,7 +116,8 @@ class SourceMap:
             str(final),
             source,
             options=[
-                *_tiles(self._plan),
+                f"BLOCKSIZE={self._plan.job.profile.tile}",
+                "COMPRESS=DEFLATE",
                 "OVERVIEW_RESAMPLING=MODE",
                 "OVERVIEWS=IGNORE_EXISTING",
                 "BIGTIFF=IF_SAFER",
@@ -117,12 +125,6 @@ class SourceMap:
         ).FlushCache()
         source = band = None
         plain.with_name(f"{plain.name}.aux.xml").unlink(missing_ok=True)
-
-
-def _tiles(plan: Plan) -> list[str]:
-    """Return the creation options that GTiff and COG have under the same name."""
-    tile = plan.job.profile.tile
-    return ["COMPRESS=DEFLATE", f"BLOCKXSIZE={tile}", f"BLOCKYSIZE={tile}"]
 
 
 def _items(names: Sequence[str]) -> Mapping[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from s2rgb_mpi.inputs.product import GDAL_RESAMPLINGS
 from s2rgb_mpi.inputs.source_size import title, unit
 from s2rgb_mpi.plan.deal import deal
+from s2rgb_mpi.plan.describe_product import describe_product, product_text
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.redact import shown
@@ -16,93 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.grid import Grid
-    from s2rgb_mpi.inputs.product import Operation, Product
     from s2rgb_mpi.plan.advice import Advice
+    from s2rgb_mpi.plan.describe_product import ProductDescription
     from s2rgb_mpi.plan.plan import Plan
 
 SCHEMA_VERSION = 1
 """Version of the JSON: raised when a key is removed or changes its meaning, not for new keys."""
-
-
-@dataclass(frozen=True)
-class BandDescription:
-    """A band of a product.
-
-    Parameters
-    ----------
-    name : str
-        Such as B04.
-    path : str
-        The file, without secrets.
-    offset : int
-        DN, added to the stored values first.
-    quantification : float
-        DN per unit of reflectance.
-    nodata : tuple of float
-        Stored values that mean "no data"; values that are not finite always do.
-    masks : tuple of str
-        Masks and alpha bands that mark "no data".
-    """
-
-    name: str
-    path: str
-    offset: int
-    quantification: float
-    nodata: tuple[float, ...]
-    masks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Resampled:
-    """How a product is resampled.
-
-    Parameters
-    ----------
-    resampling : str
-        nearest, bilinear or cubic.
-    scale : tuple of float
-        gdalwarp's XSCALE and YSCALE.
-    operation : Operation, optional
-        Between the two CRS; None where they are the same.
-    """
-
-    resampling: str
-    scale: tuple[float, float]
-    operation: Operation | None
-
-
-@dataclass(frozen=True)
-class ProductDescription:
-    """A product, as its metadata and the user describe it.
-
-    Parameters
-    ----------
-    name : str
-        ESA's identifier, or a file's name.
-    block : tuple of int
-        ``(width, height)`` of the blocks that its files are stored in, pixels.
-    offset_source : str
-        The source of the offsets.
-    pixel : float
-        Edge of a pixel of its files.
-    unit : str
-        Unit of `pixel`: m, degrees, or another unit of its CRS; empty without a CRS.
-    factor : int
-        The product is read as means of ``factor`` x ``factor`` of these pixels; 1: as it is.
-    resampled : Resampled, optional
-        None where its pixels are not resampled.
-    bands : tuple of BandDescription
-        Red, green, blue.
-    """
-
-    name: str
-    block: tuple[int, int]
-    offset_source: str
-    pixel: float
-    unit: str
-    factor: int
-    resampled: Resampled | None
-    bands: tuple[BandDescription, ...]
 
 
 @dataclass(frozen=True)
@@ -202,31 +121,6 @@ def describe(
     )
 
 
-def describe_product(product: Product) -> ProductDescription:
-    """Describe a product, without its grid."""
-    warp = product.warp
-    return ProductDescription(
-        name=product.name,
-        block=product.files[1],
-        offset_source=product.offset_source,
-        pixel=abs(product.files[0].transform[1]),
-        unit=unit(product.files[0].crs),
-        factor=product.factor,
-        resampled=None if warp is None else Resampled(warp.resampling, warp.scale, warp.operation),
-        bands=tuple(
-            BandDescription(
-                name=band.name,
-                path=shown(band.path),
-                offset=band.calibration.offset,
-                quantification=band.calibration.quantification,
-                nodata=band.stored.nodata,
-                masks=band.stored.masks,
-            )
-            for band in product.bands
-        ),
-    )
-
-
 def as_fields(description: Description) -> dict[str, Any]:
     """Return a description as a JSON object; `advice` is in it only if requested."""
     fields = {"schema_version": SCHEMA_VERSION, **asdict(description)}
@@ -243,7 +137,7 @@ def as_text(description: Description) -> str:
     """Return a description as text, one subject a line."""
     grid, output = description.grid, description.output
     width, height = description.window
-    products = (f"\n{_product_text(product, place)}" for product, place in description.inputs)
+    products = (f"\n{product_text(product, place)}" for product, place in description.inputs)
     lines = {
         "products": f"{len(description.inputs)}{''.join(products)}",
         "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:.10g}"
@@ -265,34 +159,3 @@ def _shares(description: Description) -> str:
     (least, most), workers = description.windows_per_worker, description.workers
     windows = f"{'' if least == most else f'{least} to '}{most} window{'s' if most > 1 else ''}"
     return f"1 worker, {windows}" if workers == 1 else f"{workers} workers, {windows} each"
-
-
-def _product_text(product: ProductDescription, place: tuple[int, int]) -> str:
-    """Format a product: its name, place and bands."""
-    width, height = product.block
-    col_off, row_off = place
-    means = f", means of {product.factor} x {product.factor} pixels" if product.factor > 1 else ""
-    lines = [
-        f"  {product.name} at column {col_off}, row {row_off}, blocks of {width} x {height}",
-        f"    files of {product.pixel:.10g} {product.unit or 'units'}{means}",
-        f"    offset stated by {product.offset_source}",
-    ]
-    lines += [
-        f"    {band.name} {band.path}, offset {band.offset},"
-        f" quantification {band.quantification:g}, no data"
-        f" {', '.join(map(str, (*band.nodata, *band.masks))) or 'what is not finite'}"
-        for band in product.bands
-    ]
-    if product.resampled is not None:
-        lines += _resampled_text(product.resampled)
-    return "\n".join(lines)
-
-
-def _resampled_text(resampled: Resampled) -> list[str]:
-    """Format how a product is resampled, as options of gdalwarp."""
-    x, y = resampled.scale
-    method = GDAL_RESAMPLINGS[resampled.resampling]
-    lines = [f"    resampled: -r {method} -wo XSCALE={x:.17g} -wo YSCALE={y:.17g}"]
-    if resampled.operation is not None:
-        lines += [f"    by {resampled.operation}:", f"    -ct '{resampled.operation.definition}'"]
-    return lines

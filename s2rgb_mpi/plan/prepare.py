@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import StrictError, UsageError
 from s2rgb_mpi.image.encode import check_codec
+from s2rgb_mpi.inputs.cloud_sample import needed_shares
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.nodata import impossible
 from s2rgb_mpi.inputs.open_products import open_products
@@ -22,6 +23,7 @@ from s2rgb_mpi.plan.choosing import ordered, without_clouds
 from s2rgb_mpi.plan.job import FULL_RESOLUTION
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import resident_nbytes
+from s2rgb_mpi.plan.path_fields import followed
 from s2rgb_mpi.plan.plan import make_plan
 
 if TYPE_CHECKING:
@@ -49,6 +51,15 @@ def prepare(job: Job) -> Plan:
     for path in job.outputs:
         _check_output(job, path)
     plan = replace(make_plan(job, scene), libraries_nbytes=libraries_nbytes)
+    if job.clouds != "keep":
+        needed = needed_shares(
+            scene,
+            plan.windows,
+            job.cloudy,
+            keeps_cloudy=job.clouds == "avoid",
+            takes_all=job.composite == "median",
+        )
+        plan = replace(plan, needed=needed)
     problems = plan.problems
     if job.strict and problems:
         raise StrictError(f"{'; '.join(problems)} (--strict)")
@@ -188,19 +199,3 @@ def _open(job: Job) -> list[Product]:
     if job.rgb:
         return [open_bands(paths, choice) for paths in job.rgb]
     return [product for name in job.products for product in open_products(name, choice)]
-
-
-def followed(path: Path) -> Path:
-    """Return the path that is written: the target of a symbolic link, not the link.
-
-    Raises
-    ------
-    UsageError
-        The links form a loop.
-    """
-    if not path.is_symlink():
-        return path
-    target = Path(os.path.realpath(path))
-    if target.is_symlink():
-        raise UsageError(f"{path}: a symbolic link that leads in a circle")
-    return target

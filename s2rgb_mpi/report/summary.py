@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from s2rgb_mpi.timing import Tally
 
 
+MOST_NAMED = 3
+"""The most products that are named at the end; the files of a run name them all."""
+
+
 def summary(account: Account) -> list[str]:
-    """Sum up a run in 5 to 9 lines.
+    """Sum up a run in 5 to 10 lines.
 
     Parameters
     ----------
@@ -30,6 +34,7 @@ def summary(account: Account) -> list[str]:
     speed = f"{account.mpx / account.seconds:.2f} Mpx/s on {ranks}"
     return [
         *_written(account),
+        *_sources(account),
         f"{account.seconds:.1f} s, start-up {account.start_seconds:.1f} s of it; {speed}",
         *_roles(account),
         *_slowest(account.playing("worker")),
@@ -54,6 +59,20 @@ def _written(account: Account) -> Iterator[str]:
         f"{_megapixels(account.mpx)} Mpx, {account.valid_percent:.4g} % valid,"
         f" in {_count(len(account.windows), 'window')}, {empty}"
     )
+
+
+def _sources(account: Account) -> Iterator[str]:
+    """Format how much of the image each of several products has made, the largest part first."""
+    if len(account.inputs) == 1:
+        return
+    whole = sum(product["pixels"] for product in account.inputs) or 1
+    parts = sorted(
+        ((product["pixels"] / whole, str(product["name"])) for product in account.inputs),
+        reverse=True,
+    )
+    named = ", ".join(f"{name} {share:.1%}" for share, name in parts[:MOST_NAMED])
+    rest = len(parts) - MOST_NAMED
+    yield f"from {named}" + (f" and {rest} more" if rest > 0 else "")
 
 
 def _machines(account: Account) -> str:

@@ -180,6 +180,9 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
                     }
                     for name in ("B04", "B03", "B02")
                 ],
+                "classification": None,
+                "cloud_cover": None,
+                "clear_share": None,
             }
         ],
         "grid": {
