@@ -1,4 +1,4 @@
-"""A plan as plain values, printed as text or as JSON (--dry-run)."""
+"""A plan as plain values, and as JSON (--dry-run --json)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.inputs.warp.web_tiles import Tiling
     from s2rgb_mpi.plan.advice import Advice
     from s2rgb_mpi.plan.describe_product import ProductDescription
     from s2rgb_mpi.plan.plan import Plan
@@ -49,6 +50,8 @@ class Description:
         ``(width, height)`` of an uncut window, pixels.
     levels : int
         Number of overviews.
+    tiling : Tiling, optional
+        How the image lies on the tiles of web maps.
     ranks, workers : int
         Number of all ranks, and of the workers among them.
     windows_per_worker : tuple of int
@@ -68,6 +71,7 @@ class Description:
     windows: int
     window: tuple[int, int]
     levels: int
+    tiling: Tiling | None
     ranks: int
     workers: int
     windows_per_worker: tuple[int, int]
@@ -107,6 +111,7 @@ def describe(
         windows=len(plan.windows),
         window=plan.edge,
         levels=plan.levels,
+        tiling=plan.tiling,
         ranks=ranks,
         workers=workers,
         windows_per_worker=(min(shares), max(shares)),
@@ -144,12 +149,13 @@ def as_text(description: Description) -> str:
         "windows": f"{description.windows} of {width} x {height} pixels",
         "shares": _shares(description),
         "levels": f"{description.levels} overviews",
+        "tiles": str(description.tiling or ""),
         "memory": f"at most {description.worker_nbytes / 1e6:.0f} MB a worker,"
         f" {description.writer_nbytes / 1e6:.0f} MB the writer",
         "output": f"{output.path}, {output.layout}, {output.compress},"
         f" at most {output.largest_nbytes / 1e6:.0f} MB, twice that while it is finalised",
     }
-    text = "\n".join(f"{name:8} {words}" for name, words in lines.items())
+    text = "\n".join(f"{name:8} {words}" for name, words in lines.items() if words)
     return text if description.advice is None else f"{text}\n{description.advice}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s2rgb_mpi.redact import redact, shown, without_secrets
 from s2rgb_mpi.report.bottleneck import Verdict, verdict
@@ -12,6 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from s2rgb_mpi.timing import Tally
+
+
+class About(NamedTuple):
+    """What only the program itself knows of its run."""
+
+    command: Sequence[str]
+    """As it was typed, without the program."""
+    mpi: str
+    """The MPI library's name and version, in its own words."""
+    mpi4py: str
+    """Its version."""
+    slurm_job_id: str | None
+    """Where the run is a job of Slurm."""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from osgeo import gdal
 
 from altered import edit, pack, pack_tar
-from layouts import write_tile
+from layouts import GRANULES, identifier, write_granules, write_tile
 from opened import open_product, refusal
-from rasters import TRANSFORM, write_raster
+from rasters import TRANSFORM, copy_jp2, write_raster
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.image.clouds import Clouds
 from s2rgb_mpi.inputs.clear import ClearMask
+from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice, Product
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.testing.eopf import LAYOUTS, write_eopf
@@ -132,8 +133,26 @@ def test_metadata_need_not_list_it(copied):
     assert_has(open_product(str(copied), NEEDED), read_scl(copied))
 
 
+@pytest.mark.parametrize("folder", ["R20m/", ""])
+def test_of_granules_of_2016(tmp_path, folder):
+    top = write_granules(tmp_path)
+    for number, tile in enumerate(GRANULES):
+        granule = identifier(tile)
+        name = granule.removesuffix("_N02.04").replace("_MSI_", "_SCL_")
+        images = top / "GRANULE" / granule / "IMG_DATA"
+        (images / folder).mkdir(exist_ok=True)
+        x = TRANSFORM[0] + 1000 * number
+        raster = scl(tmp_path, np.roll(CLASSES, number), transform=(x, *SCL_TRANSFORM[1:]))
+        copy_jp2(images / folder / f"{name}_20m.jp2", raster)
+    for number, product in enumerate(open_products(str(top), NEEDED)):
+        assert_has(product, np.roll(CLASSES, number))
+
+
 def test_metadata_that_name_a_file_elsewhere_are_not_followed(copied):
-    edit(copied, (r"(<IMAGE_FILE>)[^<]*(_SCL_\d0m)", r"\1../../x\2"))
+    for resolution in (20, 60):
+        (file,) = copied.glob(f"GRANULE/*/IMG_DATA/R{resolution}m/*_SCL_{resolution}m.jp2")
+        file.rename(copied.parent / file.name)
+    edit(copied, (r"(<IMAGE_FILE>)[^<]*(/[^</]*_SCL_\d0m)", r"\1..\2"))
     assert "no scene classification (SCL), which --clouds needs" in refusal(copied, NEEDED)
 
 
