@@ -43,8 +43,8 @@ def cloudy(
 ) -> NDArray[np.bool_]:
     """Find the pixels of 20 m that are cloudy, or at most `buffer` metres from one that is.
 
-    Distances are those of centres, and the buffer is that of whole pixels. Class 0 is no cloud, but
-    a buffer reaches its pixels: some at the edge of the swath have data.
+    Distances are those of centres, and the buffer is that of whole pixels. A pixel without a class
+    is never cloudy: some at the edge of the swath have data.
     """
     radius = math.ceil(buffer / SCL_METRES)
     marked = np.isin(scl, list(classes))
@@ -54,7 +54,7 @@ def cloudy(
         part = near[top : row + radius + 1, left : col + radius + 1]
         rows, cols = np.indices(part.shape)
         part |= (rows + top - row) ** 2 + (cols + left - col) ** 2 <= radius**2
-    return near
+    return near & (scl != 0)
 
 
 def at_10_m(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
