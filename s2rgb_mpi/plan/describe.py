@@ -1,10 +1,11 @@
-"""A plan as plain values, printed as text or as JSON (--dry-run)."""
+"""A plan as plain values, and as JSON (--dry-run --json)."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from s2rgb_mpi.inputs.source_size import title, unit
 from s2rgb_mpi.plan.deal import deal
 from s2rgb_mpi.plan.describe_product import describe_product, product_text
 from s2rgb_mpi.plan.levels import output_nbytes
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.inputs.warp.web_tiles import Tiling
     from s2rgb_mpi.plan.advice import Advice
     from s2rgb_mpi.plan.describe_product import ProductDescription
     from s2rgb_mpi.plan.plan import Plan
@@ -49,6 +51,8 @@ class Description:
         ``(width, height)`` of an uncut window, pixels.
     levels : int
         Number of overviews.
+    tiling : Tiling, optional
+        How the image lies on the tiles of web maps.
     ranks, workers : int
         Number of all ranks, and of the workers among them.
     windows_per_worker : tuple of int
@@ -68,6 +72,7 @@ class Description:
     windows: int
     window: tuple[int, int]
     levels: int
+    tiling: Tiling | None
     ranks: int
     workers: int
     windows_per_worker: tuple[int, int]
@@ -107,6 +112,7 @@ def describe(
         windows=len(plan.windows),
         window=plan.edge,
         levels=plan.levels,
+        tiling=plan.tiling,
         ranks=ranks,
         workers=workers,
         windows_per_worker=(min(shares), max(shares)),
@@ -139,17 +145,19 @@ def as_text(description: Description) -> str:
     products = (f"\n{product_text(product, place)}" for product, place in description.inputs)
     lines = {
         "products": f"{len(description.inputs)}{''.join(products)}",
-        "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
-        f" {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
+        "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:.10g}"
+        f" {unit(grid.crs) or 'units'} from {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
+        "CRS": title(grid.crs),
         "windows": f"{description.windows} of {width} x {height} pixels",
         "shares": _shares(description),
-        "levels": f"{description.levels} overviews",
+        "levels": f"{description.levels} overview{'' if description.levels == 1 else 's'}",
+        "tiles": str(description.tiling or ""),
         "memory": f"at most {description.worker_nbytes / 1e6:.0f} MB a worker,"
         f" {description.writer_nbytes / 1e6:.0f} MB the writer",
         "output": f"{output.path}, {output.layout}, {output.compress},"
         f" at most {output.largest_nbytes / 1e6:.0f} MB, twice that while it is finalised",
     }
-    text = "\n".join(f"{name:8} {words}" for name, words in lines.items())
+    text = "\n".join(f"{name:8} {words}" for name, words in lines.items() if words)
     return text if description.advice is None else f"{text}\n{description.advice}"
 
 

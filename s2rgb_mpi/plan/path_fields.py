@@ -84,6 +84,22 @@ def band_files(groups: BandFiles) -> tuple[tuple[str, ...], ...]:
     return read
 
 
+def followed(path: Path) -> Path:
+    """Return the path that is written: the target of a symbolic link, not the link.
+
+    Raises
+    ------
+    UsageError
+        The links form a loop.
+    """
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise UsageError(f"{path}: a symbolic link that leads in a circle")
+    return target
+
+
 def _is_path(value: object) -> bool:
     return isinstance(value, str | os.PathLike)
 

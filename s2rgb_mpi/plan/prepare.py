@@ -18,11 +18,13 @@ from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.source_size import Output
-from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
+from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled, web_tiles_of
+from s2rgb_mpi.inputs.warp.web_tiles import CRS, WebTiles
 from s2rgb_mpi.plan.choosing import ordered, without_clouds
 from s2rgb_mpi.plan.job import FULL_RESOLUTION
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import resident_nbytes
+from s2rgb_mpi.plan.path_fields import followed
 from s2rgb_mpi.plan.plan import make_plan
 
 if TYPE_CHECKING:
@@ -79,17 +81,22 @@ def _scene(job: Job) -> Scene:
 
 def _laid_out(job: Job, products: Sequence[Product]) -> Scene:
     """Lay the products out in the order given."""
-    if job.crs is None and job.resolution is None:
+    tiles = None
+    if job.web_optimized:
+        tile, has_levels = job.profile.tile, job.profile.overviews == "auto"
+        tiles = web_tiles_of(products[0], job.zoom, tile, has_levels=has_levels)
+    if job.crs is None and job.resolution is None and tiles is None:
         return lay_out(products, job.bounds, job.bounds_crs)
     return lay_out_resampled(
         products,
-        crs=job.crs,
-        resolution=job.resolution,
+        crs=job.crs if tiles is None else CRS,
+        resolution=job.resolution if tiles is None else tiles.resolution,
         resampling=job.resampling,
         bounds=job.bounds,
         bounds_crs=job.bounds_crs,
         step=job.window,
         averages=job.averages,
+        tiles=tiles,
     )
 
 
@@ -183,6 +190,8 @@ def _open(job: Job) -> list[Product]:
     if not isinstance(size, int):
         size = FULL_RESOLUTION
         output = None if job.resolution is None else Output(job.resolution, job.crs)
+        if job.zoom is not None:
+            output = Output(WebTiles(job.zoom, job.profile.tile).resolution, CRS)
     choice = Choice(
         resolution=size,
         output=output,
@@ -198,19 +207,3 @@ def _open(job: Job) -> list[Product]:
     if job.rgb:
         return [open_bands(paths, choice) for paths in job.rgb]
     return [product for name in job.products for product in open_products(name, choice)]
-
-
-def followed(path: Path) -> Path:
-    """Return the path that is written: the target of a symbolic link, not the link.
-
-    Raises
-    ------
-    UsageError
-        The links form a loop.
-    """
-    if not path.is_symlink():
-        return path
-    target = Path(os.path.realpath(path))
-    if target.is_symlink():
-        raise UsageError(f"{path}: a symbolic link that leads in a circle")
-    return target

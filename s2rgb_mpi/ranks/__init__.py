@@ -9,5 +9,6 @@ A worker makes `blocks` of windows that it renders (`render`) from `parts` of so
 that several shares need pass between workers (`chunk_exchange`), and workers that are done copy
 tiles into place (`finalise_helpers`). `ulfm/` continues without a lost worker.
 
-`convert` is all of this as a function, in one process (`alone`) or on many ranks.
+`convert` is all of this as a function, in one process (`alone`) or on many ranks; `beginning` is
+what rank 0 does first.
 """

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s2rgb_mpi import gdalenv
 from s2rgb_mpi.errors import S2RGBError, StopError, UsageError
-from s2rgb_mpi.output.workspace import claim, clear
-from s2rgb_mpi.plan import prepare
+from s2rgb_mpi.output.workspace import clear
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.ranks import roles
 from s2rgb_mpi.ranks.alone import AloneTeam
@@ -16,9 +15,8 @@ from s2rgb_mpi.ranks.guard import stop_all
 from s2rgb_mpi.ranks.loop import broadcast
 from s2rgb_mpi.ranks.team import Team
 from s2rgb_mpi.report.console import Report
-from s2rgb_mpi.report.finish import About
 from s2rgb_mpi.report.outputs import Wanted
-from s2rgb_mpi.report.stac_item import sensing_times
+from s2rgb_mpi.report.run_record import About
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.output.lock import Lock, SlurmStart
+    from s2rgb_mpi.output.lock import Lock
     from s2rgb_mpi.plan.plan import Plan
 
 
@@ -102,6 +100,11 @@ def convert(job: Job, comm: Any = None, *, outputs: Wanted | None = None) -> Res
         wanted = Wanted() if outputs is None else outputs
 
         def begin() -> tuple[Lock, Orders]:
+            from s2rgb_mpi.ranks.beginning import (  # noqa: PLC0415  a third of all imports
+                claim_output,
+                make_ready,
+            )
+
             _check_types(job, wanted)
             return claim_output(make_ready(job, report), wanted, report)
 
@@ -144,41 +147,6 @@ def _run(
         raise
     assert refusal is not None  # noqa: S101  `begin` returns orders, or raises
     raise refusal
-
-
-def make_ready(job: Job, report: Report) -> Plan:
-    """Make the plan of a job and report its warnings, on rank 0 only.
-
-    Raises
-    ------
-    S2RGBError
-        Any error that can be found before the start.
-    """
-    plan = prepare.prepare(job)
-    for warning in prepare.warnings(plan):
-        report.warning(warning)
-    return plan
-
-
-def check_wanted(plan: Plan, wanted: Wanted) -> None:
-    """Reject, before the start, files besides the image that could not be written at the end."""
-    wanted.check(*plan.job.outputs)
-    products = (member.product for member in plan.scene.members)
-    prepare.check_inputs_kept(plan.job, products, wanted.files)
-    if wanted.stac is not None:
-        sensing_times(plan)  # raises an error if a time is missing, which a STAC item needs
-
-
-def claim_output(
-    plan: Plan, wanted: Wanted, report: Report, start: SlurmStart | None = None
-) -> tuple[Lock, Orders]:
-    """Lock the output of a plan, and add the windows that a stopped run has written to the plan."""
-    check_wanted(plan, wanted)
-    report.listen(wanted)
-    plan, lock = claim(plan, start)
-    if plan.done:
-        report.told(f"{len(plan.done)} of {len(plan.windows)} windows are there already")
-    return lock, Orders(plan, wanted)
 
 
 def agree(

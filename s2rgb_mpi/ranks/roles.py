@@ -17,7 +17,6 @@ from s2rgb_mpi.ranks.finalise_helpers import help_finalise
 from s2rgb_mpi.ranks.loop import Loop, barrier, scatter
 from s2rgb_mpi.ranks.progress import send_tally
 from s2rgb_mpi.ranks.team import Rank
-from s2rgb_mpi.report.finish import conclude
 from s2rgb_mpi.timing import Tally
 
 if TYPE_CHECKING:
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.ranks.team import Team
     from s2rgb_mpi.report.console import Report
-    from s2rgb_mpi.report.finish import About
     from s2rgb_mpi.report.outputs import Wanted
+    from s2rgb_mpi.report.run_record import About
 
 ROLES = {1: ["coordinator, worker and writer"], 2: ["coordinator and worker", "writer"]}
 """Roles of one and two ranks. Of more, the first coordinates, the last writes, the others work."""
@@ -177,6 +176,8 @@ def end(
         kept = clear(plan, None) or "nothing is kept"
         report.stopped(f"stopped by {signals.GRACEFUL.name}: {kept}")
         return StopError.exit_code
+    from s2rgb_mpi.report.finish import conclude  # noqa: PLC0415  for rank 0 alone
+
     conclude(plan, wanted, report, about, shares=shares, tallies=tallies, written=written)
     clear(plan, None)
     return LEFT_EMPTY if written.damaged else 0

@@ -6,7 +6,7 @@ import platform
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from osgeo import gdal
@@ -40,20 +40,8 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.report.console import Report
     from s2rgb_mpi.report.outputs import Wanted
+    from s2rgb_mpi.report.run_record import About
     from s2rgb_mpi.timing import Tally
-
-
-class About(NamedTuple):
-    """What only the program itself knows of its run."""
-
-    command: Sequence[str]
-    """As it was typed, without the program."""
-    mpi: str
-    """The MPI library's name and version, in its own words."""
-    mpi4py: str
-    """Its version."""
-    slurm_job_id: str | None
-    """Where the run is a job of Slurm."""
 
 
 def conclude(

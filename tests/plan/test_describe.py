@@ -194,6 +194,7 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
         "windows": 6,
         "window": [1024, 1024],
         "levels": plan.levels,
+        "tiling": None,
         "ranks": 4,
         "workers": 2,
         "windows_per_worker": [2, 4],  # the first ones decode what all need
@@ -216,6 +217,12 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
     assert "offset -1000, quantification 5000, no data -9999, 0.5, mask\n" in text
     assert "\nwindows  6 of 1024 x 1024 pixels\nshares   2 workers, 2 to 4 windows each\n" in text
     assert text.startswith("products 1\n  A at column 0")
+
+
+def test_the_grid_has_its_unit_and_its_crs(plan):
+    text = as_text(describe(plan(10980), 1))
+    assert "\ngrid     10980 x 10980 pixels of 10 m from " in text
+    assert "\nCRS      WGS 84 / UTM zone 32N (EPSG:32632)\n" in text
 
 
 def test_shares_are_words_that_fit_their_numbers(plan):
