@@ -10,7 +10,7 @@ from s2rgb_mpi.cli.order import Order
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import PRESETS, Curve, Stretch
-from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.job import WEB_TILE, Job
 from s2rgb_mpi.report.outputs import Wanted
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from s2rgb_mpi.inputs.source_size import title, unit
 from s2rgb_mpi.plan.deal import deal
 from s2rgb_mpi.plan.describe_product import describe_product, product_text
 from s2rgb_mpi.plan.levels import output_nbytes
@@ -144,11 +145,12 @@ def as_text(description: Description) -> str:
     products = (f"\n{product_text(product, place)}" for product, place in description.inputs)
     lines = {
         "products": f"{len(description.inputs)}{''.join(products)}",
-        "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:g} from"
-        f" {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
+        "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:.10g}"
+        f" {unit(grid.crs) or 'units'} from {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
+        "CRS": title(grid.crs),
         "windows": f"{description.windows} of {width} x {height} pixels",
         "shares": _shares(description),
-        "levels": f"{description.levels} overviews",
+        "levels": f"{description.levels} overview{'' if description.levels == 1 else 's'}",
         "tiles": str(description.tiling or ""),
         "memory": f"at most {description.worker_nbytes / 1e6:.0f} MB a worker,"
         f" {description.writer_nbytes / 1e6:.0f} MB the writer",

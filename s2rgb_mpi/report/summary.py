@@ -56,7 +56,7 @@ def _written(account: Account) -> Iterator[str]:
     if account.damaged:
         empty += f"; {len(account.damaged)} could not be read and are left empty"
     yield (
-        f"{account.mpx:.1f} Mpx, {account.valid_percent:.4g} % valid,"
+        f"{_megapixels(account.mpx)} Mpx, {account.valid_percent:.4g} % valid,"
         f" in {_count(len(account.windows), 'window')}, {empty}"
     )
 
@@ -103,9 +103,9 @@ def shares(ranks: Sequence[Tally]) -> dict[str, float]:
 
 def _slowest(workers: Sequence[Tally]) -> Iterator[str]:
     """Name the worker that all others waited for, where there are others."""
-    if len(workers) == 1:
-        return
     slowest = max(workers, key=lambda tally: tally.busy_seconds)
+    if len(workers) == 1 or not slowest.windows:
+        return
     mean = sum(tally.busy_seconds for tally in workers) / len(workers)
     yield (
         f"slowest worker: rank {slowest.rank}, {slowest.busy_seconds:.1f} s for"
@@ -122,6 +122,11 @@ def _peaks(account: Account) -> str:
         for role in ("coordinator", "worker", "writer")
     )
     return f"memory peaks: {', '.join(peaks)}"
+
+
+def _megapixels(mpx: float) -> str:
+    """Format millions of pixels; few of them with two digits."""
+    return f"{mpx:.1f}" if mpx >= 1 else f"{mpx:.2g}"
 
 
 def _size(nbytes: int) -> str:

@@ -219,6 +219,12 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
     assert text.startswith("products 1\n  A at column 0")
 
 
+def test_the_grid_has_its_unit_and_its_crs(plan):
+    text = as_text(describe(plan(10980), 1))
+    assert "\ngrid     10980 x 10980 pixels of 10 m from " in text
+    assert "\nCRS      WGS 84 / UTM zone 32N (EPSG:32632)\n" in text
+
+
 def test_shares_are_words_that_fit_their_numbers(plan):
     made = describe(plan(10980), 1)
     for workers, shares, words in (
