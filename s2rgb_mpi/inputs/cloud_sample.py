@@ -33,6 +33,9 @@ STEP = 16
 POINTS = 24
 """In each window so many rows and columns of points are looked at."""
 
+UNKNOWN = 255
+"""Stands for values that no class has: the largest that any type of classifications can hold."""
+
 
 def needed_shares(
     scene: Scene,
@@ -101,8 +104,8 @@ class _Sample:
         self._classes = classification.grid
         self._cloudy = np.zeros((1, 1), dtype=np.bool_)
         with suppress(ReadError, RuntimeError):  # the worker that needs it will say so
-            table = np.append(clouds.table(), np.zeros(2**8 - LAST_CLASS, dtype=np.bool_))
-            values = table[np.minimum(_read(classification), len(table) - 1)]
+            table = np.append(clouds.table(), np.zeros(UNKNOWN - LAST_CLASS, dtype=np.bool_))
+            values = table[np.minimum(_read(classification), UNKNOWN)]
             radius = clouds.radius(self._classes.transform[1])
             self._cloudy = dilated(values, -(-radius // STEP))
 
