@@ -23,7 +23,7 @@ CLOUDY = (3, 8, 9, 10)
 @pytest.fixture(scope="module", params=[write_safe, write_eopf], ids=["safe", "eopf"])
 def products(request, tmp_path_factory):
     if request.param is write_eopf:
-        pytest.importorskip("zarr")
+        pytest.importorskip("numcodecs")
     folder = tmp_path_factory.mktemp("sample")
     options: dict[str, Any] = {"width": SIZE, "height": SIZE, "nodata_fraction": 0.0}
     return write_dates(folder, 3, write=request.param, **options).products
