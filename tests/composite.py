@@ -44,10 +44,10 @@ def cloudy(
     """Find the pixels of 20 m that are cloudy, or at most `buffer` metres from one that is.
 
     Distances are those of centres, and the buffer is that of whole pixels. A pixel without a class
-    is never cloudy.
+    is never cloudy: some at the edge of the swath have data.
     """
     radius = math.ceil(buffer / SCL_METRES)
-    marked = np.isin(scl, list(classes)) & (scl != 0)
+    marked = np.isin(scl, list(classes))
     near = np.zeros(scl.shape, bool)
     for row, col in zip(*np.nonzero(marked), strict=True):
         top, left = max(row - radius, 0), max(col - radius, 0)

@@ -34,9 +34,10 @@ def test_buffers_are_discs_of_whole_pixels(buffer, disc):
     assert np.array_equal(found, np.pad(expected, margin))
 
 
-def test_no_class_is_never_cloudy_and_a_cloud_at_the_edge_is():
+def test_no_buffer_reaches_a_pixel_without_a_class():
     scl = np.array([[8, 0, 4], [4, 4, 4]], np.uint8)
     assert composite.cloudy(scl, buffer=20).tolist() == [[True, False, False], [True, False, False]]
+    assert composite.cloudy(scl).tolist() == [[True, False, False], [False, False, False]]
 
 
 def test_classes_are_those_that_are_named():

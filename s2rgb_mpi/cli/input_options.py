@@ -217,10 +217,24 @@ GRID = (
     Option(
         "--resampling",
         Job,
-        "method, with --crs or --resolution; average: means of whole blocks of the input's pixels,"
-        " and bilinear for the rest (default: average where several pixels of the input are one of"
-        " the image, else nearest)",
+        "method, with --crs, --resolution or --web-optimized; average: means of whole blocks of the"
+        " input's pixels, and bilinear for the rest (default: average where several pixels of the"
+        " input are one of the image, else nearest, or cubic with --web-optimized)",
         choices=RESAMPLINGS,
+    ),
+    Option(
+        "--web-optimized",
+        Job,
+        "EPSG:3857 on the tiles of web maps, GoogleMapsCompatible: every TIFF tile of every level"
+        " is one of them (default: off)",
+    ),
+    Option(
+        "--zoom",
+        Job,
+        "with --web-optimized: the zoom of full resolution, 0..24 (default: that whose pixels are"
+        " nearest in size to the product's)",
+        read=int,
+        metavar="N",
     ),
 )
 

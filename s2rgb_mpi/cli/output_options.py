@@ -7,7 +7,7 @@ from pathlib import Path
 from s2rgb_mpi.cli.option import Group, Option
 from s2rgb_mpi.cli.order import Order
 from s2rgb_mpi.image.profile import CODECS, LAYOUTS, LEVELS, MASKS, OVERVIEWS, QUALITIES, Profile
-from s2rgb_mpi.plan.job import ON_ERROR, Job
+from s2rgb_mpi.plan.job import ON_ERROR, WEB_TILE, Job
 from s2rgb_mpi.report.outputs import PROGRESS, Wanted
 
 _EFFORTS = ", ".join(f"{name} {low}..{high} ({n})" for name, (low, high, n) in LEVELS.items())
@@ -52,7 +52,7 @@ OUTPUT = (
     Option(
         "--tile",
         Profile,
-        "edge of a TIFF tile, pixels (default: {default})",
+        f"edge of a TIFF tile, pixels (default: {{default}}; {WEB_TILE} with --web-optimized)",
         read=int,
         metavar="PX",
     ),

@@ -10,7 +10,7 @@ from s2rgb_mpi.cli.order import Order
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import PRESETS, Curve, Stretch
-from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.job import WEB_TILE, Job
 from s2rgb_mpi.report.outputs import Wanted
 
 if TYPE_CHECKING:
@@ -40,10 +40,11 @@ def parse(argv: Sequence[str]) -> Order:
         After `--help` or `--version`.
     """
     given = _given(argv)
+    tile = WEB_TILE if "web_optimized" in given else Profile.tile
     job = Job(
         **{"products": ()} | _fields(Job, given),
         stretch=_curve(given),
-        profile=Profile(**_fields(Profile, given)),
+        profile=Profile(**{"tile": tile} | _fields(Profile, given)),
     )
     order = Order(job, wanted=Wanted(**_fields(Wanted, given)), **_fields(Order, given))
     for name in ("advise", "json"):

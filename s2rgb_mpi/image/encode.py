@@ -14,7 +14,7 @@ from osgeo import gdal
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.gdalenv import memory_file
 from s2rgb_mpi.image.block import Kind, Piece
-from s2rgb_mpi.image.radiometry import valid
+from s2rgb_mpi.image.radiometry import RGBA, valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,7 @@ class Encoder:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
+        self._empty: list[EncodedTile] = []
 
     def encode(self, rgba: NDArray[np.uint8]) -> Iterator[EncodedTile]:
         """Encode an image, and its mask where the profile has one.
@@ -93,16 +94,26 @@ class Encoder:
         """
         profile = self._profile
         bits = valid(rgba).view(np.uint8)
-        layers = [self._tiles(rgba, profile.bands, profile.image_options(), mask=False)]
-        if profile.mask == "internal":
-            mask = bits[..., np.newaxis]
-            layers.append(self._tiles(mask, 1, profile.mask_options(), mask=True))
-        for tile in itertools.chain(*layers):
+        if not bits.any():
+            yield from self._without_data(*rgba.shape[:2])
+            return
+        for tile in self._layers(rgba):
             top, left = tile.row * profile.tile, tile.col * profile.tile
             # Whether it is left out does not depend on its bytes: black pixels may be valid.
             part = bits[top : top + profile.tile, left : left + profile.tile]
             if not profile.sparse or part.any():
                 yield tile
+
+    def _without_data(self, height: int, width: int) -> Iterator[EncodedTile]:
+        """Encode an image without data: one tile, once for all images."""
+        if self._profile.sparse:
+            return
+        edge = self._profile.tile
+        if not self._empty:
+            self._empty = list(self._layers(np.zeros((edge, edge, RGBA), dtype=np.uint8)))
+        places = list(itertools.product(range(-(-height // edge)), range(-(-width // edge))))
+        for tile in self._empty:
+            yield from (tile._replace(row=row, col=col) for row, col in places)
 
     def pieces(self, rgba: NDArray[np.uint8], level: int, row: int, col: int) -> Iterator[Piece]:
         """Encode an image that lies somewhere on a level, as pieces of a block.
@@ -117,6 +128,14 @@ class Encoder:
         for tile in self.encode(rgba):
             kind = Kind.MASK if tile.mask else Kind.TILE
             yield Piece.of(kind, tile.data, level=level, row=row + tile.row, col=col + tile.col)
+
+    def _layers(self, rgba: NDArray[np.uint8]) -> Iterator[EncodedTile]:
+        """Encode all tiles of an image, and then those of its mask."""
+        profile = self._profile
+        yield from self._tiles(rgba, profile.bands, profile.image_options(), mask=False)
+        if profile.mask == "internal":
+            mask = valid(rgba).view(np.uint8)[..., np.newaxis]
+            yield from self._tiles(mask, 1, profile.mask_options(), mask=True)
 
     def _tiles(
         self, pixels: NDArray[np.uint8], bands: int, options: dict[str, str], *, mask: bool

@@ -2,8 +2,8 @@
 
 `open_products` finds the kind of an input, and each kind has its module:
 
-    safe          ESA's products (safe_files: which files; safe_xml, safe_values, safe_grid: their
-                  metadata)
+    safe          ESA's products (safe_files, safe_classification: which files; safe_xml,
+                  safe_values, safe_grid: their metadata)
     eopf          ESA's products after SAFE, which are stores of zarr/
     aws           tiles in the layout of the buckets on AWS
     stac/         items of STAC catalogues

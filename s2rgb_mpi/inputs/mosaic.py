@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.product import Product
+    from s2rgb_mpi.inputs.warp.web_tiles import Tiling
 
 
 OFF_GRID = 1e-3
@@ -66,12 +67,15 @@ class Scene:
         Reasons why positions of pixels are doubtful.
     notes : tuple of str
         What is unusual about positions, but no reason to doubt them.
+    tiling : Tiling, optional
+        How the image lies on the tiles of web maps, if it is made for them.
     """
 
     grid: Grid
     members: tuple[Member, ...]
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    tiling: Tiling | None = None
 
 
 def chunks(window: Window, edge: tuple[int, int], limits: Window) -> Iterator[Window]:

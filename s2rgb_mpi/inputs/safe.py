@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.inputs.bands import join
-from s2rgb_mpi.inputs.classification import SCL, SCL_RESOLUTIONS
 from s2rgb_mpi.inputs.classified import classified
 from s2rgb_mpi.inputs.files.downloads import HEAD_NBYTES, refuse_answer
 from s2rgb_mpi.inputs.files.locate import locate
 from s2rgb_mpi.inputs.listed import Listed
 from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Product
+from s2rgb_mpi.inputs.safe_classification import classifications
 from s2rgb_mpi.inputs.safe_files import L2A_METADATA, leaves, metadata_kind
 from s2rgb_mpi.inputs.safe_grid import read_geocoding
 from s2rgb_mpi.inputs.safe_values import describe
@@ -21,8 +21,6 @@ from s2rgb_mpi.inputs.safe_xml import parse
 from s2rgb_mpi.inputs.source_size import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.files.locate import Found
     from s2rgb_mpi.inputs.safe_files import Place
@@ -145,7 +143,7 @@ def _product(found: Found, described: Described, images: list[str], choice: Choi
     product = joined(choose(choice, has, finest))
     if choice.clouds:
         product = classified(
-            product, _classifications(found, images, placed), choice, advice=_advice(metadata)
+            product, classifications(found, images, placed), choice, advice=_advice(metadata)
         )
     return replace(
         product,
@@ -155,25 +153,6 @@ def _product(found: Found, described: Described, images: list[str], choice: Choi
         is_sentinel_2=True,
         warnings=(*described.relevant(choice), *warning, *product.warnings),
     )
-
-
-def _classifications(
-    found: Found, images: list[str], placed: dict[int, Placed]
-) -> Iterator[Listed]:
-    """List the scene classifications of a granule that are there."""
-    red = f"_{RGB_BANDS[0]}_"
-    for resolution in SCL_RESOLUTIONS:
-        suffix = f"_{SCL}_{resolution}m"
-        # Some metadata list the bands alone: then by the name of the red band.
-        names = [each for each in images if each.endswith(suffix)] or [
-            f"{each.rpartition(red)[0]}{suffix}"
-            for each in images
-            if each.endswith(f"{red}{resolution}m")
-        ]
-        for name in names[:1]:
-            file = None if leaves(name) else found.place.gdal_name(f"{name}.jp2")
-            if file is not None:
-                yield Listed(SCL, file, internal=True, placed=placed.get(resolution))
 
 
 def _advice(metadata: str) -> str:

@@ -20,7 +20,7 @@ from s2rgb_mpi.output.geotiff.log import Layer, TileLog
 from s2rgb_mpi.output.journal import Journal
 from s2rgb_mpi.output.paths import final_path, journal_path, part_path
 from s2rgb_mpi.output.source_map import SourceMap
-from s2rgb_mpi.output.tags import tags
+from s2rgb_mpi.output.tags import tags, tiling_scheme
 from s2rgb_mpi.output.totals import Totals
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ class Output:
                 grid=plan.grid,
                 profile=job.profile,
                 tags=tags(plan) | self._totals.tags(),
+                tiling=tiling_scheme(plan),
                 histogram=self._totals.histogram,
                 copy=copy,
             )

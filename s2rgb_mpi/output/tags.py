@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi import __version__
+from s2rgb_mpi.inputs.warp.web_tiles import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +45,15 @@ def tags(plan: Plan) -> dict[str, str]:
     for number, product in enumerate(products, start=1):
         items |= _of(product, f"_{number}" if len(products) > 1 else "")
     return {name: value for name, value in items.items() if value}
+
+
+def tiling_scheme(plan: Plan) -> dict[str, str]:
+    """Return the items of GDAL's domain TILING_SCHEME; empty for an image not on such tiles."""
+    tiling = plan.tiling
+    if tiling is None:
+        return {}
+    aligned = 1 + tiling.levels  # that of full resolution too
+    return {"NAME": NAME, "ZOOM_LEVEL": str(tiling.zoom), "ALIGNED_LEVELS": str(aligned)}
 
 
 def _of(product: Product, end: str) -> dict[str, str]:

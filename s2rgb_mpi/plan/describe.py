@@ -1,4 +1,4 @@
-"""A plan as plain values, printed as text or as JSON (--dry-run)."""
+"""A plan as plain values, and as JSON (--dry-run --json)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.grid import Grid
+    from s2rgb_mpi.inputs.warp.web_tiles import Tiling
     from s2rgb_mpi.plan.advice import Advice
     from s2rgb_mpi.plan.describe_product import ProductDescription
     from s2rgb_mpi.plan.plan import Plan
@@ -50,6 +51,8 @@ class Description:
         ``(width, height)`` of an uncut window, pixels.
     levels : int
         Number of overviews.
+    tiling : Tiling, optional
+        How the image lies on the tiles of web maps.
     ranks, workers : int
         Number of all ranks, and of the workers among them.
     windows_per_worker : tuple of int
@@ -69,6 +72,7 @@ class Description:
     windows: int
     window: tuple[int, int]
     levels: int
+    tiling: Tiling | None
     ranks: int
     workers: int
     windows_per_worker: tuple[int, int]
@@ -108,6 +112,7 @@ def describe(
         windows=len(plan.windows),
         window=plan.edge,
         levels=plan.levels,
+        tiling=plan.tiling,
         ranks=ranks,
         workers=workers,
         windows_per_worker=(min(shares), max(shares)),
@@ -146,12 +151,13 @@ def as_text(description: Description) -> str:
         "windows": f"{description.windows} of {width} x {height} pixels",
         "shares": _shares(description),
         "levels": f"{description.levels} overview{'' if description.levels == 1 else 's'}",
+        "tiles": str(description.tiling or ""),
         "memory": f"at most {description.worker_nbytes / 1e6:.0f} MB a worker,"
         f" {description.writer_nbytes / 1e6:.0f} MB the writer",
         "output": f"{output.path}, {output.layout}, {output.compress},"
         f" at most {output.largest_nbytes / 1e6:.0f} MB, twice that while it is finalised",
     }
-    text = "\n".join(f"{name:8} {words}" for name, words in lines.items())
+    text = "\n".join(f"{name:8} {words}" for name, words in lines.items() if words)
     return text if description.advice is None else f"{text}\n{description.advice}"
 
 

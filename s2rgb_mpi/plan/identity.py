@@ -42,6 +42,8 @@ def identity(plan: Plan) -> dict[str, str]:
         fields["clouds"] = (
             f"{job.clouds}, classes {job.cloud_classes}, buffer {job.cloud_buffer:g} m"
         )
+    if plan.tiling is not None:
+        fields["tiles of web maps"] = f"zoom {plan.tiling.zoom}, {plan.levels} levels"
     for number, product in enumerate((member.product for member in plan.scene.members), 1):
         fields[f"product {number}"] = product.name
         if product.warp is not None:

@@ -12,6 +12,7 @@ from s2rgb_mpi.fields import check
 from s2rgb_mpi.image.clouds import DEFAULT_CLASSES, MOST_BUFFER, Clouds, read_classes
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Curve, Stretch
+from s2rgb_mpi.inputs.warp.web_tiles import HIGHEST_ZOOM
 from s2rgb_mpi.plan.path_fields import (
     AnyPath,
     BandFiles,
@@ -32,6 +33,11 @@ ON_ERROR = ("fail", "nodata")
 CLOUDS = ("keep", "avoid", "drop")
 COMPOSITES = ("first", "median")
 ORDERS = ("given", "clear", "date")
+
+WEB_TILE = 256
+"""Edge of the tiles of web maps, pixels."""
+
+_NOT_GIVEN = Profile()
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,8 @@ class Job:
     stretch : Curve
         From reflectance to colour.
     profile : Profile
-        How the pixels are stored.
+        How the pixels are stored; by default as ``Profile()``, or ``Profile(tile=256)`` if
+        `web_optimized`.
     bounds : tuple of float, optional
         West, south, east, north of the part to keep; west exceeds east across the antimeridian.
     bounds_crs : str
@@ -95,8 +102,15 @@ class Job:
     resolution : float, optional
         Edge of a pixel, units of the CRS, where it is not the products' own.
     resampling : str, optional
-        One of :data:`RESAMPLINGS`; only with another CRS or resolution. By default nearest, or
-        average where several pixels of the input are one of the image.
+        One of :data:`RESAMPLINGS`; only with another CRS or resolution, or `web_optimized`. By
+        default average where several pixels of the input are one of the image, else nearest, or
+        cubic if `web_optimized`.
+    web_optimized : bool
+        Whether the image lies on the tiles of web maps, in EPSG:3857: every tile of every level is
+        one tile of such a map.
+    zoom : int, optional
+        The zoom of the tiles of full resolution, 0 to 24; by default that whose pixels are nearest
+        in size to the first product's.
     window : int
         The least edge of a window, pixels of the input.
     overwrite : bool
@@ -135,12 +149,14 @@ class Job:
     max_cloud: float | None = None
     source_map: Converted[AnyPath | None, Path | None] = Converted(optional_file, None)
     stretch: Curve = field(default_factory=Stretch)
-    profile: Profile = field(default_factory=Profile)
+    profile: Profile = _NOT_GIVEN
     bounds: tuple[float, float, float, float] | None = None
     bounds_crs: str = "EPSG:4326"
     crs: str | None = None
     resolution: float | None = None
     resampling: str | None = None
+    web_optimized: bool = False
+    zoom: int | None = None
     window: int = 1024
     overwrite: bool = False
     resume: bool = False
@@ -201,6 +217,7 @@ class Job:
         self._check_grid()
         self._check_clouds()
         self._check_source_map()
+        self._check_web()
         if not 0 < self.timeout < math.inf:
             raise UsageError(f"--timeout {self.timeout:g} must be above 0")
         if self.window < self.profile.tile or self.window % self.profile.tile:
@@ -219,8 +236,10 @@ class Job:
 
     def _check_grid(self) -> None:
         """Reject invalid options of the output grid."""
-        if self.resampling and self.crs is None and self.resolution is None:
-            raise UsageError("--resampling means nothing without --crs or --resolution")
+        if self.resampling and not (self.crs or self.resolution or self.web_optimized):
+            raise UsageError(
+                "--resampling means nothing without --crs, --resolution or --web-optimized"
+            )
         if self.resolution is not None and not 0 < self.resolution < math.inf:
             raise UsageError(f"--resolution {self.resolution:g} must be above 0")
         if self.bounds is not None:
@@ -247,3 +266,26 @@ class Job:
                 raise UsageError(
                     f"{name} means nothing without --clouds avoid, --clouds drop or --order clear"
                 )
+
+    def _check_web(self) -> None:
+        """Reject options that contradict the tiles of web maps, and set the edge of these."""
+        if not self.web_optimized:
+            if self.zoom is not None:
+                raise UsageError("--zoom means nothing without --web-optimized")
+            return
+        if self.crs is not None:
+            raise UsageError(f"--web-optimized is in EPSG:3857: it takes no --crs {self.crs}")
+        if self.resolution is not None:
+            raise UsageError(
+                f"--web-optimized takes no --resolution {self.resolution:g}; its pixels are those"
+                " of --zoom"
+            )
+        if self.profile.layout != "cog":
+            raise UsageError(
+                f"--web-optimized takes no --layout {self.profile.layout}: its tiles are those of"
+                " every level of a COG"
+            )
+        if self.zoom is not None and not 0 <= self.zoom <= HIGHEST_ZOOM:
+            raise UsageError(f"--zoom {self.zoom} must be 0..{HIGHEST_ZOOM}")
+        if self.profile is _NOT_GIVEN:
+            object.__setattr__(self, "profile", Profile(tile=WEB_TILE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi.errors import PlanError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.mosaic import Member, Scene
     from s2rgb_mpi.inputs.warp.warper import Piece
+    from s2rgb_mpi.inputs.warp.web_tiles import Tiling
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.partition import Key
 
@@ -111,6 +112,12 @@ class Plan:
         """The levels whose tiles span windows: they are joined from the parts of these."""
         return range(self.whole_levels + 1, self.levels + 1)
 
+    @property
+    def tiling(self) -> Tiling | None:
+        """How the image and its levels lie on the tiles of web maps, if it is made for them."""
+        tiling = self.scene.tiling
+        return None if tiling is None else replace(tiling, levels=self.levels)
+
     def patches(self, number: int) -> Iterator[Patch]:
         """Yield the patches of a window, product by product, the one on top first."""
         for member, each in enumerate(self.scene.members):
@@ -171,6 +178,8 @@ def make_plan(job: Job, scene: Scene) -> Plan:
     profile = job.profile
     has_levels = profile.layout == "cog" and profile.overviews == "auto"
     levels = grid.overview_levels(tile) if has_levels else 0
+    if scene.tiling is not None:  # further levels would not be whole tiles
+        levels = min(levels, scene.tiling.levels)
     # Windows follow the blocks of the first product, as if they were those of the whole scene.
     products = [member.product for member in scene.members]
     least = least_edge(job, products)

@@ -19,7 +19,8 @@ from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.source_size import Output
-from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
+from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled, web_tiles_of
+from s2rgb_mpi.inputs.warp.web_tiles import CRS, WebTiles
 from s2rgb_mpi.plan.choosing import ordered, without_clouds
 from s2rgb_mpi.plan.job import FULL_RESOLUTION
 from s2rgb_mpi.plan.levels import output_nbytes
@@ -81,17 +82,22 @@ def _scene(job: Job) -> Scene:
 
 def _laid_out(job: Job, products: Sequence[Product]) -> Scene:
     """Lay the products out in the order given."""
-    if job.crs is None and job.resolution is None:
+    tiles = None
+    if job.web_optimized:
+        tile, has_levels = job.profile.tile, job.profile.overviews == "auto"
+        tiles = web_tiles_of(products[0], job.zoom, tile, has_levels=has_levels)
+    if job.crs is None and job.resolution is None and tiles is None:
         return lay_out(products, job.bounds, job.bounds_crs)
     return lay_out_resampled(
         products,
-        crs=job.crs,
-        resolution=job.resolution,
+        crs=job.crs if tiles is None else CRS,
+        resolution=job.resolution if tiles is None else tiles.resolution,
         resampling=job.resampling,
         bounds=job.bounds,
         bounds_crs=job.bounds_crs,
         step=job.window,
         averages=job.averages,
+        tiles=tiles,
     )
 
 
@@ -191,6 +197,8 @@ def _open(job: Job) -> list[Product]:
     if not isinstance(size, int):
         size = FULL_RESOLUTION
         output = None if job.resolution is None else Output(job.resolution, job.crs)
+        if job.zoom is not None:
+            output = Output(WebTiles(job.zoom, job.profile.tile).resolution, CRS)
     choice = Choice(
         resolution=size,
         output=output,

@@ -135,9 +135,9 @@ class BlockMaker:
         raw: list[Piece] = []
         parts: dict[int, NDArray[np.uint8]] = {}
         for level in range(self._plan.levels + 1):
-            if level:
-                rgba = halve(rgba)
             place = window.at_level(level)
+            if level:  # without data it is only smaller
+                rgba = halve(rgba) if has_data else rgba[: place.height, : place.width]
             if level not in self._plan.joined_levels:
                 row, col = place.row_off // tile, place.col_off // tile
                 tiles += self._encoder.pieces(rgba, level, row, col)

@@ -61,7 +61,7 @@ def write_dates(
         Number of dates.
     missed : int
         Width of the rim of clouds and shadows, in pixels of 20 m, that the scene classification
-        has as "unclassified".
+        has as "unclassified"; of clouds that are no wider it sees nothing.
     nodata_fraction : float
         Share of the area of the first date that is outside the swath.
     write : callable

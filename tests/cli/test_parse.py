@@ -19,6 +19,7 @@ from s2rgb_mpi.report.outputs import Wanted
 
 CONTRACT = Path(__file__).parents[3] / "shared" / "cli.md"
 LEAST = ["S2A.SAFE", "-o", "rgb.tif"]
+WEB = [*LEAST, "--web-optimized"]
 NAMES = [name for option in OPTIONS.values() if not option.is_positional for name in option.names]
 
 
@@ -76,12 +77,22 @@ def test_three_band_files_take_the_place_of_a_product():
             Profile("webp", quality=80, mask="internal"),
         ),
         (["--tile", "256"], "profile", Profile(tile=256)),
+        (["--web-optimized"], "profile", Profile(tile=256)),
+        (["--web-optimized", "--tile", "512"], "profile", Profile(tile=512)),
+        (["--web-optimized", "--zoom", "0"], "zoom", 0),
+        (["--web-optimized", "--resampling", "nearest"], "resampling", "nearest"),
         (["--window", "2048"], "window", 2048),
         (["--overwrite"], "overwrite", True),
     ],
 )
 def test_each_option_reaches_the_job(arguments, field, value):
     assert getattr(parse.parse([*LEAST, *arguments]).job, field) == value
+
+
+def test_web_maps_have_tiles_of_256_in_python_too():
+    assert parse.parse(WEB).job == Job(LEAST[0], LEAST[2], web_optimized=True)
+    given = Job(LEAST[0], LEAST[2], web_optimized=True, profile=Profile())
+    assert given.profile.tile == 512
 
 
 def test_how_to_go_about_it_is_no_part_of_the_job():
@@ -185,6 +196,13 @@ def test_what_the_run_says_is_no_part_of_the_job(arguments, wanted):
         ([*LEAST, "--gamma", "0"], "--gamma must be above 0"),
         ([*LEAST, "--level", "3.5"], "invalid int value: '3.5'"),
         ([*LEAST, "--tile", "100"], "--tile 100"),
+        ([*LEAST, "--zoom", "12"], "--zoom means nothing without --web-optimized"),
+        ([*WEB, "--crs", "EPSG:2056"], "is in EPSG:3857: it takes no --crs EPSG:2056"),
+        ([*WEB, "--resolution", "20"], "takes no --resolution 20; its pixels are those of --zoom"),
+        ([*WEB, "--layout", "tiled"], "--web-optimized takes no --layout tiled"),
+        ([*WEB, "--zoom", "25"], "--zoom 25 must be 0..24"),
+        ([*WEB, "--zoom", "-1"], "--zoom -1 must be 0..24"),
+        ([*WEB, "--zoom", "high"], "invalid int value: 'high'"),
         ([*LEAST, "--window", "1000"], "--window 1000 must be a multiple of --tile 512"),
         ([*LEAST, "--window", "256"], "--window 256 must be a multiple of --tile 512"),
         ([*LEAST, "--window", "0"], "--window 0 must be a multiple of --tile 512"),

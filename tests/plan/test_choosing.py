@@ -212,5 +212,5 @@ def test_the_image_does_not_replace_a_classification(tmp_path, resolution):
     job = Job(safe, file, clouds="drop", order="clear", overwrite=True)
     with pytest.raises(UsageError) as caught:
         prepare(job)
-    assert str(caught.value) == f"{file}: is a file of the input; name another output"
+    assert str(caught.value) == f"--output {file}: is a file of the input; name another"
     assert prepare(replace(job, output=tmp_path / "rgb.tif")).scene.members

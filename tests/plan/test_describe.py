@@ -194,6 +194,7 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
         "windows": 6,
         "window": [1024, 1024],
         "levels": plan.levels,
+        "tiling": None,
         "ranks": 4,
         "workers": 2,
         "windows_per_worker": [2, 4],  # the first ones decode what all need

@@ -23,6 +23,7 @@ from s2rgb_mpi.output.paths import journal_path
 from s2rgb_mpi.output.workspace import claim, clear
 from s2rgb_mpi.plan import describe
 from s2rgb_mpi.plan.advice import advise
+from s2rgb_mpi.plan.describe import as_text
 from s2rgb_mpi.plan.identity import digest, identity
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan
@@ -218,7 +219,7 @@ def test_the_plan_and_the_advice_have_no_secrets_and_say_so(tmp_path):
     plan = plan_of(tmp_path, "?sig=SECRET", argv)
     advice = advise(plan, argv, python="python")
     told = describe.describe(plan, 4, advice=advice)
-    text = describe.as_text(told)
+    text = as_text(told)
     assert "SECRET" not in text + str(describe.as_fields(told))
     assert "mpirun -n 3 python -m s2rgb_mpi https://h/item.json -o rgb.tif" in text
     assert "put these back" in text

@@ -182,9 +182,17 @@ def check_horizontal(name: str, reference: osr.SpatialReference) -> None:
         raise UsageError(f"{name}: no coordinate operation from WGS 84 to {crs}") from error
 
 
-def window_of(points: NDArray[np.float64]) -> Window:
-    """Return the smallest window of whole pixels that contains points; NaN is ignored."""
+def window_of(points: NDArray[np.float64], rounding: float = ROUNDING) -> Window:
+    """Return the smallest window of whole pixels that contains points; NaN is ignored.
+
+    Parameters
+    ----------
+    points : ndarray, shape (..., 2), float64
+        Columns and rows.
+    rounding : float
+        The part of a pixel by which points may lie outside.
+    """
     known = points[np.isfinite(points).all(axis=-1)]
-    left, top = np.floor(known.min(axis=0) + ROUNDING).astype(int)
-    right, bottom = np.ceil(known.max(axis=0) - ROUNDING).astype(int)
+    left, top = np.floor(known.min(axis=0) + rounding).astype(int)
+    right, bottom = np.ceil(known.max(axis=0) - rounding).astype(int)
     return Window(int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top)))

@@ -49,12 +49,15 @@ class Target:
         One pixel, at the origin of the CRS.
     turn : float, optional
         Its period in columns, from :func:`period`.
+    option : str
+        What stands before the edge of a pixel in messages.
     """
 
     name: str
     crs: osr.SpatialReference
     grid: Grid
     turn: float | None
+    option: str = "--resolution"
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,12 @@ def union(windows: Sequence[Window]) -> Window:
 
 
 def place(
-    products: Sequence[Product], target: Target, area: Area, resampling: str | None
+    products: Sequence[Product],
+    target: Target,
+    area: Area,
+    resampling: str | None,
+    *,
+    usual: str = "nearest",
 ) -> list[Placed]:
     """Place products on another grid, all of one CRS by the same operation.
 
@@ -117,8 +125,10 @@ def place(
     area : Area
         Area of the image on the globe.
     resampling : str, optional
-        nearest, bilinear, cubic or average; by default nearest, or average for products that are
-        read as block means.
+        nearest, bilinear, cubic or average; by default average for products that are read as block
+        means, and `usual` for others.
+    usual : str
+        nearest, bilinear or cubic.
 
     Raises
     ------
@@ -138,14 +148,14 @@ def place(
         if not np.isfinite(points).any():
             raise UsageError(f"{product.name}: lies where --crs {target.name} is not defined")
         scale = _scale(transform, own[np.isfinite(points).all(axis=-1)], target)
-        warp = Warp(product, _method(product, resampling), scale, operations[crs])
+        warp = Warp(product, _method(product, resampling, usual), scale, operations[crs])
         placed.append(Placed(product, warp, points))
     return placed
 
 
-def _method(product: Product, resampling: str | None) -> str:
+def _method(product: Product, resampling: str | None, usual: str) -> str:
     """Return the resampling of a product after its block means, if any."""
-    method = resampling or ("nearest" if product.means is None else "average")
+    method = resampling or (usual if product.means is None else "average")
     # GDAL's average uses the upright box between two corners of a pixel, even if it is rotated.
     return "bilinear" if method == "average" else method
 
@@ -163,7 +173,7 @@ def _scale(
     if least < 1 / MOST_REDUCED:
         units = "degrees" if target.crs.IsGeographic() else target.crs.GetLinearUnitsName()
         raise UsageError(
-            f"--resolution {target.grid.transform[1]:g}: in {units} that is as long as"
+            f"{target.option} {target.grid.transform[1]:g}: in {units} that is as long as"
             f" {1 / least:.0f} pixels of the input; at most {MOST_REDUCED} are possible"
         )
     x, y = (_snapped(float(ratio)) for ratio in along)

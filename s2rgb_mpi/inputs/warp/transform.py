@@ -104,6 +104,26 @@ def lattice(window: Window, steps: int = STEPS) -> NDArray[np.float64]:
     return np.stack(np.meshgrid(cols, rows), axis=-1)
 
 
+def suggested_resolution(grid: Grid, crs: str) -> float:
+    """Return the edge of a pixel that GDAL's warper suggests for a grid in another CRS.
+
+    Parameters
+    ----------
+    grid : Grid
+        With a CRS.
+    crs : str
+        Well-known text.
+
+    Raises
+    ------
+    RuntimeError
+        The other CRS is not defined at the grid.
+    """
+    whole = _dataset(grid)
+    whole.AddBand()  # the warper wants one
+    return float(gdal.AutoCreateWarpedVRT(whole, None, crs).GetGeoTransform()[1])
+
+
 def _dataset(grid: Grid) -> gdal.Dataset:
     """Return a dataset with a grid and no bands."""
     dataset = gdal.GetDriverByName("VRT").Create("", max(1, grid.width), max(1, grid.height), 0)

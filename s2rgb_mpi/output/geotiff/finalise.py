@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +38,7 @@ def finalise(
     grid: Grid,
     profile: Profile,
     tags: Mapping[str, str],
+    tiling: Mapping[str, str] = MappingProxyType({}),
     histogram: NDArray[np.int64],
     copy: Callable[[Copies], None] = Copies.run,
 ) -> int:
@@ -52,6 +54,8 @@ def finalise(
         As for the log.
     tags : mapping of str to str
         Metadata items of the file.
+    tiling : mapping of str to str
+        Those of GDAL's domain TILING_SCHEME.
     histogram : ndarray, shape (3, 256), int64
         Valid pixels per value and band; the statistics are computed from it.
     copy : callable, optional
@@ -76,6 +80,7 @@ def finalise(
             profile,
             levels=max(layer.level for layer in log.index),
             tags=tags,
+            tiling=tiling,
             statistics=_statistics(histogram, grid.width * grid.height),
             bigtiff=bigtiff,
         )

@@ -37,10 +37,24 @@ def make_skeleton(
     *,
     levels: int,
     tags: Mapping[str, str],
+    tiling: Mapping[str, str],
     statistics: list[dict[str, str]],
     bigtiff: bool,
 ) -> bytes:
     """Return a file of directories alone, made by GDAL: all tags and geo keys, no tile.
+
+    Parameters
+    ----------
+    grid, profile
+        As for the log.
+    levels : int
+        Number of reduced levels.
+    tags, tiling : mapping of str to str
+        Metadata items of the file, and those of GDAL's domain TILING_SCHEME.
+    statistics : list of dict of str to str
+        Metadata items of each band.
+    bigtiff : bool
+        Whether it is a BigTIFF.
 
     Returns
     -------
@@ -64,6 +78,8 @@ def make_skeleton(
         dataset.SetSpatialRef(osr.SpatialReference(grid.crs))
         dataset.SetGeoTransform(grid.transform)
         dataset.SetMetadata(dict(tags))
+        if tiling:
+            dataset.SetMetadata(dict(tiling), "TILING_SCHEME")
         for number, items in enumerate(statistics, start=1):
             band = dataset.GetRasterBand(number)
             band.SetDescription(BAND_DESCRIPTIONS[number - 1])
