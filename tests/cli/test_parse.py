@@ -37,7 +37,7 @@ def test_three_band_files_take_the_place_of_a_product():
 
 
 def test_products_may_stand_between_options():
-    job = parse([*LEAST, "S2B.SAFE", "--tile", "256", "S2C.SAFE"]).job
+    job = parse.parse([*LEAST, "S2B.SAFE", "--tile", "256", "S2C.SAFE"]).job
     assert job.products == (LEAST[0], "S2B.SAFE", "S2C.SAFE")
 
 
