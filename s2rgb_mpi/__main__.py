@@ -37,7 +37,7 @@ try:
 
     from s2rgb_mpi import gdalenv
     from s2rgb_mpi.cli import program
-    from s2rgb_mpi.report.finish import About
+    from s2rgb_mpi.report.run_record import About
 except (ImportError, MemoryError) as _error:
     # For example under a memory limit: a traceback from every rank would hide the cause.
     if os.environ.get("PMIX_RANK", os.environ.get("PMI_RANK", "0")) == "0":

@@ -1,7 +1,7 @@
 """GDAL's settings and its in-memory files: no other module configures GDAL or creates such files.
 
-Importing a module configures nothing: the program and :func:`s2rgb_mpi.convert` call
-:func:`configure` first.
+Importing a module configures nothing: the program calls :func:`configure` first, and
+:func:`s2rgb_mpi.convert` works within :func:`configured`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from contextlib import contextmanager
+import threading
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from osgeo import gdal, ogr, osr
@@ -59,10 +60,19 @@ _DEFAULTS = {
 }
 """Settings that the user's environment or configuration file may change."""
 
+_GROK = "JP2Grok"
+
 _QUIET = "CPLQuietErrorHandler"
 """GDAL's error handler that prints nothing except debug messages requested by CPL_DEBUG."""
 
 _numbers = itertools.count()
+
+_using = threading.Lock()
+_users: list[None] = []
+"""An entry for each caller that is within :func:`configured`."""
+
+_before = ExitStack()
+"""What the last of them restores."""
 
 
 def configure() -> None:
@@ -86,9 +96,52 @@ def configure() -> None:
     if gdal.GetConfigOption("GDAL_CACHEMAX") is None:
         gdal.SetCacheMax(CACHE_NBYTES)
     # GDAL 3.13's JP2Grok gives wrong pixels in windowed reads (OSGeo/gdal#14780).
-    grok = gdal.GetDriverByName("JP2Grok")
+    grok = gdal.GetDriverByName(_GROK)
     if grok is not None:
         grok.Deregister()
+
+
+@contextmanager
+def configured() -> Iterator[None]:
+    """Configure GDAL while the body runs; in the end it is as the caller's session had it.
+
+    GDAL has one configuration for all threads: it is restored when no thread needs it any more.
+    Only an error handler of the caller's for the whole process is lost, as GDAL does not tell it.
+    """
+    with _using:
+        if not _users:
+            _remember()
+        _users.append(None)
+        configure()
+    try:
+        yield
+    finally:
+        with _using:
+            gdal.PopErrorHandler()
+            _users.pop()
+            if not _users:
+                _before.close()
+
+
+def _remember() -> None:
+    """Note how GDAL is configured, in what restores it."""
+    for module in (gdal, ogr, osr):
+        if not module.GetUseExceptions():
+            _before.callback(module.DontUseExceptions)
+    _before.callback(gdal.SetErrorHandler)  # without a name: the default
+    _before.callback(gdal.SetCacheMax, gdal.GetCacheMax())
+    for name in (*_FIXED, *_DEFAULTS):
+        _before.callback(_restore, name, gdal.GetConfigOption(name))
+    grok = gdal.GetDriverByName(_GROK)
+    if grok is not None:
+        _before.callback(grok.Register)
+
+
+def _restore(name: str, value: str | None) -> None:
+    """Set an option back, unless its value is that of the environment."""
+    gdal.SetConfigOption(name, None)
+    if gdal.GetConfigOption(name) != value:
+        gdal.SetConfigOption(name, value)
 
 
 def quieten_thread() -> None:

@@ -87,6 +87,7 @@ def make_account(**changes: Any) -> Account:
                 "unit": "m",
                 "factor": 1,
                 "offset_check": "agrees (1000 pixels)",
+                "pixels": 2_000_000,
                 "bands": [{"name": name, "path": f"{name}.jp2"} | calibration for name in names],
             }
         ],

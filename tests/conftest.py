@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hypothesis
 import numpy as np
@@ -28,6 +28,7 @@ from osgeo import gdal
 
 from running import marked, processes
 from s2rgb_mpi import gdalenv
+from s2rgb_mpi.testing.dates import write_dates
 from s2rgb_mpi.testing.safe import write_safe
 
 gdalenv.configure()
@@ -147,6 +148,20 @@ def old_safe(tmp_path_factory) -> Path:
     """The same scene of a baseline without offsets."""
     folder = tmp_path_factory.mktemp("old")
     return write_safe(folder, width=611, height=389, tile=128, baseline="02.14", offset=None)
+
+
+DATES: dict[str, Any] = {"width": 611, "height": 389, "tile": 128, "scl_tile": 64}
+"""The size of the products of several dates."""
+
+DATE_OFFSETS = (-1000, None, -1000, -1000)
+"""Of the first dates that `write_dates` makes."""
+
+
+@pytest.fixture(scope="session")
+def dates(tmp_path_factory) -> tuple[Path, ...]:
+    """Four dates of one scene, whose scene classification misses rims of two pixels."""
+    folder = tmp_path_factory.mktemp("dates")
+    return write_dates(folder, len(DATE_OFFSETS), missed=2, **DATES).products
 
 
 SMALL = ("--tile", "64", "--window", "128")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal, gdal_array, osr
 
-from s2rgb_mpi.testing.safe import jp2_options
+from s2rgb_mpi.testing.jp2 import jp2_options
 
 gdal.UseExceptions()
 osr.UseExceptions()

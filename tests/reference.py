@@ -6,9 +6,14 @@ import numpy as np
 def rgb(dn, *, offset=0, quantification=10_000.0, black=0.0, white=1.0, gamma=2.2):
     """Colour digital numbers, shape (height, width, 3), pixel by pixel."""
     reflectance = (dn.astype(np.float64) + offset) / quantification
+    return coloured(reflectance, (dn != 0).any(axis=2), black=black, white=white, gamma=gamma)
+
+
+def coloured(reflectance, valid, *, black=0.0, white=1.0, gamma=2.2):
+    """Colour reflectance, shape (height, width, 3), where it is valid."""
     share = np.clip((reflectance - black) / (white - black), 0, 1)
     value = np.clip(np.floor(255 * share ** (1 / gamma) + 0.5), 1, 255)
-    return np.where((dn != 0).any(axis=2, keepdims=True), value, 0).astype(np.uint8)
+    return np.where(valid[..., np.newaxis], value, 0).astype(np.uint8)
 
 
 def tci(dn, *, offset=0, quantification=10_000):

@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,6 +44,7 @@ def test_one_call_makes_the_image(safe, tmp_path):
     np.testing.assert_array_equal(read_rgb(result.path), expected)
     assert result.histogram.sum() == 3 * np.count_nonzero(expected.any(axis=2))
     assert list(tmp_path.iterdir()) == [result.path]
+    assert len(repr(result)) < 300  # what a notebook shows
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
@@ -88,6 +91,16 @@ def test_a_window_that_cannot_be_read_is_an_exception_and_the_rest_is_kept(broke
     assert result.warnings
 
 
+def test_a_failure_leaves_no_thread_and_no_open_file(broken, tmp_path):
+    """A notebook goes on; and it holds the last traceback, with all that it refers to."""
+    with pytest.raises(errors.ReadError) as held:
+        convert(job(broken, tmp_path / "rgb.tif"))
+    held.match("window")
+    files = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert not [file for file in files if "rgb.tif" in file]
+    assert not [thread for thread in threading.enumerate() if "journal" in thread.name]
+
+
 def test_on_many_ranks_a_failure_ends_the_job(mpirun, broken, tmp_path):
     run = mpirun(3, broken, tmp_path / "rgb.tif", program=PROGRAM)
     assert run.returncode == 5
@@ -96,9 +109,64 @@ def test_on_many_ranks_a_failure_ends_the_job(mpirun, broken, tmp_path):
     assert run.left == []
 
 
+def test_on_many_ranks_an_unforeseen_failure_before_the_start_ends_the_job_too(
+    mpirun, safe, tmp_path
+):
+    """Rank 0 alone makes the plan: the others would wait for it for ever."""
+    run = mpirun(3, safe, tmp_path / "rgb.tif", "spoilt", program=PROGRAM)
+    assert run.returncode == 5
+    assert "TypeError" in run.stderr
+    assert run.left == []
+
+
+def test_what_is_no_job_is_a_usage_error(tmp_path):
+    with pytest.raises(errors.UsageError, match=r"^job = .a.SAFE.: must be Job"):
+        convert("a.SAFE")  # type: ignore[arg-type]
+    with pytest.raises(errors.UsageError, match=r"^outputs = \{\}: must be Wanted"):
+        convert(Job("a.SAFE", tmp_path / "rgb.tif"), outputs={})  # type: ignore[arg-type]
+
+
+def test_gdal_is_as_it_was_before(safe, tmp_path):
+    """A notebook goes on with GDAL: with its own cache, and with files beside images found."""
+    names = ("GDAL_NUM_THREADS", "GDAL_DISABLE_READDIR_ON_OPEN")
+    code = (
+        "import sys\n"
+        "from osgeo import gdal\n"
+        "from s2rgb_mpi import Job, convert\n"
+        f"state = lambda: (gdal.GetCacheMax(), *map(gdal.GetConfigOption, {names}))\n"
+        "before = state()\n"
+        "convert(Job(*sys.argv[1:]))\n"
+        "assert state() == before, (before, state())\n"
+    )
+    command = [sys.executable, "-c", code, str(safe), str(tmp_path / "rgb.tif")]
+    environ = {name: value for name, value in os.environ.items() if name not in names}
+    run = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env=environ
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_lossy_codec_has_the_mask_of_the_command_line():
+    assert Profile(compress="jpeg").mask == "internal"
+    assert Profile(compress="webp", quality=100).mask == "nodata"
+
+
 def test_reports_are_written_where_asked(safe, tmp_path):
     convert(job(safe, tmp_path / "rgb.tif"), outputs=Wanted(report=tmp_path / "rgb.json"))
     assert (tmp_path / "rgb.json").stat().st_size
+
+
+@pytest.mark.parametrize("field", ["report", "log_file", "quicklook"])
+def test_no_file_beside_the_image_replaces_an_input(safe, tmp_path, field):
+    product = Path(shutil.copytree(safe, tmp_path / safe.name))
+    (green,) = product.rglob("*_B03_10m.jp2")
+    before = green.read_bytes()
+    option = f"--{field.replace('_', '-')} {green}"
+    beside: Any = {field: green}
+    with pytest.raises(errors.UsageError, match=f"^{option}: is a file of the input; name another"):
+        convert(job(product, tmp_path / "rgb.tif"), outputs=Wanted(**beside))
+    assert green.read_bytes() == before
+    assert not (tmp_path / "rgb.tif").exists()
 
 
 def test_one_process_needs_no_mpi(safe, tmp_path):

@@ -1,5 +1,9 @@
 """GDAL's settings: those of the user are kept, and files in memory are removed."""
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from osgeo import gdal
 
@@ -20,6 +24,52 @@ def test_settings_of_the_user_stay():
     gdal.SetConfigOption(NAME, "7")
     gdalenv.configure()
     assert gdal.GetConfigOption(NAME) == "7"
+
+
+def test_a_session_has_its_own_settings_back():
+    """In a process of its own: the tests have configured theirs."""
+    code = """
+from osgeo import gdal, ogr, osr
+from s2rgb_mpi import gdalenv
+
+NAMES = (*gdalenv._FIXED, *gdalenv._DEFAULTS)
+
+def state():
+    exceptions = [module.GetUseExceptions() for module in (gdal, ogr, osr)]
+    return exceptions, gdal.GetCacheMax(), [gdal.GetConfigOption(name) for name in NAMES]
+
+for name, value in (("GDAL_NUM_THREADS", "4"), ("GDAL_HTTP_MAX_RETRY", "7")):
+    gdal.SetConfigOption(name, value)
+gdal.DontUseExceptions()
+before = state()
+for _ in range(2):
+    with gdalenv.configured():
+        inside = state()
+        with gdalenv.configured():
+            pass
+        assert state() == inside
+        assert inside[0] == [1, 1, 1]
+        assert gdal.GetConfigOption("GDAL_NUM_THREADS") == "1"
+        assert gdal.GetConfigOption("GDAL_HTTP_MAX_RETRY") == "7"
+    assert state() == before, (state(), before)
+gdal.Error(gdal.CE_Failure, gdal.CPLE_AppDefined, "said again")
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "said again" in run.stderr
+
+
+def test_settings_stay_while_any_thread_needs_them():
+    before = gdal.GetConfigOption("GDAL_NUM_THREADS")
+    with ThreadPoolExecutor(1) as pool, gdalenv.configured():
+        pool.submit(_enter_and_leave).result()
+        assert gdal.GetConfigOption("GDAL_NUM_THREADS") == "1"
+    assert gdal.GetConfigOption("GDAL_NUM_THREADS") == before
+
+
+def _enter_and_leave():
+    with gdalenv.configured():
+        pass
 
 
 def test_settings_last_as_long_as_their_context():

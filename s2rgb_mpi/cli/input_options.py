@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from s2rgb_mpi.cli.option import Group, Option, auto, auto_or_metres, band_file, numbers, values
+from s2rgb_mpi.cli.option import (
+    Group,
+    Option,
+    auto,
+    auto_or_metres,
+    band_file,
+    numbers,
+    values,
+    words,
+)
 from s2rgb_mpi.image.radiometry import PRESETS, Stretch
 from s2rgb_mpi.inputs.product import RESOLUTIONS
-from s2rgb_mpi.plan.job import AUTO, RESAMPLINGS, Job
+from s2rgb_mpi.plan.job import AUTO, COMPOSITES, ORDERS, RESAMPLINGS, Job
+from s2rgb_mpi.plan.job import CLOUDS as CLOUD_MODES
+from s2rgb_mpi.plan.path_fields import BAND_FILES
 
 INPUT = (
     Option(
@@ -30,11 +41,12 @@ INPUT = (
     Option(
         "--rgb",
         Job,
-        "three single-band files in place of PRODUCT; may be repeated; in the folder of a SAFE"
-        " product they use its metadata",
+        "three single-band files in place of PRODUCT, and for --clouds a fourth, the scene"
+        " classification; may be repeated; in the folder of a SAFE product they use its metadata",
         read=band_file,
-        metavar=("RED", "GREEN", "BLUE"),
-        nargs=3,
+        metavar=("RED", "GREEN", "BLUE", "[SCL]"),
+        nargs="+",
+        counts=BAND_FILES,
         repeated=True,
     ),
     Option(
@@ -86,6 +98,64 @@ INPUT = (
         "make these warnings errors: doubtful offsets and positions, pixels that contradict the"
         " offset or quantification, products that differ where they overlap, an image without a"
         " valid pixel (default: off)",
+    ),
+)
+
+CLOUDS = (
+    Option(
+        "--clouds",
+        Job,
+        "cloudy pixels, by the scene classification (SCL) of each product; keep: as others; avoid:"
+        " they yield to clear pixels of the other products; drop: they are no data (default:"
+        " {default})",
+        choices=CLOUD_MODES,
+    ),
+    Option(
+        "--cloud-classes",
+        Job,
+        "the classes that are cloudy, numbers 1 to 11 or names: saturated (1), shadow (3),"
+        " vegetation (4), bare (5), water (6), unclassified (7), cloud (8,9), cirrus (10), snow"
+        " (11), strict (1,3,7,8,9,10) (default: shadow,cloud,cirrus)",
+        read=words,
+        metavar="CLASS[,CLASS ...]",
+    ),
+    Option(
+        "--cloud-buffer",
+        Job,
+        "pixels as near to these are cloudy too, metres, rounded up to whole pixels of the"
+        " classification, of 20 m (default: {default})",
+        read=float,
+        metavar="M",
+    ),
+    Option(
+        "--composite",
+        Job,
+        "what becomes of several products; first: per pixel the first that has one; median: the"
+        " median of all, band by band (default: {default})",
+        choices=COMPOSITES,
+    ),
+    Option(
+        "--order",
+        Job,
+        "which product is first; given: as they are named; clear: that with the largest share of"
+        " clear pixels inside the image, by its scene classification; date: the newest (default:"
+        " {default})",
+        choices=ORDERS,
+    ),
+    Option(
+        "--max-cloud",
+        Job,
+        "leave out products with more clouds than this by their metadata, percent (default: none"
+        " is left out)",
+        read=float,
+        metavar="PERCENT",
+    ),
+    Option(
+        "--source-map",
+        Job,
+        "write a second GeoTIFF, which says which product each pixel is from: 1 for the first, 0"
+        " for no data; their names are in it (default: none)",
+        metavar="FILE",
     ),
 )
 
@@ -170,6 +240,7 @@ GRID = (
 
 GROUPS = (
     Group("input", INPUT),
+    Group("clouds", CLOUDS),
     Group(
         "colour",
         COLOUR,

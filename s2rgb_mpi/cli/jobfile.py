@@ -67,7 +67,7 @@ def _words(option: Option, value: Any) -> Iterator[str]:
             raise TypeError("must be true or false")
         if value:
             yield option.name
-    elif isinstance(option.nargs, int):
+    elif isinstance(option.nargs, int) or option.repeated:
         # One that may be repeated: a list of lists.
         for group in values if values and isinstance(values[0], list) else [values]:
             yield option.name

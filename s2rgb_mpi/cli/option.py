@@ -41,6 +41,8 @@ class Option:
         The values that there are.
     nargs : int or str, optional
         How many values it takes, as argparse counts them; one by default.
+    counts : tuple of int
+        How many of them there may be, where `nargs` is "+".
     short : str, optional
         A second name.
     repeated : bool
@@ -60,6 +62,7 @@ class Option:
     metavar: str | tuple[str, ...] | None = None
     choices: tuple[Any, ...] | None = None
     nargs: int | str | None = None
+    counts: tuple[int, ...] = ()
     short: str | None = None
     repeated: bool = False
     rivals: str | None = None
@@ -113,7 +116,31 @@ class Option:
         else:
             settings |= {"type": self.read, "metavar": self.metavar, "choices": self.choices}
             settings |= {"nargs": self.nargs, "action": "append" if self.repeated else "store"}
+            if self.counts:
+                settings |= {"action": _Counted, "counts": self.counts}
         parser.add_argument(*self.names, **settings)
+
+
+class _Counted(argparse.Action):
+    """Adds groups of values to a list; each group has one of several numbers of them."""
+
+    def __init__(self, *, counts: tuple[int, ...], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._counts = counts
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002  argparse gives it
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Add one group."""
+        if len(values) not in self._counts:
+            numbers = " or ".join(map(str, self._counts))
+            raise argparse.ArgumentError(self, f"expected {numbers} arguments, not {len(values)}")
+        groups = getattr(namespace, self.dest, None) or []
+        setattr(namespace, self.dest, [*groups, values])
 
 
 class Group(NamedTuple):
@@ -156,7 +183,7 @@ auto_or_metres.__name__ = "auto or int"
 def band_file(text: str) -> str:
     """Return the text, unless it is an option: argparse of Python 3.13 takes one as a file."""
     if text.startswith("-"):
-        raise argparse.ArgumentTypeError(f"expected 3 arguments, and {text} is an option")
+        raise argparse.ArgumentTypeError(f"expected 3 or 4 arguments, and {text} is an option")
     return text
 
 
@@ -166,6 +193,11 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 numbers.__name__ = "R,G,B"  # what argparse calls a text it cannot read
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Read words with commas between them."""
+    return tuple(text.split(","))
 
 
 def values(text: str) -> tuple[float, ...]:

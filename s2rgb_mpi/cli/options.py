@@ -70,6 +70,15 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}{names and f'; did you mean {names}?'} (see --help)")
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Shows the values of an option by name, those in brackets as optional."""
+
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        if isinstance(action.metavar, tuple):
+            return " ".join(action.metavar)
+        return super()._format_args(action, default_metavar)
+
+
 _UNKNOWN = "unrecognized arguments: "
 """What argparse says before options that it does not know, and their values."""
 
@@ -90,7 +99,10 @@ def closest(name: str) -> str:
     key = name.partition("=")[0].lstrip("-").replace("_", "-").lower()
     names = [each.key for each in OPTIONS.values() if not each.is_positional]
     begun = [each for each in names if key and each.startswith(key)]
-    return (begun or difflib.get_close_matches(key, names, n=1) or [""])[0]
+    alike = difflib.get_close_matches(key, begun, 1, cutoff=0) or difflib.get_close_matches(
+        key, names, 1
+    )
+    return alike[0] if alike else ""
 
 
 _NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
@@ -114,7 +126,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="s2rgb-mpi",
         description=DESCRIPTION,
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
         add_help=False,
     )

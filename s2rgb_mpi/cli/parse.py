@@ -8,7 +8,7 @@ from s2rgb_mpi.cli import jobfile
 from s2rgb_mpi.cli.options import OPTIONS, make_parser
 from s2rgb_mpi.cli.order import Order
 from s2rgb_mpi.errors import UsageError
-from s2rgb_mpi.image.profile import Profile, default_mask
+from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import PRESETS, Curve, Stretch
 from s2rgb_mpi.plan.job import WEB_TILE, Job
 from s2rgb_mpi.report.outputs import Wanted
@@ -40,8 +40,11 @@ def parse(argv: Sequence[str]) -> Order:
         After `--help` or `--version`.
     """
     given = _given(argv)
+    tile = WEB_TILE if "web_optimized" in given else Profile.tile
     job = Job(
-        **{"products": ()} | _fields(Job, given), stretch=_curve(given), profile=_profile(given)
+        **{"products": ()} | _fields(Job, given),
+        stretch=_curve(given),
+        profile=Profile(**{"tile": tile} | _fields(Profile, given)),
     )
     order = Order(job, wanted=Wanted(**_fields(Wanted, given)), **_fields(Order, given))
     for name in ("advise", "json"):
@@ -53,7 +56,7 @@ def parse(argv: Sequence[str]) -> Order:
 def _given(argv: Sequence[str]) -> dict[str, Any]:
     """Return the options that are given: those of the job file, and those of the command line."""
     parser = make_parser()
-    given = vars(parser.parse_args(argv))
+    given = vars(parser.parse_intermixed_args(argv))
     file = given.pop("job", None)
     if file is not None:
         words = jobfile.words(file)
@@ -79,14 +82,6 @@ def _fields(kind: type, given: dict[str, Any]) -> dict[str, Any]:
     """Return those of the given options that fill fields of a class."""
     names = {option.field for option in OPTIONS.values() if option.fills is kind}
     return {name: value for name, value in given.items() if name in names}
-
-
-def _profile(given: dict[str, Any]) -> Profile:
-    """Return how pixels are stored: the defaults of mask and tile depend on other options."""
-    fields = _fields(Profile, given)
-    mask = default_mask(fields.get("compress", Profile.compress), fields.get("quality"))
-    tile = WEB_TILE if "web_optimized" in given else Profile.tile
-    return Profile(**{"mask": mask} | {"tile": tile} | fields)
 
 
 def _curve(given: dict[str, Any]) -> Curve:

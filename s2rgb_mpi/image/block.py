@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAGIC = 0x62676253
-VERSION = 4
+VERSION = 5
 
 LARGEST_PAYLOAD = 2**31 - 1
 """Bytes of one message that every MPI can count."""
@@ -57,6 +57,10 @@ class Kind(IntEnum):
     """Counts of a product's colours, and of those above it in the same places."""
     CAUSE = 5
     """Why the window could not be read and is left empty: text, UTF-8."""
+    PIXELS = 6
+    """How many observations of each product are in the window: u8 each."""
+    SOURCES = 7
+    """Which product each pixel of the window is from: u1 or u2, compressed by zlib."""
 
 
 class Piece(NamedTuple):

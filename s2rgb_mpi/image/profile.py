@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.fields import check
 
 CODECS = ("deflate", "zstd", "lzw", "jpeg", "webp", "none")
 LOSSY = ("jpeg", "webp")
@@ -28,11 +29,6 @@ _WORST_RATIO = {"deflate": 1.01, "zstd": 1.01, "lzw": 1.5, "jpeg": 2.0, "webp": 
 """Encoded bytes per raw byte at the worst (LZW: 12-bit codes for single bytes)."""
 
 
-def default_mask(compress: str, quality: int | None) -> str:
-    """Return how "no data" is best marked: by the value 0 where the codec keeps it."""
-    return "nodata" if _keeps_zero(compress, quality) else "internal"
-
-
 def _keeps_zero(compress: str, quality: int | None) -> bool:
     """Return whether every pixel is read back as it was written."""
     return compress not in LOSSY or (compress == "webp" and quality == _LOSSLESS)
@@ -52,8 +48,9 @@ class Profile:
         Of JPEG or WEBP, 1..100; 100 makes WEBP lossless.
     tile : int
         Edge of a TIFF tile, pixels; a multiple of 16 (TIFF 6.0, section 15).
-    mask : str
-        How "no data" is marked, one of :data:`MASKS`.
+    mask : str, optional
+        How "no data" is marked, one of :data:`MASKS`. By default the value 0 where the codec keeps
+        it, else an internal mask.
     layout : str
         One of :data:`LAYOUTS`.
     overviews : str
@@ -66,13 +63,17 @@ class Profile:
     level: int | None = None
     quality: int | None = None
     tile: int = 512
-    mask: str = "nodata"
+    mask: str | None = None
     layout: str = "cog"
     overviews: str = "auto"
     sparse: bool = False
 
     def __post_init__(self) -> None:
         """Reject what TIFF or the codec cannot do."""
+        check(self, compress=CODECS, mask=MASKS, layout=LAYOUTS, overviews=OVERVIEWS)
+        if self.mask is None:
+            mask = "nodata" if _keeps_zero(self.compress, self.quality) else "internal"
+            object.__setattr__(self, "mask", mask)
         if self.tile <= 0 or self.tile % 16:
             raise UsageError(f"--tile {self.tile} must be a positive multiple of 16")
         if self.layout == "cog" and self.tile not in (64, 128, 256, 512, 1024, 2048, 4096):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.fields import check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,6 +107,7 @@ class Stretch(Curve):
 
     def __post_init__(self) -> None:
         """Reject a stretch that has no curve."""
+        check(self)
         for name in ("black", "white", "gamma"):
             if not math.isfinite(getattr(self, name)):
                 raise UsageError(f"--{name} {getattr(self, name):g} is not a finite number")

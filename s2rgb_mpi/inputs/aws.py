@@ -18,16 +18,20 @@ from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.inputs.bands import join
 from s2rgb_mpi.inputs.baseline import BASELINE_OFFSET, baseline_of, has_offset
 from s2rgb_mpi.inputs.calibration import DN_PER_UNIT, Stated
+from s2rgb_mpi.inputs.classification import SCL, SCL_RESOLUTIONS
+from s2rgb_mpi.inputs.classified import classified
 from s2rgb_mpi.inputs.files.locate import TILE, TILE_METADATA, refuse_l1c
 from s2rgb_mpi.inputs.listed import Listed
 from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Product
 from s2rgb_mpi.inputs.safe_files import L1C_METADATA, L2A_METADATA
 from s2rgb_mpi.inputs.safe_grid import Placed, read_geocoding
-from s2rgb_mpi.inputs.safe_values import BANDS, Described, describe
+from s2rgb_mpi.inputs.safe_values import BANDS, Described, cloud_cover, describe
 from s2rgb_mpi.inputs.safe_xml import parse
 from s2rgb_mpi.inputs.source_size import choose
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.safe_files import Place
     from s2rgb_mpi.inputs.safe_xml import Tree
@@ -96,12 +100,30 @@ def open_tile(place: Place, choice: Choice) -> Product:
         return joined(choice.resolution).grid if stated is None else stated.grid
 
     product = joined(choose(choice, has, finest))
+    if choice.clouds:
+        product = classified(
+            product,
+            _classifications(place, tile),
+            choice,
+            advice="Level-1C tiles have none: Level-2A is needed"
+            if tile.is_l1c
+            else f"{tile.image(SCL, SCL_RESOLUTIONS[0])} is missing: download it again",
+        )
     return replace(
         product,
+        cloud_cover=tile.described.cloud_cover,
         sensing_time=tile.described.sensing_time,
         baseline=tile.described.baseline,
         warnings=(*tile.described.relevant(choice), *product.warnings),
     )
+
+
+def _classifications(place: Place, tile: Tile) -> Iterator[Listed]:
+    """List the scene classifications of a tile that are there."""
+    for resolution in () if tile.is_l1c else SCL_RESOLUTIONS:
+        file = place.gdal_name(tile.image(SCL, resolution))
+        if file is not None:
+            yield Listed(SCL, file, internal=True, placed=tile.placed.get(resolution))
 
 
 def _image(place: Place, image: str) -> str:
@@ -137,7 +159,13 @@ def read_tile(place: Place, choice: Choice) -> Tile:
         described = _by_baseline(place, tree, name, choice)
     time = _text(info, "timestamp") or (tree.first("SENSING_TIME") if tree else "")
     placed = {} if tree is None else read_geocoding(place.say(TILE_METADATA), tree)
-    described = replace(described, sensing_time=described.sensing_time or time)
+    described = replace(
+        described,
+        sensing_time=described.sensing_time or time,
+        cloud_cover=cloud_cover(tree)
+        if tree and described.cloud_cover is None
+        else described.cloud_cover,
+    )
     return Tile(described, is_l1c=is_l1c, placed=placed)
 
 

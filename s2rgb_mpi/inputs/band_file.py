@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.inputs.byte_ranges import Blocks, Start
     from s2rgb_mpi.inputs.files.read_ahead import ByteRange
-    from s2rgb_mpi.inputs.product import Band
     from s2rgb_mpi.inputs.stored import Stored
+    from s2rgb_mpi.inputs.zarr.arrays import Array
 
 
 DAMAGED = "the file may be damaged or cut off: download it again"
@@ -49,12 +49,36 @@ class Memory:
         return values[:size].reshape(shape)
 
 
+class Layer(Protocol):
+    """A band of a file, or another layer of pixels that is read in the same way."""
+
+    @property
+    def path(self) -> str:
+        """The file, under a name that GDAL opens."""
+
+    @property
+    def number(self) -> int:
+        """Its number in the file, from 1."""
+
+    @property
+    def stored(self) -> Stored:
+        """What lies in the file."""
+
+    @property
+    def internal(self) -> bool:
+        """Whether only the file itself is read, not what lies beside it."""
+
+    @property
+    def array(self) -> Array | None:
+        """Of a Zarr store, in place of a file that GDAL opens."""
+
+
 class BandFile:
     """An open file, and which of its bands are read.
 
     Parameters
     ----------
-    bands : sequence of Band
+    bands : sequence of Band or other Layer
         Of this file, of one type.
     memory : Memory
         Where the pixels are put.
@@ -62,7 +86,7 @@ class BandFile:
         Among the files of the product: each has memory of its own.
     """
 
-    def __init__(self, bands: Sequence[Band], memory: Memory, place: int) -> None:
+    def __init__(self, bands: Sequence[Layer], memory: Memory, place: int) -> None:
         self.bands = bands
         self._memory = memory
         self._place = place
@@ -102,6 +126,14 @@ class BandFile:
         """Read a window: shape (bands, height, width), uint16, 0 where there is no data."""
         try:
             return self._read(window)
+        except RuntimeError as error:
+            raise self.error(window, error) from error
+
+    def read_stored(self, window: Window) -> NDArray[Any]:
+        """Read a window as it lies in the file: shape (bands, height, width), of its type."""
+        numbers = [band.number for band in self.bands]
+        try:
+            return self._values(window, "bands", self.bands[0].stored.dtype, numbers)
         except RuntimeError as error:
             raise self.error(window, error) from error
 

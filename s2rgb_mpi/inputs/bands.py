@@ -104,7 +104,7 @@ def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raste
         raise InputError(
             f"{listed.path}: {dataset.RasterCount} bands, where the STAC item lists {listed.count}"
         )
-    used = [band.number or _only_band(dataset, band) for band in beside if band.path == listed.path]
+    used = [band.number or only_band(dataset, band) for band in beside if band.path == listed.path]
     number = listed.number or used[0]
     raster = dataset.GetRasterBand(number)
     stored = Stored(
@@ -118,7 +118,7 @@ def _inspect(listed: Listed, choice: Choice, beside: Sequence[Listed]) -> _Raste
             f"{listed.path}: band {listed.number} is {description!r} in the file, but {listed.name}"
             " in the STAC item; open the file itself, with --bidx R,G,B"
         )
-    grid, warning = _place(listed, dataset)
+    grid, warning = locate(listed, dataset)
     tag = None if listed.internal else raster.GetNoDataValue()
     tags = Stated() if listed.internal else _tags(listed.path, raster)
     band = _settled(replace(listed, number=number), choice, stored, (tag, listed.nodata), tags)
@@ -154,7 +154,7 @@ def _inspect_array(listed: Listed, found: ArrayBand, choice: Choice) -> _Raster:
     )
 
 
-def _place(listed: Listed, dataset: gdal.Dataset) -> tuple[Grid, str]:
+def locate(listed: Listed, dataset: gdal.Dataset) -> tuple[Grid, str]:
     """Return where a file lies, by itself and by the metadata; and a warning, or none (empty)."""
     try:
         stated_crs, stated_transform = complete(dataset, listed.georeference)
@@ -177,7 +177,7 @@ def _costs(band: Band) -> tuple[int, ...]:
     return block_costs(open_raster(band.path, internal=band.internal), band.number)
 
 
-def _only_band(dataset: gdal.Dataset, listed: Listed) -> int:
+def only_band(dataset: gdal.Dataset, listed: Listed) -> int:
     """Return the number of the one band of a file; an alpha band may lie beside it."""
     alpha = None if listed.internal else find_alpha(dataset)
     numbers = [number for number in range(1, dataset.RasterCount + 1) if number != alpha]

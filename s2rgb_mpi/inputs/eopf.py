@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import AbsentError, InputError
 from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.classification import SCL, SCL_RESOLUTIONS
+from s2rgb_mpi.inputs.classified import classified
 from s2rgb_mpi.inputs.listed import Listed
 from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Product
 from s2rgb_mpi.inputs.source_size import choose
 from s2rgb_mpi.inputs.zarr.products import (
+    CLASSIFICATION,
     REFLECTANCE,
     ArrayBand,
     band_paths,
+    classification_paths,
     describe,
     read_bands,
     refuse_level,
@@ -57,8 +61,14 @@ def open_eopf(store: Store, choice: Choice) -> Product:
     def has(resolution: int) -> bool:
         return len(band_paths(store, RGB_BANDS, resolution)) == len(RGB_BANDS)
 
+    product = joined(choose(choice, has, lambda: joined(choice.resolution).grid))
+    if choice.clouds:
+        paths = classification_paths(store, SCL_RESOLUTIONS)
+        found = (listed(SCL, read_bands(store, {SCL: path})[SCL]) for path in paths)
+        product = classified(product, found, choice, advice=f"the store has no {CLASSIFICATION}")
     return replace(
-        joined(choose(choice, has, lambda: joined(choice.resolution).grid)),
+        product,
+        cloud_cover=described.cloud_cover,
         sensing_time=described.sensing_time,
         baseline=described.baseline,
         is_sentinel_2=True,

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from s2rgb_mpi.inputs.band_file import Layer
     from s2rgb_mpi.inputs.byte_ranges import Start
     from s2rgb_mpi.inputs.files.read_ahead import ByteRange
-    from s2rgb_mpi.inputs.product import Band, Product
+    from s2rgb_mpi.inputs.product import Product
 
 MOST_FILE_PIXELS = 2**21
 """The most pixels of a band that are read at once, unless a row of a source block has more."""
@@ -157,7 +158,7 @@ def _costs(coarse: Product, fine: Product) -> tuple[int, ...]:
 class File(Protocol):
     """An open file of which windows are read."""
 
-    bands: Sequence[Band]
+    bands: Sequence[Layer]
 
     def read(self, window: Window) -> NDArray[np.uint16]:
         """Read a window: shape (bands, height, width), uint16, 0 where there is no data."""

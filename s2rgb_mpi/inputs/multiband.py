@@ -9,6 +9,8 @@ from osgeo import gdal
 
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.classification import SCL
+from s2rgb_mpi.inputs.classified import classified
 from s2rgb_mpi.inputs.files.remote import gdal_name
 from s2rgb_mpi.inputs.listed import Listed
 from s2rgb_mpi.inputs.naming import names_band
@@ -26,8 +28,8 @@ NOT_RECOGNIZED = "not recognized as "
 """What GDAL says of a file that none of its drivers opens, in all releases."""
 
 PRODUCT = (
-    "PRODUCT is a SAFE folder, its MTD_MSIL2A.xml, a zip or tar of it, a tile folder of the AWS"
-    " buckets, a STAC item (JSON), or a raster with several bands"
+    "PRODUCT is a SAFE folder, its MTD_MSIL2A.xml, a zip or tar of it, an EOPF store (Zarr), a tile"
+    " folder of the AWS buckets, a STAC item (JSON), or a raster with several bands"
 )
 
 MOST_LISTED = 20
@@ -80,7 +82,21 @@ def open_multiband(name: str, choice: Choice | None = None) -> Product:
     if absent:
         raise InputError(f"{name}: no band {absent[0]}; bands: {_list(dataset)}")
     listed = [Listed(band, path, number) for band, number in zip(RGB_BANDS, numbers, strict=True)]
-    return join(PurePosixPath(file_name(name)).stem, listed, choice)
+    product = join(PurePosixPath(file_name(name)).stem, listed, choice)
+    if not choice.clouds:
+        return product
+    found = [n for n in range(1, dataset.RasterCount + 1) if _is_classification(dataset, n)]
+    return classified(
+        product,
+        [Listed(SCL, path, number) for number in found],
+        choice,
+        advice=f"no band is described as {SCL}; --rgb RED GREEN BLUE {SCL} takes files of one band",
+    )
+
+
+def _is_classification(dataset: gdal.Dataset, number: int) -> bool:
+    """Return whether the description of a band names the scene classification."""
+    return str(dataset.GetRasterBand(number).GetDescription()).strip().upper() == SCL
 
 
 def _find(

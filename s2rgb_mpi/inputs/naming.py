@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from s2rgb_mpi.inputs.product import RGB_BANDS
+from s2rgb_mpi.redact import file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 COLOURS = {"B04": "red", "B03": "green", "B02": "blue"}
 """STAC's common names of the bands; also the asset keys of Earth Search v1 and stactools."""
@@ -25,6 +31,9 @@ NAME = re.compile(
 )
 """``red``, ``B04``, ``b4``, ``B04_10m``, ``red_20m``, ``red-jp2``, ``nbart_red``; not ``rededge1``,
 ``B05`` or ``infrared``."""
+
+FILE = re.compile(r"(?:.*_)?(B\d\d|B8A)(?:_(\d\d)m)?(\.\w+)")
+"""The name of a file that may be a band of a product; some names contain the resolution."""
 
 _OTHER = re.compile(r"b(?:0?[1-9]|1[0-2]|8a)|(?:.*[_-])?red[\s_-]*edge.*|.*nir.*", re.IGNORECASE)
 
@@ -70,3 +79,24 @@ def names_band(text: str, band: str) -> bool:
     """Return whether a description such as ``Red (band 4)`` is that of ESA's band."""
     text = text.strip()
     return bool(_DESCRIPTIONS[band].fullmatch(text)) and not _RED_EDGE.match(text)
+
+
+def out_of_order(paths: Sequence[str]) -> Iterator[str]:
+    """Yield a warning if files are red, green and blue by their names, in another order.
+
+    As from ``*_B0[234]_10m.jp2``, which a shell sorts. Other bands are meant as they are given:
+    false colours.
+    """
+    names = [_band_of_file(path) for path in paths]
+    if sorted(names) == sorted(RGB_BANDS) and names != list(RGB_BANDS):
+        yield (
+            f"--rgb: by their names these files are {', '.join(names)}, where red, green and blue"
+            f" are needed: {', '.join(RGB_BANDS)}"
+        )
+
+
+def _band_of_file(path: str) -> str:
+    """Return the band that a file is by its name, such as ``B04``; empty if unknown."""
+    name = PurePosixPath(file_name(path))
+    match = FILE.fullmatch(name.name)
+    return match[1] if match else described_band(name.stem)

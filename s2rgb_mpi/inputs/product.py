@@ -13,6 +13,7 @@ from s2rgb_mpi.inputs.stored import Stored
 if TYPE_CHECKING:
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.image.radiometry import Calibration
+    from s2rgb_mpi.inputs.classification import Classification
     from s2rgb_mpi.inputs.means import Means
     from s2rgb_mpi.inputs.source_size import Output
     from s2rgb_mpi.inputs.zarr.arrays import Array
@@ -52,6 +53,10 @@ class Choice:
     granule : str, optional
         Which granule of a SAFE product that has several, by its identifier or its tile, such as
         T32TMT; all of them by default.
+    clouds : bool
+        Whether the scene classification (SCL) is needed; without it no file of it is looked for.
+    shares : bool
+        Whether also a coarser one is of use, for the share of clear pixels.
     """
 
     resolution: int = RESOLUTIONS[0]
@@ -62,6 +67,8 @@ class Choice:
     quantification: float | None = None
     nodata: tuple[float, ...] = ()
     granule: str | None = None
+    clouds: bool = False
+    shares: bool = False
 
     @property
     def stated(self) -> Stated:
@@ -191,6 +198,13 @@ class Product:
         How the pixels of `grid` are means of those of the files; None where they are these.
     costs : tuple of int
         How long each block of a band should take to decode, ns, row by row; empty where unknown.
+    classification : Classification, optional
+        Where its scene classification lies; None unless it is needed.
+    cloud_cover : float, optional
+        Share of clouds that its metadata state, percent.
+    clear_share : float, optional
+        Share of clear pixels among the valid ones in the extent of the image, 0 to 1; None unless
+        products are ordered by it, and where it has no valid pixel.
     """
 
     name: str
@@ -204,6 +218,9 @@ class Product:
     warp: Warp | None = None
     means: Means | None = None
     costs: tuple[int, ...] = field(default=(), repr=False)  # no part of what decides the pixels
+    classification: Classification | None = None
+    cloud_cover: float | None = None
+    clear_share: float | None = None
 
     @property
     def unwarped(self) -> Product:
@@ -221,6 +238,12 @@ class Product:
         """Edge of the blocks whose means the product's own pixels are, pixels of the files."""
         means = self.unwarped.means
         return 1 if means is None else means.factor
+
+    @property
+    def classifications(self) -> tuple[Classification, ...]:
+        """Its scene classification, and the coarser one: as many as were looked for and found."""
+        first = self.classification
+        return tuple(each for each in (first, first and first.coarser) if each is not None)
 
     def cost(self, window: Window) -> float:
         """Predict how long a window of one band takes to decode, ns.

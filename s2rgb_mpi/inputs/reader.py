@@ -86,37 +86,27 @@ class Source:
         found = (each for file in self._files for each in file.ranges(window))
         return list(dict.fromkeys(found))
 
-    def cut(
-        self, chunk: Window, part: Window, others: Sequence[Window]
-    ) -> tuple[Sequence[NDArray[np.uint16]], list[NDArray[np.uint16]]]:
+    def cut(self, chunk: Window, parts: Sequence[Window]) -> list[Sequence[NDArray[np.uint16]]]:
         """Decode a source chunk once, and cut parts out of it.
 
         Parameters
         ----------
         chunk : Window
             Whole source blocks, in pixels of the product's own grid.
-        part : Window
-            What is needed now, inside it, in the same pixels.
-        others : sequence of Window
-            What is needed later, likewise.
+        parts : sequence of Window
+            Inside it, in the same pixels.
 
         Returns
         -------
-        now : sequence of three ndarray, shape (height, width), uint16
-            As :meth:`read` has them: the next call overwrites them.
-        later : list of ndarray, shape (3, height, width), uint16
-            Copies.
+        list of sequences of three ndarray, shape (height, width), uint16
+            Each as :meth:`read` has it: the next call overwrites them, unless the chunk is large
+            (:func:`is_large`).
         """
         if is_large(chunk):
-            now, *later = self._cut_large([part, *others])
-            return list(now), later
+            return list(map(list, self._cut_large(parts)))
         dn = self.read(chunk)
-
-        def cut(part: Window) -> list[NDArray[np.uint16]]:
-            inside = part.moved(-chunk.col_off, -chunk.row_off).slices
-            return [band[inside] for band in dn]
-
-        return cut(part), [np.stack(cut(other)) for other in others]
+        inside = [part.moved(-chunk.col_off, -chunk.row_off).slices for part in parts]
+        return [[band[slices] for band in dn] for slices in inside]
 
     def _cut_large(self, parts: Sequence[Window]) -> list[NDArray[np.uint16]]:
         """Cut parts out of a chunk that is decoded file by file, and never held as a whole.

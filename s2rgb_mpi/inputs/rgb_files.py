@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from s2rgb_mpi.errors import AbsentError, InputError
 from s2rgb_mpi.inputs.aws import read_tile
 from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.classification import SCL, SCL_RESOLUTIONS
+from s2rgb_mpi.inputs.classified import classified
 from s2rgb_mpi.inputs.eopf import as_arrays
 from s2rgb_mpi.inputs.files.locate import TILE, TILE_METADATA, Found, is_tile, refuse_l1c
 from s2rgb_mpi.inputs.files.remote import gdal_name, is_remote, split_query
 from s2rgb_mpi.inputs.files.server import Server
 from s2rgb_mpi.inputs.listed import Listed
+from s2rgb_mpi.inputs.naming import FILE, out_of_order
 from s2rgb_mpi.inputs.product import RGB_BANDS, Choice, Product
 from s2rgb_mpi.inputs.safe import described_by, granule_geocoding, granules
 from s2rgb_mpi.inputs.safe_files import L1C_METADATA, Folder, metadata_kind
@@ -24,9 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.inputs.safe_grid import Placed
-
-_BAND = re.compile(r"(?:.*_)?(B\d\d|B8A)(?:_(\d\d)m)?(\.\w+)")
-"""The name of a file that may be a band of a product; some names contain the resolution."""
 
 _ESA_BAND = re.compile(
     r"(L2A_)?(T\d\d[A-Z]{3}_\d{8}T\d{6}|S2[A-Z]_(OPER|USER)_MSI_\w+)_B\d[\dA](_\d\dm)?\.\w+"
@@ -88,8 +88,9 @@ def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
 
     Parameters
     ----------
-    paths : sequence of three str
-        Red, green and blue band file: paths, URLs, or GDAL dataset names.
+    paths : sequence of three or four str
+        Red, green and blue band file, and perhaps the scene classification: paths, URLs, or GDAL
+        dataset names.
     choice : Choice, optional
         What the user states of the values.
 
@@ -97,8 +98,8 @@ def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
     -------
     Product
         Files in the folder of a SAFE product, or of a tile of the AWS buckets, are read by its
-        metadata. It has a warning if these cannot be used, or if the files have no coordinate
-        reference system.
+        metadata. It has a warning if these cannot be used, if the files are in another order by
+        their names, or if they have no coordinate reference system.
 
     Raises
     ------
@@ -107,6 +108,22 @@ def open_bands(paths: Sequence[str], choice: Choice | None = None) -> Product:
         a Level-1C product.
     """
     choice = choice or Choice()
+    paths, others = paths[: len(RGB_BANDS)], paths[len(RGB_BANDS) :]
+    product = _of_bands(paths, choice)
+    product = replace(product, warnings=(*out_of_order(paths), *product.warnings))
+    if not choice.clouds:
+        return product
+    listed = (Listed(SCL, gdal_name(path)) for path in others)
+    return classified(
+        product,
+        (as_arrays([each], SCL_RESOLUTIONS[0])[0] for each in listed),
+        choice,
+        advice="give its file too: --rgb RED GREEN BLUE SCL",
+    )
+
+
+def _of_bands(paths: Sequence[str], choice: Choice) -> Product:
+    """Return three band files as a product."""
     bands = _Bands(paths, choice)
     if len(bands.listed) == len(paths):
         return _joined(bands, choice)
@@ -177,6 +194,7 @@ def _joined(bands: _Bands, choice: Choice) -> Product:
         warnings.append(f"{products}: bands of different products, each by its own metadata")
     return replace(
         product,
+        cloud_cover=first.cloud_cover,
         sensing_time=first.sensing_time,
         baseline=first.baseline,
         is_sentinel_2=True,
@@ -193,7 +211,7 @@ def _listed(name: str, path: str, home: _Home, statement: _Statement) -> Listed:
         The product does not describe this file.
     """
     file = PurePosixPath(home.image)
-    match = _BAND.fullmatch(file.name)
+    match = FILE.fullmatch(file.name)
     is_listed = statement.images is None or file.stem in statement.images
     if match is None or match[3] != ".jp2" or not is_listed:
         raise InputError(f"{shown(path)}: not one of the images that {home.said} describes")
@@ -216,7 +234,7 @@ def _home(path: str, servers: dict[str, Server]) -> _Home | None:
     """
     if is_remote(path):
         address, query = split_query(path)
-        is_band = _BAND.fullmatch(PurePosixPath(address).name)
+        is_band = FILE.fullmatch(PurePosixPath(address).name)
         return _home_on_server(address, query, servers) if is_band else None
     here = Path(path).absolute()
     try:
@@ -224,7 +242,7 @@ def _home(path: str, servers: dict[str, Server]) -> _Home | None:
     except (OSError, RuntimeError, ValueError):  # no such file: opening it will raise the error
         return None
     # A link may have any name; or only the link has a name, in a store of nameless files.
-    found = (_home_above(each) for each in (here, behind) if _BAND.fullmatch(each.name))
+    found = (_home_above(each) for each in (here, behind) if FILE.fullmatch(each.name))
     return next(filter(None, found), None)
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.classified import classified
 from s2rgb_mpi.inputs.files.downloads import HEAD_NBYTES, refuse_answer
 from s2rgb_mpi.inputs.files.locate import locate
 from s2rgb_mpi.inputs.listed import Listed
 from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Product
+from s2rgb_mpi.inputs.safe_classification import classifications
 from s2rgb_mpi.inputs.safe_files import L2A_METADATA, leaves, metadata_kind
 from s2rgb_mpi.inputs.safe_grid import read_geocoding
 from s2rgb_mpi.inputs.safe_values import describe
@@ -139,13 +141,25 @@ def _product(found: Found, described: Described, images: list[str], choice: Choi
         return joined(choice.resolution).grid if stated is None else stated.grid
 
     product = joined(choose(choice, has, finest))
+    if choice.clouds:
+        product = classified(
+            product, classifications(found, images, placed), choice, advice=_advice(metadata)
+        )
     return replace(
         product,
+        cloud_cover=described.cloud_cover,
         sensing_time=described.sensing_time,
         baseline=described.baseline,
         is_sentinel_2=True,
         warnings=(*described.relevant(choice), *warning, *product.warnings),
     )
+
+
+def _advice(metadata: str) -> str:
+    """Return what to do about a product without a scene classification."""
+    if metadata_kind(metadata) != L2A_METADATA:
+        return "Level-1C products have none: Level-2A is needed"
+    return "its R20m/..._SCL_20m.jp2 is missing: download it again"
 
 
 def granule_geocoding(place: Place, image: str) -> tuple[dict[int, Placed], tuple[str, ...]]:
@@ -235,7 +249,8 @@ def _image(said: str, images: list[str], suffix: str) -> str:
     if len(found) != 1:
         band, _, resolution = suffix[1:].partition("_")
         at = f" at {resolution.removesuffix('m')} m" if resolution else ""
-        raise InputError(f"{said}: lists {len(found)} files of {band}{at}, not one")
+        count = f"{len(found)} files" if found else "no file"
+        raise InputError(f"{said}: lists {count} of {band}{at}, where one is needed")
     return found[0]
 
 

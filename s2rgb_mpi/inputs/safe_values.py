@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,6 +59,8 @@ class Described:
         Processing baseline, such as 05.09; empty where unknown.
     warnings : tuple of str
         They apply unless the user states the offset; each begins with a path.
+    cloud_cover : float, optional
+        Share of clouds, percent.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Described:
     sensing_time: str = ""
     baseline: str = ""
     warnings: tuple[str, ...] = ()
+    cloud_cover: float | None = None
 
     def of(self, band: str, said: str) -> Stated:
         """Return the statement about a band.
@@ -124,7 +128,22 @@ def describe(said: str, tree: Tree, level: str, folder: str) -> Described:
         sensing_time=tree.first("PRODUCT_START_TIME"),
         baseline=baseline,
         warnings=(warning,) if warning else (),
+        cloud_cover=cloud_cover(tree),
     )
+
+
+def cloud_cover(tree: Tree) -> float | None:
+    """Return the share of clouds in a product or tile, percent; None where it is not stated.
+
+    Notes
+    -----
+    ``Cloud_Coverage_Assessment`` of the product is what catalogues search by; that of a tile,
+    ``CLOUDY_PIXEL_PERCENTAGE``, is the same number. Both count classes 8, 9 and 10.
+    """
+    text = tree.first("Cloud_Coverage_Assessment", "CLOUDY_PIXEL_PERCENTAGE")
+    with suppress(ValueError):
+        return number(text)
+    return None
 
 
 def _stated(said: str, tree: Tree, level: _Level) -> dict[str, Stated]:

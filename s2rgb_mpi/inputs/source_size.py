@@ -145,3 +145,13 @@ def unit(crs: str) -> str:
         return "degrees"
     name = str(reference.GetLinearUnitsName())
     return "m" if name in {"metre", "meter"} else name
+
+
+def title(crs: str) -> str:
+    """Return the name of a CRS (well-known text), with its code where it has one."""
+    if not crs:
+        return "none"
+    reference = osr.SpatialReference(crs)
+    authority, code = reference.GetAuthorityName(None), reference.GetAuthorityCode(None)
+    name = str(reference.GetName())
+    return f"{name} ({authority}:{code})" if authority and code else name

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from s2rgb_mpi.errors import OutputError, ProtocolError, StrictError, named
 from s2rgb_mpi.image.block import Block, Kind
-from s2rgb_mpi.image.checks.boa_offset import Counted, OffsetCheck
-from s2rgb_mpi.image.checks.overlap import OverlapCheck
 from s2rgb_mpi.image.encode import Encoder
 from s2rgb_mpi.image.overviews import Assembly
 from s2rgb_mpi.image.radiometry import RGBA
@@ -21,7 +19,9 @@ from s2rgb_mpi.output.geotiff.finalise import finalise
 from s2rgb_mpi.output.geotiff.log import Layer, TileLog
 from s2rgb_mpi.output.journal import Journal
 from s2rgb_mpi.output.paths import final_path, journal_path, part_path
+from s2rgb_mpi.output.source_map import SourceMap
 from s2rgb_mpi.output.tags import tags, tiling_scheme
+from s2rgb_mpi.output.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,33 +31,9 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.image.block import Piece
-    from s2rgb_mpi.inputs.product import Product
+    from s2rgb_mpi.output.totals import Written
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.timing import Tally
-
-
-NOTHING = (
-    "no pixel is valid: the whole image is nodata; check --bounds, --nodata and the nodata values"
-    " that the input states"
-)
-"""What is said of an image in which there is nothing."""
-
-
-class Written(NamedTuple):
-    """The finished file, as the report describes it."""
-
-    nbytes: int
-    """Its size."""
-    histogram: NDArray[np.int64]
-    """Valid pixels per value and band, shape (3, 256)."""
-    empty: list[int]
-    """The windows in which no pixel is valid."""
-    verdicts: list[str]
-    """What the pixels say of each product's offset."""
-    warnings: tuple[str, ...]
-    """What the user should look at: where the pixels contradict the offset."""
-    damaged: dict[int, str]
-    """Why windows could not be read and were left empty, by their numbers."""
 
 
 class Output:
@@ -76,15 +52,12 @@ class Output:
         self._tally = tally
         self._log = TileLog(part_path(plan), plan.grid, plan.job.profile, plan.levels)
         self._journal = Journal(journal_path(plan), self._log.flush)
+        self._open: list[TileLog | Journal] = [self._log, self._journal]
         self._encoder = Encoder(plan.job.profile)
         self._assembly = Assembly(plan.grid, plan.job.profile.tile)
-        self._histogram = np.zeros((3, 256), dtype=np.int64)
-        products = [member.product for member in plan.scene.members]
-        self._offset_check = OffsetCheck([_counted(product) for product in products])
-        self._overlap_check = OverlapCheck([product.name for product in products], plan.job.stretch)
+        self._totals = Totals(plan)
+        self._map = SourceMap(plan, self._log)
         self._missing = set(range(len(plan.windows)))
-        self._empty: list[int] = []
-        self._damaged: dict[int, str] = {}
         for block, offset in journal.blocks(journal_path(plan), self._log.read):
             self._take(block, offset)
 
@@ -102,18 +75,6 @@ class Output:
     def nbytes(self) -> int:
         """How many bytes are in the partial file."""
         return self._log.nbytes
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the user should look at: pixels that contradict what is known of them, or none."""
-        nothing = len({*self._empty, *self._damaged}) == len(self._plan.windows)
-        empty = (f"{self._plan.job.output}: {NOTHING}",) if nothing else ()
-        return self._offset_check.warnings() + self._overlap_check.warnings() + empty
-
-    @property
-    def _damage(self) -> tuple[str, ...]:
-        """What the user should look at: the windows that could not be read."""
-        return tuple(f"left empty: {cause}" for _, cause in sorted(self._damaged.items()))
 
     def has(self, window: int) -> bool:
         """Return whether a window's block is placed."""
@@ -146,6 +107,11 @@ class Output:
         with self._tally.stage("append"):
             self._journal.commit()
 
+    def close(self) -> None:
+        """Close the partial file and the journal, and end its thread; again: nothing."""
+        while self._open:
+            self._open.pop().close()
+
     def finish(self, copy: Callable[[Copies], None] = Copies.run) -> Written:
         """Finalise the file and give it its name.
 
@@ -167,76 +133,44 @@ class Output:
         self.keep()
         if self._missing:
             raise ProtocolError(f"{len(self._missing)} windows never came")
-        if job.strict and self.warnings:
-            raise StrictError("; ".join(self.warnings))
+        warnings = self._totals.warnings()
+        if job.strict and warnings:
+            raise StrictError("; ".join(warnings))
         with self._tally.stage("finalise"):
             nbytes = finalise(
                 self._log,
                 final_path(plan),
                 grid=plan.grid,
                 profile=job.profile,
-                tags=tags(plan) | self._verdicts(),
+                tags=tags(plan) | self._totals.tags(),
                 tiling=tiling_scheme(plan),
-                histogram=self._histogram,
+                histogram=self._totals.histogram,
                 copy=copy,
             )
+            if job.source_map is not None:
+                self._map.write(job.source_map, self._totals.pixels)
             with named(job.output):
                 if job.output.exists() and not job.output.is_file():
                     raise OutputError(f"{job.output}: is not a regular file any more")
                 final_path(plan).replace(job.output)
                 _flush_folder(job.output.parent)
             # In this order: a journal without its image would have it all made again.
-            for file, path in ((self._journal, journal_path(plan)), (self._log, part_path(plan))):
-                file.close()
+            self.close()
+            for path in (journal_path(plan), part_path(plan)):
                 path.unlink(missing_ok=True)
-        return self._written(nbytes)
-
-    def _verdicts(self) -> dict[str, str]:
-        """Return the metadata items of the checks and of windows that were left empty.
-
-        Windows that could not be read stand there as ``col_off,row_off,width,height``.
-        """
-        items = {
-            "S2RGB_OFFSET_CHECK": self._offset_check.tag(),
-            "S2RGB_OVERLAP_CHECK": self._overlap_check.tag(),
-            "S2RGB_DAMAGED_WINDOWS": " ".join(
-                ",".join(map(str, self._plan.windows[number])) for number in sorted(self._damaged)
-            ),
-        }
-        return {name: value for name, value in items.items() if value}
-
-    def _written(self, nbytes: int) -> Written:
-        """Describe a finished file of that size for the report."""
-        verdicts = [verdict.tag() for _, verdict in self._offset_check.verdicts()]
-        return Written(
-            nbytes,
-            self._histogram,
-            self._empty,
-            verdicts,
-            self.warnings + self._damage,
-            self._damaged,
-        )
+        return self._totals.written(nbytes)
 
     def _take(self, block: Block, offset: int) -> None:
         """Enter a block that lies in the partial file from an offset on."""
         with self._tally.stage("append", block.window):
-            self._note(block.pieces, offset)
-            self._histogram += block.histogram
+            self._note(block.window, block.pieces, offset)
         with self._tally.stage("overviews", block.window):
             self._join(block, offset)
-        for piece in block.pieces:
-            if piece.kind is Kind.COUNTS:
-                self._offset_check.add(piece.product, piece.data)
-            if piece.kind is Kind.OVERLAP:
-                self._overlap_check.add(piece.product, piece.data)
-            if piece.kind is Kind.CAUSE:
-                self._damaged[block.window] = bytes(piece.data).decode(errors="replace")
-        if not block.histogram.any():  # no pixel is valid
-            self._empty.append(block.window)
+        self._totals.add(block)
         self._missing.remove(block.window)
 
-    def _note(self, pieces: Sequence[Piece], offset: int) -> None:
-        """Note where tiles lie among pieces that stand one after the other."""
+    def _note(self, window: int, pieces: Sequence[Piece], offset: int) -> None:
+        """Note where tiles lie among pieces of a window that stand one after the other."""
         for piece in pieces:
             if piece.kind in (Kind.TILE, Kind.MASK):
                 self._log.note(
@@ -247,6 +181,8 @@ class Output:
                     nbytes=len(piece.data),
                     crc32=piece.crc32,
                 )
+            elif piece.kind is Kind.SOURCES:
+                self._map.note(window, offset, len(piece.data), piece.crc32)
             offset += len(piece.data)
 
     def _join(self, block: Block, offset: int) -> None:
@@ -272,19 +208,12 @@ class Output:
                 pieces = list(self._encoder.pieces(tile.rgba, level, tile.row, tile.col))
                 # Not journalled: a resumed run joins them anew, from the parts.
                 begin = self._log.append(*(piece.data for piece in pieces))
-                self._note(pieces, begin)
+                self._note(block.window, pieces, begin)
 
     def _part(self, place: Window, offset: int, nbytes: int, crc32: int) -> NDArray[np.uint8]:
         """Read a part of a level from the partial file."""
         raw = np.frombuffer(self._log.read(offset, nbytes, crc32), dtype=np.uint8)
         return raw.reshape(place.height, place.width, RGBA)
-
-
-def _counted(product: Product) -> Counted:
-    """Return what the offset check needs to know of a product."""
-    stored = product.bands[0].stored
-    calibrations = [band.calibration for band in product.bands]
-    return Counted(product.name, calibrations, stored.dtype, stored.gain)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -25,6 +25,14 @@ def final_path(plan: Plan) -> Path:
     return _beside(plan, "final")
 
 
+def map_paths(plan: Plan) -> tuple[Path, ...]:
+    """Return the files in which the map of sources is made: its pixels, the map, its names."""
+    path = plan.job.source_map
+    if path is None:
+        return ()
+    return tuple(path.with_name(f"{path.name}.{end}") for end in ("part", "final", "final.aux.xml"))
+
+
 def lock_path(plan: Plan) -> Path:
     """Return the file that keeps other runs from this output."""
     return _beside(plan, "lock")

@@ -6,6 +6,8 @@ import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi.image.checks import boa_offset
+from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.product import RGB_BANDS
 from s2rgb_mpi.inputs.reader import is_large
 from s2rgb_mpi.plan import partition
@@ -139,7 +141,7 @@ def kept_nbytes(plan: Plan, share: Sequence[int]) -> int:
     for number in share:
         for patch in plan.patches(number):
             for member, chunk in patch.keys:
-                needed[member, chunk].append((places, part_nbytes(patch, chunk)))
+                needed[member, chunk].append((places, part_nbytes(plan, patch, chunk)))
             places += 1
     change = [0] * places
     for (first, _), *later in needed.values():
@@ -149,7 +151,14 @@ def kept_nbytes(plan: Plan, share: Sequence[int]) -> int:
     return max(itertools.accumulate(change), default=0)
 
 
-def part_nbytes(patch: Patch, chunk: Window) -> int:
-    """Return the size of the part of a source chunk for a patch, as DN of three bands, bytes."""
+def part_nbytes(plan: Plan, patch: Patch, chunk: Window) -> int:
+    """Return the size of the part of a source chunk for a patch, bytes.
+
+    It is kept as DN where the product is resampled, else as colours and the counts of the offset
+    check, which need less.
+    """
     part = patch.source.overlap(chunk)
-    return part.width * part.height * PIXEL_NBYTES if part else 0
+    pixels = part.width * part.height if part else 0
+    if plan.scene.members[patch.member].product.warp is not None:
+        return pixels * PIXEL_NBYTES
+    return pixels * RGBA + boa_offset.NBYTES

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from s2rgb_mpi.inputs.source_size import unit
+from s2rgb_mpi.inputs.source_size import title, unit
 from s2rgb_mpi.plan.deal import deal
+from s2rgb_mpi.plan.describe_product import describe_product, product_text
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.redact import shown
@@ -15,94 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.grid import Grid
-    from s2rgb_mpi.inputs.product import Operation, Product, Warp
     from s2rgb_mpi.inputs.warp.web_tiles import Tiling
     from s2rgb_mpi.plan.advice import Advice
+    from s2rgb_mpi.plan.describe_product import ProductDescription
     from s2rgb_mpi.plan.plan import Plan
 
 SCHEMA_VERSION = 1
 """Version of the JSON: raised when a key is removed or changes its meaning, not for new keys."""
-
-
-@dataclass(frozen=True)
-class BandDescription:
-    """A band of a product.
-
-    Parameters
-    ----------
-    name : str
-        Such as B04.
-    path : str
-        The file, without secrets.
-    offset : int
-        DN, added to the stored values first.
-    quantification : float
-        DN per unit of reflectance.
-    nodata : tuple of float
-        Stored values that mean "no data"; values that are not finite always do.
-    masks : tuple of str
-        Masks and alpha bands that mark "no data".
-    """
-
-    name: str
-    path: str
-    offset: int
-    quantification: float
-    nodata: tuple[float, ...]
-    masks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Resampled:
-    """How a product is resampled.
-
-    Parameters
-    ----------
-    resampling : str
-        nearest, bilinear or cubic.
-    scale : tuple of float
-        gdalwarp's XSCALE and YSCALE.
-    operation : Operation, optional
-        Between the two CRS; None where they are the same.
-    """
-
-    resampling: str
-    scale: tuple[float, float]
-    operation: Operation | None
-
-
-@dataclass(frozen=True)
-class ProductDescription:
-    """A product, as its metadata and the user describe it.
-
-    Parameters
-    ----------
-    name : str
-        ESA's identifier, or a file's name.
-    block : tuple of int
-        ``(width, height)`` of the blocks that its files are stored in, pixels.
-    offset_source : str
-        The source of the offsets.
-    pixel : float
-        Edge of a pixel of its files.
-    unit : str
-        Unit of `pixel`: m, degrees, or another unit of its CRS; empty without a CRS.
-    factor : int
-        The product is read as means of ``factor`` x ``factor`` of these pixels; 1: as it is.
-    resampled : Resampled, optional
-        None where its pixels are not resampled.
-    bands : tuple of BandDescription
-        Red, green, blue.
-    """
-
-    name: str
-    block: tuple[int, int]
-    offset_source: str
-    pixel: float
-    unit: str
-    factor: int
-    resampled: Resampled | None
-    bands: tuple[BandDescription, ...]
 
 
 @dataclass(frozen=True)
@@ -206,34 +126,6 @@ def describe(
     )
 
 
-def describe_product(product: Product) -> ProductDescription:
-    """Describe a product, without its grid."""
-    return ProductDescription(
-        name=product.name,
-        block=product.files[1],
-        offset_source=product.offset_source,
-        pixel=abs(product.files[0].transform[1]),
-        unit=unit(product.files[0].crs),
-        factor=product.factor,
-        resampled=None if product.warp is None else _resampled(product.warp),
-        bands=tuple(
-            BandDescription(
-                name=band.name,
-                path=shown(band.path),
-                offset=band.calibration.offset,
-                quantification=band.calibration.quantification,
-                nodata=band.stored.nodata,
-                masks=band.stored.masks,
-            )
-            for band in product.bands
-        ),
-    )
-
-
-def _resampled(warp: Warp) -> Resampled:
-    return Resampled(warp.resampling, warp.scale, warp.operation)
-
-
 def as_fields(description: Description) -> dict[str, Any]:
     """Return a description as a JSON object; `advice` is in it only if requested."""
     fields = {"schema_version": SCHEMA_VERSION, **asdict(description)}
@@ -244,3 +136,32 @@ def as_fields(description: Description) -> dict[str, Any]:
     if description.advice is None:
         del fields["advice"]
     return fields
+
+
+def as_text(description: Description) -> str:
+    """Return a description as text, one subject a line."""
+    grid, output = description.grid, description.output
+    width, height = description.window
+    products = (f"\n{product_text(product, place)}" for product, place in description.inputs)
+    lines = {
+        "products": f"{len(description.inputs)}{''.join(products)}",
+        "grid": f"{grid.width} x {grid.height} pixels of {grid.transform[1]:.10g}"
+        f" {unit(grid.crs) or 'units'} from {grid.transform[0]:.10g}, {grid.transform[3]:.10g}",
+        "CRS": title(grid.crs),
+        "windows": f"{description.windows} of {width} x {height} pixels",
+        "shares": _shares(description),
+        "levels": f"{description.levels} overview{'' if description.levels == 1 else 's'}",
+        "tiles": str(description.tiling or ""),
+        "memory": f"at most {description.worker_nbytes / 1e6:.0f} MB a worker,"
+        f" {description.writer_nbytes / 1e6:.0f} MB the writer",
+        "output": f"{output.path}, {output.layout}, {output.compress},"
+        f" at most {output.largest_nbytes / 1e6:.0f} MB, twice that while it is finalised",
+    }
+    text = "\n".join(f"{name:8} {words}" for name, words in lines.items() if words)
+    return text if description.advice is None else f"{text}\n{description.advice}"
+
+
+def _shares(description: Description) -> str:
+    (least, most), workers = description.windows_per_worker, description.workers
+    windows = f"{'' if least == most else f'{least} to '}{most} window{'s' if most > 1 else ''}"
+    return f"1 worker, {windows}" if workers == 1 else f"{workers} workers, {windows} each"

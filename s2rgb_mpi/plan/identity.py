@@ -34,6 +34,14 @@ def identity(plan: Plan) -> dict[str, str]:
         **asdict(job.stretch),
         **asdict(job.profile),
     }
+    if job.source_map is not None:
+        fields["source map"] = "yes"
+    if job.composite != "first":
+        fields["composite"] = job.composite
+    if job.clouds != "keep":
+        fields["clouds"] = (
+            f"{job.clouds}, classes {job.cloud_classes}, buffer {job.cloud_buffer:g} m"
+        )
     if plan.tiling is not None:
         fields["tiles of web maps"] = f"zoom {plan.tiling.zoom}, {plan.levels} levels"
     for number, product in enumerate((member.product for member in plan.scene.members), 1):
@@ -44,6 +52,11 @@ def identity(plan: Plan) -> dict[str, str]:
         if means is not None:
             fields[f"means of product {number}"] = (
                 f"{means.factor} x {means.factor} pixels, the first less {means.offset}"
+            )
+        classes = product.classification
+        if classes is not None and job.clouds != "keep":
+            fields[f"SCL of product {number}"] = (
+                f"{file_name(classes.path)}, {classes.number}, {classes.stamp}"
             )
         for band in product.bands:
             name = f"{band.name} of product {number}"

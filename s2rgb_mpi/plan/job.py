@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable  # noqa: TC003  annotations are read at run time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path  # noqa: TC003
 
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.fields import check
+from s2rgb_mpi.image.clouds import DEFAULT_CLASSES, MOST_BUFFER, Clouds, read_classes
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Curve, Stretch
 from s2rgb_mpi.inputs.warp.web_tiles import HIGHEST_ZOOM
@@ -18,16 +21,18 @@ from s2rgb_mpi.plan.path_fields import (
     band_files,
     file,
     inputs,
+    optional_file,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RESAMPLINGS = ("nearest", "bilinear", "cubic", "average")
 AUTO = "auto"
 FULL_RESOLUTION = 10
+SOURCE_RESOLUTIONS = (AUTO, FULL_RESOLUTION, 20, 60)
 COLOURS = ("R", "G", "B")
 ON_ERROR = ("fail", "nodata")
+CLOUDS = ("keep", "avoid", "drop")
+COMPOSITES = ("first", "median")
+ORDERS = ("given", "clear", "date")
 
 WEB_TILE = 256
 """Edge of the tiles of web maps, pixels."""
@@ -47,8 +52,9 @@ class Job:
         is given.
     output : str or Path
         The GeoTIFF.
-    rgb : sequence of three str or Path, or sequence of such sequences
-        Red, green and blue band files, in place of products.
+    rgb : sequence of three or four str or Path, or sequence of such sequences
+        Red, green and blue band files, in place of products; the fourth is the scene
+        classification (SCL), which `clouds` and `order` need.
     bidx : tuple of int
         Numbers of the red, green and blue band in a multi-band raster, from 1; empty to find them
         by their descriptions or colours.
@@ -66,6 +72,22 @@ class Job:
         Stored values that mean "no data", besides those stated in files and metadata.
     granule : str, optional
         The granule to read of a product that has several; all of them by default.
+    clouds : str
+        One of :data:`CLOUDS`: whether cloudy pixels are kept, yield to clear ones of other
+        products, or are "no data". The scene classification (SCL) of each product decides.
+    cloud_classes : int, str, or sequence of these
+        The classes that are cloudy, by number or by :data:`~s2rgb_mpi.image.clouds.CLASSES`.
+    cloud_buffer : float
+        Pixels as near to these are cloudy too, metres.
+    composite : str
+        One of :data:`COMPOSITES`: per pixel the first of the products, or their median.
+    order : str
+        One of :data:`ORDERS`: the first product is on top. ``"clear"``: that with the largest share
+        of clear pixels first; ``"date"``: the newest first.
+    max_cloud : float, optional
+        Products with more clouds by their metadata are left out, percent.
+    source_map : str or Path, optional
+        A second GeoTIFF, which says which product each pixel is from.
     stretch : Curve
         From reflectance to colour.
     profile : Profile
@@ -117,6 +139,15 @@ class Job:
     quantification: float | None = None
     nodata: tuple[float, ...] = ()
     granule: str | None = None
+    clouds: str = "keep"
+    cloud_classes: Converted[int | str | Iterable[int | str], tuple[int, ...]] = Converted(
+        read_classes, DEFAULT_CLASSES
+    )
+    cloud_buffer: float = 0.0
+    composite: str = "first"
+    order: str = "given"
+    max_cloud: float | None = None
+    source_map: Converted[AnyPath | None, Path | None] = Converted(optional_file, None)
     stretch: Curve = field(default_factory=Stretch)
     profile: Profile = _NOT_GIVEN
     bounds: tuple[float, float, float, float] | None = None
@@ -144,12 +175,36 @@ class Job:
         """Whether output pixels larger than those of the input are means of these."""
         return self.source_resolution == AUTO or self.resampling == "average"
 
+    @property
+    def cloudy(self) -> Clouds:
+        """Which pixels are cloudy."""
+        return Clouds(self.cloud_classes, self.cloud_buffer)
+
+    @property
+    def needs_classes(self) -> bool:
+        """Whether the scene classification of the products is needed."""
+        return self.clouds != "keep" or self.order == "clear"
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The image, and the map of sources if it is wanted."""
+        return (self.output,) if self.source_map is None else (self.output, self.source_map)
+
     def __post_init__(self) -> None:
         """Reject options that contradict each other."""
         if not isinstance(self.stretch, Curve):
             raise UsageError(
                 f"stretch = {self.stretch!r}: must be Stretch(...), Tci() or Exopp() of s2rgb_mpi"
             )
+        check(
+            self,
+            source_resolution=SOURCE_RESOLUTIONS,
+            clouds=CLOUDS,
+            composite=COMPOSITES,
+            order=ORDERS,
+            resampling=RESAMPLINGS,
+            on_error=ON_ERROR,
+        )
         if bool(self.products) == bool(self.rgb):
             raise UsageError("give either PRODUCT or --rgb RED GREEN BLUE")
         if self.rgb and (self.bidx or self.source_resolution not in {AUTO, FULL_RESOLUTION}):
@@ -160,6 +215,8 @@ class Job:
             numbers = ",".join(map(str, self.bidx))
             raise UsageError(f"--bidx {numbers} must be three band numbers from 1 on: R,G,B")
         self._check_grid()
+        self._check_clouds()
+        self._check_source_map()
         self._check_web()
         if not 0 < self.timeout < math.inf:
             raise UsageError(f"--timeout {self.timeout:g} must be above 0")
@@ -167,6 +224,15 @@ class Job:
             raise UsageError(
                 f"--window {self.window} must be a multiple of --tile {self.profile.tile}"
             )
+
+    def _check_source_map(self) -> None:
+        """Reject a map of sources that cannot be."""
+        if self.source_map is None:
+            return
+        if self.composite == "median":
+            raise UsageError("--source-map is for --composite first: a median has no single source")
+        if self.source_map.resolve() == self.output.resolve():
+            raise UsageError(f"--source-map {self.source_map}: is the file of --output too")
 
     def _check_grid(self) -> None:
         """Reject invalid options of the output grid."""
@@ -182,6 +248,24 @@ class Job:
             if not (all(map(math.isfinite, self.bounds)) and west != east and south < north):
                 bounds = " ".join(map(str, self.bounds))
                 raise UsageError(f"--bounds {bounds} must be west, south, east, north")
+
+    def _check_clouds(self) -> None:
+        """Reject invalid options about clouds."""
+        if not 0 <= self.cloud_buffer <= MOST_BUFFER:
+            raise UsageError(
+                f"--cloud-buffer {self.cloud_buffer:g} must be 0 to {MOST_BUFFER:g} metres"
+            )
+        if self.max_cloud is not None and not 0 <= self.max_cloud <= 100:  # noqa: PLR2004
+            raise UsageError(f"--max-cloud {self.max_cloud:g} must be 0 to 100 percent")
+        if not self.needs_classes:
+            given = {
+                "--cloud-buffer": self.cloud_buffer != 0,
+                "--cloud-classes": self.cloud_classes != DEFAULT_CLASSES,
+            }
+            for name in filter(given.__getitem__, given):
+                raise UsageError(
+                    f"{name} means nothing without --clouds avoid, --clouds drop or --order clear"
+                )
 
     def _check_web(self) -> None:
         """Reject options that contradict the tiles of web maps, and set the edge of these."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.grid import reduced
 from s2rgb_mpi.image.checks import boa_offset, overlap
+from s2rgb_mpi.image.composite import source_nbytes
 from s2rgb_mpi.image.overviews import whole_tiles
 from s2rgb_mpi.image.radiometry import RGBA
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.plan.plan import Plan
+
+
+OTHER_PIECES = 3
+"""Pieces of a block that it has once at most: pixels of each product, their map, and a cause."""
+
+PIXELS_NBYTES = 8
+"""The number of pixels from one product, bytes."""
 
 
 def joined_tiles(plan: Plan, share: Sequence[int]) -> set[tuple[int, int, int]]:
@@ -36,7 +44,7 @@ def header_room(plan: Plan) -> int:
         for level in range(plan.whole_levels + 1)
     )
     layers = 2 if plan.job.profile.mask == "internal" else 1
-    parts = len(plan.joined_levels) + 2 * len(plan.scene.members)
+    parts = len(plan.joined_levels) + 2 * len(plan.scene.members) + OTHER_PIECES
     return (count + _joined_at_once(plan)) * layers + parts
 
 
@@ -48,8 +56,9 @@ def payload_nbytes(plan: Plan) -> int:
     # Reduced levels are encoded tiles, or raw RGBA.
     pixels = window * encoded + window / 3 * max(encoded, RGBA)
     joined = _joined_at_once(plan) * profile.tile**2 * encoded
-    counts = len(plan.scene.members) * (boa_offset.NBYTES + overlap.NBYTES)
-    return math.ceil(pixels + joined) + counts + 4096
+    counts = len(plan.scene.members) * (boa_offset.NBYTES + overlap.NBYTES + PIXELS_NBYTES)
+    sources = window * source_nbytes(len(plan.scene.members)) * 1.001 if plan.job.source_map else 0
+    return math.ceil(pixels + joined + sources) + counts + 4096
 
 
 def _joined_at_once(plan: Plan) -> int:

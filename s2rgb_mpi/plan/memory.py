@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from s2rgb_mpi.gdalenv import CACHE_NBYTES
 from s2rgb_mpi.image.block import header_nbytes
 from s2rgb_mpi.image.block_means import sum_nbytes
+from s2rgb_mpi.image.composite import source_nbytes
 from s2rgb_mpi.image.radiometry import RGBA
 from s2rgb_mpi.inputs.ahead import is_served
+from s2rgb_mpi.inputs.class_blocks import KEPT_NBYTES
+from s2rgb_mpi.inputs.class_blocks import kept_nbytes as classes_nbytes
 from s2rgb_mpi.inputs.files.read_ahead import held_nbytes
 from s2rgb_mpi.inputs.reader import LARGEST_CHUNK_PIXELS
 from s2rgb_mpi.inputs.warp.warper import most_source_pixels
@@ -78,7 +81,7 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
         _read_nbytes(member.product, _pixels(edge, member.product.unwarped.grid), window)
         for member, edge in zip(plan.scene.members, plan.chunk_edges, strict=True)
     )
-    arrays = read + window * 4 * RGBA
+    arrays = read + window * 4 * RGBA + _composite_nbytes(plan, window)
     kept = max(
         kept_nbytes(plan, share)
         + passed
@@ -88,6 +91,26 @@ def worker_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> int:
     )
     sent = BLOCKS_IN_FLIGHT * payload_nbytes(plan)
     return _start_nbytes(plan) + _cache_nbytes(plan) + _ahead_nbytes(plan) + arrays + kept + sent
+
+
+def _composite_nbytes(plan: Plan, window: int) -> int:
+    """Return the memory of the image of a window while observations are added, bytes.
+
+    A median needs them all at once; else it is known which product each pixel is from, whether it
+    is final, and which of the next product's pixels are clear. Classifications are decoded in
+    turn, and parts of all of them are kept.
+    """
+    classes = 0
+    if plan.job.clouds != "keep":
+        found = (member.product.unwarped.classification for member in plan.scene.members)
+        needed = [classes_nbytes(each) for each in found if each is not None]
+        classes = max(needed, default=0) + KEPT_NBYTES * len(needed)
+    if plan.job.composite != "median":
+        return classes + window * (source_nbytes(len(plan.scene.members)) + 3)
+    most = max(
+        len({patch.member for patch in plan.patches(number)}) for number in range(len(plan.windows))
+    )
+    return classes + window * (most + 1) * RGBA
 
 
 def _start_nbytes(plan: Plan) -> int:
@@ -223,7 +246,7 @@ def passed_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> list[int]:
                     users = common.get((member, chunk), [])
                     for user in users:
                         if user < owner or user == owner != users[0]:
-                            totals[user] += part_nbytes(patch, chunk)
+                            totals[user] += part_nbytes(plan, patch, chunk)
     return totals
 
 

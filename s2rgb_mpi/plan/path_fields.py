@@ -13,6 +13,9 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 Inputs: TypeAlias = AnyPath | Iterable[AnyPath]
 BandFiles: TypeAlias = Iterable[AnyPath] | Iterable[Iterable[AnyPath]]
 
+BAND_FILES = (3, 4)
+"""How many files make a product: red, green and blue, and perhaps the scene classification."""
+
 _Given = TypeVar("_Given")
 _Kept = TypeVar("_Kept")
 
@@ -68,14 +71,33 @@ def inputs(paths: Inputs) -> tuple[str, ...]:
 
 
 def band_files(groups: BandFiles) -> tuple[tuple[str, ...], ...]:
-    """Read the paths of three files, or several such groups."""
+    """Read the paths of three files, or four with the scene classification, or several groups."""
     found = _items(groups, "three of str or Path")
     if found and all(map(_is_path, found)):
         found = [found]
     read = tuple(tuple(map(_text, _items(group, "three of str or Path"))) for group in found)
-    if any(len(group) != len("RGB") for group in read):
-        raise TypeError("must be three files, red, green and blue, or a list of such groups")
+    if any(len(group) not in BAND_FILES for group in read):
+        raise TypeError(
+            "must be three files, red, green and blue, or four with the scene classification, or a"
+            " list of such groups"
+        )
     return read
+
+
+def followed(path: Path) -> Path:
+    """Return the path that is written: the target of a symbolic link, not the link.
+
+    Raises
+    ------
+    UsageError
+        The links form a loop.
+    """
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise UsageError(f"{path}: a symbolic link that leads in a circle")
+    return target
 
 
 def _is_path(value: object) -> bool:

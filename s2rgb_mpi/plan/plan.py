@@ -68,6 +68,9 @@ class Plan:
         Resident memory of a rank before its work, bytes; 0 where it was not measured.
     pieces : mapping of tuple of int to tuple of Piece
         The pieces of each resampled product, by the numbers of the product and of a window.
+    needed : mapping of tuple of int to float, optional
+        Where clouds are looked at: the predicted share of a window for which a product is decoded,
+        by the numbers of both.
     """
 
     job: Job
@@ -80,11 +83,17 @@ class Plan:
     done: frozenset[int] = frozenset()
     libraries_nbytes: int = 0
     pieces: Mapping[tuple[int, int], tuple[Piece, ...]] = field(default_factory=dict, repr=False)
+    needed: Mapping[tuple[int, int], float] | None = field(default=None, repr=False)
 
     @property
     def grid(self) -> Grid:
         """The grid of the output."""
         return self.scene.grid
+
+    @property
+    def hides(self) -> bool:
+        """Whether nothing of a product is needed where products above it have data."""
+        return self.job.composite == "first" and self.job.clouds == "keep"
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
-"""From a job to its plan: open the products, lay them out, check the output; no pixel is read."""
+"""From a job to its plan: open the products, lay them out, check the output; no band is read."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from s2rgb_mpi.errors import StrictError, UsageError
 from s2rgb_mpi.image.encode import check_codec
+from s2rgb_mpi.inputs.cloud_sample import needed_shares
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.nodata import impossible
 from s2rgb_mpi.inputs.open_products import open_products
@@ -19,13 +21,15 @@ from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.source_size import Output
 from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled, web_tiles_of
 from s2rgb_mpi.inputs.warp.web_tiles import CRS, WebTiles
+from s2rgb_mpi.plan.choosing import ordered, without_clouds
 from s2rgb_mpi.plan.job import FULL_RESOLUTION
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import resident_nbytes
+from s2rgb_mpi.plan.path_fields import followed
 from s2rgb_mpi.plan.plan import make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from s2rgb_mpi.inputs.mosaic import Scene
     from s2rgb_mpi.inputs.product import Product
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def prepare(job: Job) -> Plan:
-    """Read the metadata of the products, check the output, and make the plan; no pixel is read.
+    """Read the metadata of the products, check the output, and make the plan; no band is read.
 
     Raises
     ------
@@ -43,10 +47,21 @@ def prepare(job: Job) -> Plan:
     """
     libraries_nbytes = resident_nbytes()  # before anything else is loaded
     check_codec(job.profile)
-    job = replace(job, output=followed(job.output))
+    source_map = job.source_map and followed(job.source_map)
+    job = replace(job, output=followed(job.output), source_map=source_map)
     scene = _scene(job)
-    _check_output(job)
+    for path in job.outputs:
+        _check_output(job, path)
     plan = replace(make_plan(job, scene), libraries_nbytes=libraries_nbytes)
+    if job.clouds != "keep":
+        needed = needed_shares(
+            scene,
+            plan.windows,
+            job.cloudy,
+            keeps_cloudy=job.clouds == "avoid",
+            takes_all=job.composite == "median",
+        )
+        plan = replace(plan, needed=needed)
     problems = plan.problems
     if job.strict and problems:
         raise StrictError(f"{'; '.join(problems)} (--strict)")
@@ -56,10 +71,17 @@ def prepare(job: Job) -> Plan:
 def _scene(job: Job) -> Scene:
     """Lay the products out on their own grid, or on the requested one."""
     products = _open(job)
-    _check_inputs_kept(job, products)
+    options = ("--output", "--source-map")
+    check_inputs_kept(job, products, dict(zip(options, job.outputs, strict=False)))
+    products = without_clouds(products, job.max_cloud)
     # Checked for all products, whether or not --bounds shows them: types may differ.
     warnings = impossible(products, job.nodata)
     products = [replace(each, warnings=(*each.warnings, *warnings)) for each in products]
+    return ordered(_laid_out(job, products), job.order, job.cloudy)
+
+
+def _laid_out(job: Job, products: Sequence[Product]) -> Scene:
+    """Lay the products out in the order given."""
     tiles = None
     if job.web_optimized:
         tile, has_levels = job.profile.tile, job.profile.overviews == "auto"
@@ -79,29 +101,53 @@ def _scene(job: Job) -> Scene:
     )
 
 
-def _check_inputs_kept(job: Job, products: Sequence[Product]) -> None:
-    """Reject an output that is an input file, or the archive of one."""
+def check_inputs_kept(job: Job, products: Iterable[Product], files: Mapping[str, Path]) -> None:
+    """Reject a file to be written that is an input file, or the archive of one.
+
+    Parameters
+    ----------
+    job : Job
+        With the inputs as they were given.
+    products : iterable of Product
+        With the files that they consist of.
+    files : mapping of str to Path
+        What is to be written, by option.
+
+    Raises
+    ------
+    UsageError
+        With the option and the path.
+    """
+    products = list(products)
     bands = (band.path for product in products for band in product.bands)
-    for name in dict.fromkeys((*job.products, *bands)):
-        with suppress(OSError):  # most of GDAL's own names are not files
-            if Path(name).samefile(job.output):
-                raise UsageError(f"{job.output}: is a file of the input; name another output")
+    classes = (each.path for product in products for each in product.classifications)
+    for name in dict.fromkeys((*job.products, *bands, *classes)):
+        for option, path in files.items():
+            with suppress(OSError):  # most of GDAL's own names are not files
+                if Path(name).samefile(path):
+                    raise UsageError(f"{option} {path}: is a file of the input; name another")
 
 
-def _check_output(job: Job) -> None:
+_ELSEWHERE = re.compile(r"\w+:/|/vsi")
+"""How URLs, of which a `Path` keeps one slash, and names of GDAL's file systems begin."""
+
+
+def _check_output(job: Job, path: Path) -> None:
     """Reject an output that cannot be written, before hours of work."""
-    folder = job.output.parent
+    folder = path.parent
+    if not folder.is_dir() and _ELSEWHERE.match(str(path)):
+        raise UsageError(f"{path}: the image is written to a folder here, and copied afterwards")
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder to write into")
-    if job.output.is_dir():
-        raise UsageError(f"{job.output}: is a folder, not a file")
-    if job.output.exists() and not job.output.is_file():
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder, not a file")
+    if path.exists() and not path.is_file():
         # The image would replace it: it may be a device that others use, or one end of a pipe.
-        raise UsageError(f"{job.output}: is not a regular file; name a file for the image")
+        raise UsageError(f"{path}: is not a regular file; name a file for the image")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{folder}: this folder cannot be written to")
-    if job.output.exists() and not job.overwrite and not job.resume:
-        raise UsageError(f"{job.output}: exists already; --overwrite replaces it")
+    if path.exists() and not job.overwrite and not job.resume:
+        raise UsageError(f"{path}: exists already; --overwrite replaces it")
 
 
 OTHER_FORMATS = frozenset(
@@ -162,23 +208,9 @@ def _open(job: Job) -> list[Product]:
         quantification=job.quantification,
         nodata=job.nodata,
         granule=job.granule,
+        clouds=job.needs_classes,
+        shares=job.order == "clear",
     )
     if job.rgb:
         return [open_bands(paths, choice) for paths in job.rgb]
     return [product for name in job.products for product in open_products(name, choice)]
-
-
-def followed(path: Path) -> Path:
-    """Return the path that is written: the target of a symbolic link, not the link.
-
-    Raises
-    ------
-    UsageError
-        The links form a loop.
-    """
-    if not path.is_symlink():
-        return path
-    target = Path(os.path.realpath(path))
-    if target.is_symlink():
-        raise UsageError(f"{path}: a symbolic link that leads in a circle")
-    return target

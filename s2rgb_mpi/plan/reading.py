@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan.partition import Key
-    from s2rgb_mpi.plan.plan import Plan
+    from s2rgb_mpi.plan.plan import Patch, Plan
 
 
 def reading_order(
@@ -37,7 +36,7 @@ def reading_order(
     seen: set[Key] = set()
     for number in share:
         for patch in plan.patches(number):
-            if _is_covered(plan, patch.member, patch.target):
+            if _is_hidden(plan, number, patch):
                 continue
             for key in patch.keys:
                 if key not in seen and not is_elsewhere(key):
@@ -45,6 +44,9 @@ def reading_order(
                 seen.add(key)
 
 
-def _is_covered(plan: Plan, member: int, target: Window) -> bool:
-    """Return whether a product above a product covers a part of the image."""
-    return any(each.visible(target) == target for each in plan.scene.members[:member])
+def _is_hidden(plan: Plan, window: int, patch: Patch) -> bool:
+    """Return whether a patch is probably not needed: by clouds, or by products above it."""
+    if not plan.hides:
+        return plan.needed is not None and (patch.member, window) not in plan.needed
+    above = plan.scene.members[: patch.member]
+    return any(each.visible(patch.target) == patch.target for each in above)

@@ -116,10 +116,10 @@ def _of_blocks(tile: int, least: int, block: tuple[int, int], grid: Grid) -> tup
     if block_width >= grid.width:
         width = _multiple(tile, grid.width)
     else:
-        width = _multiple(_step(tile, block_width), least)
+        width = _multiple(window_step(tile, block_width), least)
     if grid.height <= min(block_height, LARGEST_SOURCE_BLOCK):
         return width, _multiple(tile, grid.height)
-    return width, _multiple(_step(tile, block_height), -(-(least**2) // width))
+    return width, _multiple(window_step(tile, block_height), -(-(least**2) // width))
 
 
 def chunk_edge(tile: int, least: int, product: Product) -> tuple[int, int]:
@@ -152,7 +152,7 @@ def chunk_edge(tile: int, least: int, product: Product) -> tuple[int, int]:
     return width, _multiple(block[1], -(-(least**2) // width))
 
 
-def _step(tile: int, block: int) -> int:
+def window_step(tile: int, block: int) -> int:
     """Return the number that a window's edge must be a multiple of; too large blocks are cut."""
     step = math.lcm(tile, block)
     return step if step <= LARGEST_SOURCE_BLOCK else tile

@@ -37,19 +37,22 @@ def _work(plan: Plan, window: int) -> Work:
     whole = plan.windows[window].width * plan.windows[window].height
     for member, patches in itertools.groupby(plan.patches(window), lambda patch: patch.member):
         product = plan.scene.members[member].product
+        if plan.needed is not None:  # a chunk is decoded as a whole, however little is needed
+            left = 1.0 if (member, window) in plan.needed else 0.0
         filled = 0
         for patch in patches:
             for key in patch.keys:
                 if is_large(key[1]):  # decoded by every share: only the needed part counts
                     own += left * product.unwarped.cost(patch.source)
-                elif key not in chunks:
+                elif left and key not in chunks:
                     chunks[key] = left * product.unwarped.cost(key[1])
             filled += patch.target.width * patch.target.height
         if product.warp is not None:
             own += left * filled * RESAMPLING_NS
-        left -= filled / whole
-        if left <= 0:  # products below are hidden, except under "no data", which is not known yet
-            break
+        if plan.hides:  # except under "no data", which is not known yet
+            left -= filled / whole
+            if left <= 0:
+                break
     return Work(chunks, own)
 
 

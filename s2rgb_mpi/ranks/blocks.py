@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.ranks.chunk_exchange import ChunkExchange
+    from s2rgb_mpi.ranks.render import Rendered
     from s2rgb_mpi.timing import Tally
+
+FAST = 1
+"""The level of zlib for the map of sources, which is made anew at the end."""
 
 LARGEST_CAUSE = 2000
 """Limit of the message why a window could not be read, bytes."""
@@ -103,7 +108,14 @@ class BlockMaker:
             for kind, sums in ((Kind.COUNTS, rendered.counts), (Kind.OVERLAP, rendered.overlaps))
             for member, numbers in sums.items()
         ]
-        return Block(number, [*pieces, *counts], values)
+        return Block(number, [*pieces, *counts, *self._origin(rendered)], values)
+
+    def _origin(self, rendered: Rendered) -> Iterator[Piece]:
+        """Yield what is known of the products that the pixels are from, if there are several."""
+        if len(rendered.pixels) > 1:
+            yield Piece.of(Kind.PIXELS, rendered.pixels.tobytes())
+        if self._plan.job.source_map and rendered.sources is not None:
+            yield Piece.of(Kind.SOURCES, zlib.compress(rendered.sources.tobytes(), FAST))
 
     def _left_empty(self, number: int, error: ReadError) -> Block:
         """Return the block of a window that cannot be read: the cause, and no valid pixel."""

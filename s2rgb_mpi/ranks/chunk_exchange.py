@@ -7,8 +7,8 @@ worker that did not read the chunk (because other products hide it) passes on an
 the next one may read it. So in every case each such chunk makes one message between consecutive
 workers. Messages go from lower to higher ranks only, so there is no deadlock.
 
-A message is little-endian: CRC-32 of the rest, chunk number, number of parts (u4 each); window,
-patch, bands, height and width of each part (u4 each); then each part's DN (u2).
+A message is little-endian: CRC-32 of the rest, chunk number, number of arrays (u4 each); window,
+patch, bytes of a value and up to three dimensions of each array (u4 each); then their values.
 """
 
 from __future__ import annotations
@@ -32,15 +32,25 @@ if TYPE_CHECKING:
     from s2rgb_mpi.plan.partition import Key, Share
     from s2rgb_mpi.ranks.team import Rank
 
+MOST_DIMENSIONS = 3
+"""Of an array of a part; entries have 0 for those that it does not have."""
+
 _CRC = struct.Struct("<I")
 _HEAD = struct.Struct("<II")
-_ENTRY = np.dtype([(name, "<u4") for name in ("window", "patch", "bands", "height", "width")])
+_ENTRY = np.dtype(
+    [("window", "<u4"), ("patch", "<u4"), ("itemsize", "<u4"), ("shape", "<u4", MOST_DIMENSIONS)]
+)
 
 Place: TypeAlias = "tuple[int, int]"
 """The patch that needs a part: the number of the window, and that of the patch in it."""
 
-Parts: TypeAlias = "Mapping[Place, NDArray[np.uint16]]"
-"""Parts of a source chunk by the patch that needs them: DN, shape (bands, height, width)."""
+Part: TypeAlias = "tuple[NDArray[Any], ...]"
+"""A part of a source chunk: of a product that is resampled, DN as three arrays of shape (height,
+width), uint16; of others, which need less memory when coloured, RGBA of shape (height, width, 4),
+uint8, and the counts of the offset check, uint32."""
+
+Parts: TypeAlias = "Mapping[Place, Part]"
+"""Parts of a source chunk by the patch that needs them."""
 
 
 class ChunkExchange:
@@ -144,16 +154,23 @@ def pack(chunk: int, parts: Parts) -> bytes:
     ----------
     chunk : int
         Its number, the same on all workers.
-    parts : mapping of tuple of int to ndarray, shape (bands, height, width), uint16
-        By the patch that needs them; none if the chunk was not read.
+    parts : mapping of tuple of int to tuple of ndarray
+        By the patch that needs them; none if the chunk was not read. Arrays are of unsigned
+        integers.
     """
-    table = np.array([(*place, *part.shape) for place, part in parts.items()], _ENTRY)
-    head = _HEAD.pack(chunk, len(parts)) + table.tobytes()
-    rest = b"".join([head, *(part.astype("<u2", copy=False).tobytes() for part in parts.values())])
+    arrays = [(place, array) for place, part in parts.items() for array in part]
+    table = np.zeros(len(arrays), _ENTRY)
+    for entry, (place, array) in zip(table, arrays, strict=True):
+        entry["window"], entry["patch"] = place
+        entry["itemsize"] = array.itemsize
+        entry["shape"][: array.ndim] = array.shape
+    head = _HEAD.pack(chunk, len(arrays)) + table.tobytes()
+    values = (_little(array).tobytes() for _, array in arrays)
+    rest = b"".join([head, *values])
     return _CRC.pack(zlib.crc32(rest)) + rest
 
 
-def unpack(message: bytes) -> tuple[int, dict[Place, NDArray[np.uint16]]]:
+def unpack(message: bytes) -> tuple[int, dict[Place, Part]]:
     """Return the number of a source chunk, and its parts by the patch that needs them.
 
     Raises
@@ -167,9 +184,16 @@ def unpack(message: bytes) -> tuple[int, dict[Place, NDArray[np.uint16]]]:
     chunk, count = _HEAD.unpack_from(body)
     body = body[_HEAD.size :]
     begin = count * _ENTRY.itemsize
-    parts = {}
-    for window, patch, *shape in np.frombuffer(body[:begin], _ENTRY).tolist():
-        end = begin + math.prod(shape) * np.dtype("<u2").itemsize
-        parts[window, patch] = np.frombuffer(body[begin:end], dtype="<u2").reshape(shape)
+    parts: dict[Place, Part] = {}
+    for window, patch, itemsize, dimensions in np.frombuffer(body[:begin], _ENTRY).tolist():
+        shape = [length for length in dimensions if length]
+        end = begin + math.prod(shape) * itemsize
+        array = np.frombuffer(body[begin:end], dtype=f"<u{itemsize}").reshape(shape)
+        parts[window, patch] = (*parts.get((window, patch), ()), array)
         begin = end
     return chunk, parts
+
+
+def _little(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array with its values in little-endian order."""
+    return array.astype(array.dtype.newbyteorder("<"), copy=False)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s2rgb_mpi import gdalenv
-from s2rgb_mpi.errors import S2RGBError, StopError
-from s2rgb_mpi.output.workspace import claim, clear
-from s2rgb_mpi.plan import prepare
+from s2rgb_mpi.errors import S2RGBError, StopError, UsageError
+from s2rgb_mpi.output.workspace import clear
+from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.ranks import roles
 from s2rgb_mpi.ranks.alone import AloneTeam
 from s2rgb_mpi.ranks.guard import stop_all
 from s2rgb_mpi.ranks.loop import broadcast
 from s2rgb_mpi.ranks.team import Team
 from s2rgb_mpi.report.console import Report
-from s2rgb_mpi.report.finish import About
 from s2rgb_mpi.report.outputs import Wanted
-from s2rgb_mpi.report.stac_item import sensing_times
+from s2rgb_mpi.report.run_record import About
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.output.lock import Lock, SlurmStart
-    from s2rgb_mpi.plan.job import Job
+    from s2rgb_mpi.output.lock import Lock
     from s2rgb_mpi.plan.plan import Plan
 
 
@@ -63,7 +61,7 @@ class Result:
     path: Path
     nbytes: int
     windows: int
-    histogram: NDArray[np.int64]
+    histogram: NDArray[np.int64] = field(repr=False)
     empty: tuple[int, ...]
     damaged: Mapping[int, str]
     warnings: tuple[str, ...]
@@ -96,70 +94,59 @@ def convert(job: Job, comm: Any = None, *, outputs: Wanted | None = None) -> Res
         process; with several ranks it is printed and ends the MPI job (``Abort``), since the other
         ranks could wait for ever.
     """
-    gdalenv.configure()
-    team = AloneTeam() if comm is None else Team(comm)
-    report = Report(quiet=True)
-    wanted = outputs or Wanted()
+    with gdalenv.configured():
+        team = AloneTeam() if comm is None else Team(comm)
+        report = Report(quiet=True)
+        wanted = Wanted() if outputs is None else outputs
 
-    def begin() -> tuple[Lock, Orders]:
-        return claim_output(make_ready(job, report), wanted, report)
+        def begin() -> tuple[Lock, Orders]:
+            from s2rgb_mpi.ranks.beginning import (  # noqa: PLC0415  a third of all imports
+                claim_output,
+                make_ready,
+            )
 
-    try:
-        lock, orders, refusal = agree(team, begin)
-        if refusal is not None:
-            raise refusal
-        assert orders is not None  # noqa: S101  `begin` returns some, or raises
-        ended = _run(team, orders.plan, wanted, report, about=_about(comm), lock=lock)
-    finally:
-        report.close()
-    return _result(team, orders.plan, report, ended)
+            _check_types(job, wanted)
+            return claim_output(make_ready(job, report), wanted, report)
+
+        try:
+            orders, ended = _run(team, begin, report, about=_about(comm))
+        finally:
+            report.close()
+        return _result(team, orders.plan, report, ended)
+
+
+def _check_types(job: object, outputs: object) -> None:
+    """Reject what is no job, and no files beside the image."""
+    if not isinstance(job, Job):
+        raise UsageError(f"job = {job!r}: must be Job(...) of s2rgb_mpi")
+    if not isinstance(outputs, Wanted):
+        raise UsageError(f"outputs = {outputs!r}: must be Wanted(...) of s2rgb_mpi")
 
 
 def _run(
-    team: Team, plan: Plan, wanted: Wanted, report: Report, *, about: About, lock: Lock | None
-) -> roles.Ended:
-    """Run this rank's role; a failure ends all ranks, or is raised if there is one rank only."""
+    team: Team, begin: Callable[[], tuple[Lock, Orders]], report: Report, *, about: About
+) -> tuple[Orders, roles.Ended]:
+    """Agree on the run and do this rank's part; a refusal is raised on every rank.
+
+    Any other failure ends all ranks, for the others could wait for ever; of a single process it is
+    raised.
+    """
+    orders = None
     try:
-        return roles.run(team, plan, wanted, report, about=about, lock=lock)
+        lock, orders, refusal = agree(team, begin)
+        if orders is not None:
+            return orders, roles.run(
+                team, orders.plan, orders.wanted, report, about=about, lock=lock
+            )
     except BaseException as error:
+        plan = orders and orders.plan
         if team.comm.size > 1:
             stop_all(team, plan, error, report)
-        else:
+        elif plan is not None:
             clear(plan, error)
         raise
-
-
-def make_ready(job: Job, report: Report) -> Plan:
-    """Make the plan of a job and report its warnings, on rank 0 only.
-
-    Raises
-    ------
-    S2RGBError
-        Any error that can be found before the start.
-    """
-    plan = prepare.prepare(job)
-    for warning in prepare.warnings(plan):
-        report.warning(warning)
-    return plan
-
-
-def check_wanted(plan: Plan, wanted: Wanted) -> None:
-    """Reject, before the start, files besides the image that could not be written at the end."""
-    wanted.check(plan.job.output)
-    if wanted.stac is not None:
-        sensing_times(plan)  # raises an error if a time is missing, which a STAC item needs
-
-
-def claim_output(
-    plan: Plan, wanted: Wanted, report: Report, start: SlurmStart | None = None
-) -> tuple[Lock, Orders]:
-    """Lock the output of a plan, and add the windows that a stopped run has written to the plan."""
-    check_wanted(plan, wanted)
-    report.listen(wanted)
-    plan, lock = claim(plan, start)
-    if plan.done:
-        report.told(f"{len(plan.done)} of {len(plan.windows)} windows are there already")
-    return lock, Orders(plan, wanted)
+    assert refusal is not None  # noqa: S101  `begin` returns orders, or raises
+    raise refusal
 
 
 def agree(

@@ -14,8 +14,8 @@ from s2rgb_mpi.ranks.messages import Done, Failed, Heartbeat, Progress, Stop, Ta
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from s2rgb_mpi.output.assembler import Written
     from s2rgb_mpi.output.lock import Lock
+    from s2rgb_mpi.output.totals import Written
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.ranks.messages import ToCoordinator
     from s2rgb_mpi.ranks.team import Rank, Survivors

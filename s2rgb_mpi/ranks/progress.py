@@ -12,7 +12,7 @@ from s2rgb_mpi.ranks.messages import Done, Progress, Tag, send_synchronous
 
 if TYPE_CHECKING:
     from s2rgb_mpi.image.block import Block
-    from s2rgb_mpi.output.assembler import Written
+    from s2rgb_mpi.output.totals import Written
     from s2rgb_mpi.timing import Tally
 
 WINDOWS_AT_ONCE = 500

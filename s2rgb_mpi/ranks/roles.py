@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi import signals
@@ -17,19 +18,18 @@ from s2rgb_mpi.ranks.finalise_helpers import help_finalise
 from s2rgb_mpi.ranks.loop import Loop, barrier, scatter
 from s2rgb_mpi.ranks.progress import send_tally
 from s2rgb_mpi.ranks.team import Rank
-from s2rgb_mpi.report.finish import conclude
 from s2rgb_mpi.timing import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from s2rgb_mpi.output.assembler import Written
     from s2rgb_mpi.output.lock import Lock
+    from s2rgb_mpi.output.totals import Written
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.ranks.team import Team
     from s2rgb_mpi.report.console import Report
-    from s2rgb_mpi.report.finish import About
     from s2rgb_mpi.report.outputs import Wanted
+    from s2rgb_mpi.report.run_record import About
 
 ROLES = {1: ["coordinator, worker and writer"], 2: ["coordinator and worker", "writer"]}
 """Roles of one and two ranks. Of more, the first coordinates, the last writes, the others work."""
@@ -142,8 +142,11 @@ def serve(rank: Rank, plan: Plan, share: Share, workers: range) -> None:
 
 def run_alone(rank: Rank, plan: Plan, share: Share, report: Report, lock: Lock) -> Written | None:
     """Run all roles in one process: blocks are passed on without messages."""
-    output = Output(plan, rank.tally)
-    with rank.loop.duty(signals.check), rank.loop.duty(lock.refresh):
+    with (
+        closing(Output(plan, rank.tally)) as output,  # the caller's process goes on
+        rank.loop.duty(signals.check),
+        rank.loop.duty(lock.refresh),
+    ):
         try:
             with BlockMaker(plan, share.windows, rank.tally) as maker:
                 for number in share.windows:
@@ -177,6 +180,8 @@ def end(
         kept = clear(plan, None) or "nothing is kept"
         report.stopped(f"stopped by {signals.GRACEFUL.name}: {kept}")
         return StopError.exit_code
+    from s2rgb_mpi.report.finish import conclude  # noqa: PLC0415  for rank 0 alone
+
     conclude(plan, wanted, report, about, shares=shares, tallies=tallies, written=written)
     clear(plan, None)
     return LEFT_EMPTY if written.damaged else 0

@@ -29,7 +29,7 @@ from s2rgb_mpi.ranks.progress import ProgressSender
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from s2rgb_mpi.output.assembler import Written
+    from s2rgb_mpi.output.totals import Written
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.ranks.team import Rank
 

@@ -41,7 +41,9 @@ class Verdict(NamedTuple):
     sentence: str
 
 
-def verdict(tallies: Sequence[Tally], *, wall: float, windows: int) -> Verdict:
+def verdict(
+    tallies: Sequence[Tally], *, wall: float, windows: int, divisible: bool = True
+) -> Verdict:
     """Name what limited the run.
 
     Parameters
@@ -52,6 +54,8 @@ def verdict(tallies: Sequence[Tally], *, wall: float, windows: int) -> Verdict:
         From the moment that all ranks had met to the end, seconds.
     windows : int
         How many there were to share.
+    divisible : bool
+        Whether smaller ones are possible.
 
     Returns
     -------
@@ -61,7 +65,8 @@ def verdict(tallies: Sequence[Tally], *, wall: float, windows: int) -> Verdict:
     """
     workers = [tally for tally in tallies if "worker" in tally.role]
     found = _start_up(tallies, wall) or _writer_bound(tallies, workers, wall)
-    return found or _imbalanced(workers, wall) or _work_bound(tallies, workers, wall, windows)
+    found = found or _imbalanced(workers, wall)
+    return found or _work_bound(tallies, workers, wall, windows, divisible=divisible)
 
 
 def _start_up(tallies: Sequence[Tally], wall: float) -> Verdict | None:
@@ -69,11 +74,8 @@ def _start_up(tallies: Sequence[Tally], wall: float) -> Verdict | None:
     start = max(tally.start_seconds for tally in tallies)
     if start <= wall:
         return None
-    return Verdict(
-        "start-up",
-        f"start-up: {start:.1f} of {start + wall:.1f} s were over before the first window;"
-        " fewer ranks would do as well",
-    )
+    text = f"start-up: {start:.1f} of {start + wall:.1f} s were over before the first window"
+    return Verdict("start-up", text + "; fewer ranks would do as well" * (len(tallies) > 1))
 
 
 def _writer_bound(
@@ -115,22 +117,30 @@ def _imbalanced(workers: Sequence[Tally], wall: float) -> Verdict | None:
 
 
 def _work_bound(
-    tallies: Sequence[Tally], workers: Sequence[Tally], wall: float, windows: int
+    tallies: Sequence[Tally],
+    workers: Sequence[Tally],
+    wall: float,
+    windows: int,
+    *,
+    divisible: bool,
 ) -> Verdict:
     """Name the stage that the workers spent most time in."""
     stage = max(WORDS, key=lambda stage: _mean(workers, stage))
     name, doing = WORDS[stage]
     share = _mean(workers, stage) / wall
-    advice = ADVICE.get(stage) or _more_workers(tallies, workers, windows)
+    advice = ADVICE.get(stage) or _more_workers(tallies, workers, windows, divisible=divisible)
     return Verdict(name, f"{name}: workers spent {share:.0%} of their time {doing}; {advice}")
 
 
-def _more_workers(tallies: Sequence[Tally], workers: Sequence[Tally], windows: int) -> str:
+def _more_workers(
+    tallies: Sequence[Tally], workers: Sequence[Tally], windows: int, *, divisible: bool
+) -> str:
     """Estimate the gain of more workers, where there are cores and windows for them."""
     count = len(workers)
     cores = sum({tally.host: tally.cores for tally in tallies}.values())
     if count >= windows:
-        return "there is no window for another worker, a smaller --window would make some"
+        smaller = ", a smaller --window would make some" if divisible else ""
+        return f"there is no window for another worker{smaller}"
     if count >= cores:
         have = "the one core was" if cores == 1 else f"all {cores} cores were"
         return f"{have} at work, only more of them would help"

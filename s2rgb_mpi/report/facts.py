@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from osgeo import osr
-
-from s2rgb_mpi.inputs.source_size import unit
+from s2rgb_mpi.inputs.source_size import title, unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,22 +33,13 @@ def facts(account: Account) -> list[tuple[str, str]]:
     edge = f"{x:.10g}" if x == y else f"{x:.10g} x {y:.10g}"
     return [
         ("sensing date", ", ".join(dates)),
-        ("CRS", _crs(grid["crs"])),
+        ("CRS", title(grid["crs"])),
         ("pixel size", f"{edge} {unit(grid['crs'])}".strip()),
         ("image size", f"{grid['width']} x {grid['height']} pixels"),
         ("valid pixels", f"{account.valid_percent:.2f} %"),
         ("colour", _colour(account.job["stretch"])),
         ("offset check", ", ".join(checks)),
     ]
-
-
-def _crs(wkt: str) -> str:
-    """Name a CRS, with its code where it has one."""
-    if not wkt:
-        return "none"
-    crs = osr.SpatialReference(wkt)
-    authority, code = crs.GetAuthorityName(None), crs.GetAuthorityCode(None)
-    return f"{crs.GetName()} ({authority}:{code})" if authority and code else str(crs.GetName())
 
 
 def _colour(stretch: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from s2rgb_mpi.errors import OutputError, UsageError
-from s2rgb_mpi.plan.prepare import followed
+from s2rgb_mpi.plan.path_fields import followed
 
 
 def check(option: str, path: Path) -> None:

@@ -6,7 +6,7 @@ import platform
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from osgeo import gdal
@@ -16,7 +16,7 @@ from s2rgb_mpi.errors import OutputError
 from s2rgb_mpi.image.radiometry import make_lut
 from s2rgb_mpi.image.statistics import statistics
 from s2rgb_mpi.output.geotiff.quicklook import quicklook
-from s2rgb_mpi.plan.describe import describe_product
+from s2rgb_mpi.plan.describe_product import describe_product
 from s2rgb_mpi.plan.identity import digest
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
@@ -35,25 +35,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.inputs.product import Band, Product
-    from s2rgb_mpi.output.assembler import Written
+    from s2rgb_mpi.output.totals import Written
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.report.console import Report
     from s2rgb_mpi.report.outputs import Wanted
+    from s2rgb_mpi.report.run_record import About
     from s2rgb_mpi.timing import Tally
-
-
-class About(NamedTuple):
-    """What only the program itself knows of its run."""
-
-    command: Sequence[str]
-    """As it was typed, without the program."""
-    mpi: str
-    """The MPI library's name and version, in its own words."""
-    mpi4py: str
-    """Its version."""
-    slurm_job_id: str | None
-    """Where the run is a job of Slurm."""
 
 
 def conclude(
@@ -140,8 +128,10 @@ def draw_up(
         command=list(about.command),
         job=_asked(job),
         inputs=[
-            _input(member.product, verdict)
-            for member, verdict in zip(plan.scene.members, written.verdicts, strict=True)
+            _input(member.product, verdict, pixels)
+            for member, verdict, pixels in zip(
+                plan.scene.members, written.verdicts, written.pixels, strict=True
+            )
         ],
         grid=asdict(grid),
         plan={
@@ -198,13 +188,14 @@ def _asked(job: Job) -> dict[str, Any]:
     return asked
 
 
-def _input(product: Product, verdict: str) -> dict[str, Any]:
+def _input(product: Product, verdict: str, pixels: int) -> dict[str, Any]:
     """Return what a product says of itself, and what its pixels say of its offset."""
     return {
         **asdict(describe_product(product)),
         "sensing_time": product.sensing_time,
         "baseline": product.baseline,
         "offset_check": verdict,
+        "pixels": pixels,
     }
 
 

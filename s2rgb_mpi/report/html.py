@@ -121,12 +121,13 @@ def _bands(account: Account) -> str:
 def _products(account: Account) -> str:
     """Return every product with its date, and what its pixels say of its offset."""
     return _table(
-        ("product", "sensing time", "baseline", "offset from", "offset check"),
+        ("product", "sensing time", "baseline", "pixels", "offset from", "offset check"),
         (
             (
                 product["name"],
                 product["sensing_time"] or "–",
                 product["baseline"] or "–",
+                f"{product['pixels']:,}",
                 product["offset_source"],
                 product["offset_check"],
             )

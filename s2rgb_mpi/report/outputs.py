@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
+from s2rgb_mpi import fields as typed
 from s2rgb_mpi.errors import UsageError
 from s2rgb_mpi.plan.path_fields import AnyPath, Converted, optional_file
 from s2rgb_mpi.report.files import check
@@ -41,6 +42,10 @@ class Wanted:
     progress: str = "auto"
     verbose: bool = False
 
+    def __post_init__(self) -> None:
+        """Reject fields of other types, and a progress that there is not."""
+        typed.check(self, progress=PROGRESS)
+
     @property
     def spans(self) -> bool:
         """Whether the ranks have to keep every single span."""
@@ -55,8 +60,13 @@ class Wanted:
             if isinstance(value := getattr(self, field.name), Path)
         }
 
-    def check(self, output: Path) -> None:
+    def check(self, *outputs: Path) -> None:
         """Reject, before the start, files that could not be written at the end.
+
+        Parameters
+        ----------
+        *outputs : Path
+            The image, and the map of sources if it is wanted.
 
         Raises
         ------
@@ -64,7 +74,8 @@ class Wanted:
             A path that cannot be written, or is meant for two things; --html without
             matplotlib, --stac without pystac.
         """
-        taken = {output.resolve(): "--output"}
+        names = ("--output", "--source-map")
+        taken = {path.resolve(): name for path, name in zip(outputs, names, strict=False)}
         for option, path in self.files.items():
             other = taken.setdefault(path.resolve(), option)
             if other != option:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from s2rgb_mpi.plan.window_size import window_step
 from s2rgb_mpi.redact import redact, shown, without_secrets
 from s2rgb_mpi.report.bottleneck import Verdict, verdict
 
@@ -12,6 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from s2rgb_mpi.timing import Tally
+
+
+class About(NamedTuple):
+    """What only the program itself knows of its run."""
+
+    command: Sequence[str]
+    """As it was typed, without the program."""
+    mpi: str
+    """The MPI library's name and version, in its own words."""
+    mpi4py: str
+    """Its version."""
+    slurm_job_id: str | None
+    """Where the run is a job of Slurm."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +161,18 @@ class Account:
     @property
     def verdict(self) -> Verdict:
         """What limited the run."""
-        return verdict(self.tallies, wall=self.wall, windows=len(self.windows))
+        return verdict(
+            self.tallies, wall=self.wall, windows=len(self.windows), divisible=self.divisible
+        )
+
+    @property
+    def divisible(self) -> bool:
+        """Whether a smaller --window would make more windows: they are whole source blocks."""
+        first, tile = self.inputs[0], self.job["profile"]["tile"]
+        return first["factor"] == 1 and any(
+            length > window_step(tile, block)
+            for length, block in zip(self.plan["edge"], first["block"], strict=True)
+        )
 
     def playing(self, role: str) -> list[Tally]:
         """Return the tallies of the ranks that played a role."""

@@ -15,7 +15,7 @@ from osgeo import osr
 
 from s2rgb_mpi.errors import OutputError, UsageError
 from s2rgb_mpi.inputs.naming import COLOURS
-from s2rgb_mpi.plan.prepare import followed
+from s2rgb_mpi.plan.path_fields import followed
 from s2rgb_mpi.redact import shown
 from s2rgb_mpi.report.footprint import footprint
 

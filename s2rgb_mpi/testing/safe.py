@@ -1,7 +1,8 @@
 """A product as ESA lays it out and encodes it: `write_safe` makes one, `read_dn` reads it back.
 
 It holds what a reader of B04, B03 and B02 needs: ``MTD_MSIL2A.xml``, ``MTD_TL.xml`` and the
-JPEG 2000 files. Other bands, masks, data strip and manifest are left out.
+JPEG 2000 files; and the scene classification, if it is wanted. Other bands, masks, data strip and
+manifest are left out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ import numpy as np
 from osgeo import gdal, osr
 
 from s2rgb_mpi import gdalenv
-from s2rgb_mpi.testing.safe_metadata import EPSG, ORIGINS, Product, granule_xml, product_xml
+from s2rgb_mpi.testing.jp2 import DN_NBITS, SCL_NBITS, jp2_options, write_jp2
+from s2rgb_mpi.testing.product import EPSG, ORIGINS, Product
+from s2rgb_mpi.testing.safe_metadata import granule_xml, product_xml
+from s2rgb_mpi.testing.scl import Classification, percentages
+from s2rgb_mpi.testing.sky import SKY, Sky
 from s2rgb_mpi.testing.texture import BANDS, Scene
 
 if TYPE_CHECKING:
@@ -24,13 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_DN_MAX = 2**15 - 1  # ESA's codestreams have 15 bit
+_DN_MAX = 2**DN_NBITS - 1
 _CACHE_NBYTES = 64 * 2**20
 _FINEST = 10  # resolution in metres
-
-# Edges of JP2 tiles, code-blocks and precincts. ESA's 60 m files really have code-blocks of 4;
-# for 20 m only the tile is known from a source, the rest is taken from 10 m.
-_CODING = {10: (1024, 64, 256), 20: (640, 64, 256), 60: (192, 4, 64)}
+_SCL_FINEST = 20
 
 
 def write_safe(
@@ -49,11 +51,15 @@ def write_safe(
     zipped: bool = False,
     tile: int = 1024,
     date: str = "2022-06-13",
+    sky: Sky = SKY,
+    scl: Sequence[int] = (),
+    scl_tile: int = 640,
 ) -> Path:
     """Write a product with the bands B02, B03 and B04.
 
-    Memory stays at a few strips of rows (0.3 GB at full size); uncompressed bands lie on disk for
-    a while (0.7 GB at full size). The folder gets its name when the product is whole.
+    Memory stays at a few strips of rows (0.3 GB at full size, 0.6 GB with a scene classification);
+    uncompressed bands lie on disk for a while (0.7 GB at full size). The folder gets its name when
+    the product is whole.
 
     Parameters
     ----------
@@ -83,6 +89,13 @@ def write_safe(
         Edge of the 10 m JP2 tiles in pixels; ESA's is 1024.
     date : str
         Of sensing and processing: part of the name, so that several can lie in one folder.
+    sky : Sky
+        Clouds and light.
+    scl : sequence of int
+        Among 20 and 60 metres: resolutions of the scene classification; none by default. 60 m
+        repeats every third pixel of 20 m.
+    scl_tile : int
+        Edge of its JP2 tiles at 20 m in pixels; ESA's is 640.
 
     Returns
     -------
@@ -99,9 +112,13 @@ def write_safe(
         GDAL cannot write it, or has no JPEG 2000 to write it with.
     """
     product = Product(
-        granule, width, height, baseline, offset, quantification, tuple(resolutions), date
+        granule, width, height, baseline, offset, quantification, tuple(resolutions), date,
+        tuple(scl),
+    )  # fmt: skip
+    scene = Scene(
+        width, height, nodata_fraction=nodata_fraction, texture=texture, seed=seed, sky=sky
     )
-    scene = Scene(width, height, nodata_fraction=nodata_fraction, texture=texture, seed=seed)
+    classification = Classification(width, height, missed=sky.missed) if scl else None
     safe = Path(folder) / product.name
     archive = safe.with_name(safe.name + ".zip")
     for path in (safe, archive) if zipped else (safe,):
@@ -110,12 +127,18 @@ def write_safe(
     safe.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=safe.parent, prefix=".safe-") as scratch:
         draft = Path(scratch) / safe.name
-        for resolution in product.resolutions:
+        for resolution in {*product.resolutions, *product.scl}:
             (draft / product.image("B04", resolution)).parent.mkdir(parents=True)
-        (draft / "MTD_MSIL2A.xml").write_text(product_xml(product), encoding="utf-8")
+        shares = None
+        with gdalenv.cache(_CACHE_NBYTES):
+            _write_images(product, scene, classification, draft, Path(scratch), tile=tile)
+            if classification is not None:
+                classes = classification.classes()
+                _write_scl(product, classes, draft, Path(scratch), scl_tile)
+                shares = percentages(classes)
+        (draft / "MTD_MSIL2A.xml").write_text(product_xml(product, shares), encoding="utf-8")
         granule_file = draft / product.granule_folder / "MTD_TL.xml"
-        granule_file.write_text(granule_xml(product), encoding="utf-8")
-        _write_images(product, scene, draft, Path(scratch), tile)
+        granule_file.write_text(granule_xml(product, shares), encoding="utf-8")
         if zipped:
             _zip(draft, Path(scratch) / archive.name).rename(archive)
         draft.rename(safe)
@@ -142,6 +165,26 @@ def read_dn(safe_path: str | Path, resolution: int = 10) -> NDArray[np.uint16]:
     return np.dstack([gdal.Open(str(file)).ReadAsArray() for file in files])
 
 
+def read_scl(safe_path: str | Path, resolution: int = 20) -> NDArray[np.uint8]:
+    """Read the scene classification of a product folder with GDAL alone.
+
+    Parameters
+    ----------
+    safe_path : path
+        The ``.SAFE`` folder.
+    resolution : {20, 60}
+        Of the image, metres.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width)
+        Classes 0 to 11.
+    """
+    pattern = f"GRANULE/*/IMG_DATA/R{resolution}m/*_SCL_{resolution}m.jp2"
+    classes: NDArray[np.uint8] = gdal.Open(str(next(Path(safe_path).glob(pattern)))).ReadAsArray()
+    return classes
+
+
 def to_dn(
     reflectance: NDArray[np.float32], *, offset: int | None, quantification: int
 ) -> NDArray[np.uint16]:
@@ -165,80 +208,56 @@ def to_dn(
     return np.where(np.isnan(dn), 0, np.clip(dn, 1, _DN_MAX)).astype(np.uint16)
 
 
-def _write_images(product: Product, scene: Scene, safe: Path, scratch: Path, tile: int) -> None:
+def _write_images(
+    product: Product,
+    scene: Scene,
+    classification: Classification | None,
+    safe: Path,
+    scratch: Path,
+    *,
+    tile: int,
+) -> None:
     """Write all band files: strips to uncompressed files in `scratch`, these to JPEG 2000."""
-    driver = gdal.GetDriverByName("JP2OpenJPEG")
-    if driver is None:
-        raise RuntimeError("GDAL here cannot write JPEG 2000: it has no driver JP2OpenJPEG")
-    with gdalenv.cache(_CACHE_NBYTES):
-        raw = {
-            (band, resolution): _create_raw(
-                product, resolution, scratch / f"{band}{resolution}.tif"
-            )
-            for band in range(len(BANDS))
-            for resolution in product.resolutions
-        }
-        for row, reflectance in scene.strips():
-            strip = to_dn(reflectance, offset=product.offset, quantification=product.quantification)
-            for (band, resolution), dataset in raw.items():
-                # Decimated, not averaged: every DN stays one of 10 m, no data stays sharp.
-                step = resolution // _FINEST
-                dataset.GetRasterBand(1).WriteArray(strip[band, ::step, ::step], 0, row // step)
+    raw = {
+        (band, resolution): _create_raw(product, resolution, scratch / f"{band}{resolution}.tif")
+        for band in range(len(BANDS))
+        for resolution in product.resolutions
+    }
+    for row, reflectance in scene.strips(classification):
+        strip = to_dn(reflectance, offset=product.offset, quantification=product.quantification)
         for (band, resolution), dataset in raw.items():
-            file = safe / (product.image(BANDS[band], resolution) + ".jp2")
-            options = jp2_options(resolution, tile if resolution == _FINEST else None)
-            driver.CreateCopy(str(file), dataset, options=options)
+            # Decimated, not averaged: every DN stays one of 10 m, no data stays sharp.
+            step = resolution // _FINEST
+            dataset.GetRasterBand(1).WriteArray(strip[band, ::step, ::step], 0, row // step)
+    for (band, resolution), dataset in raw.items():
+        file = safe / (product.image(BANDS[band], resolution) + ".jp2")
+        write_jp2(dataset, file, jp2_options(resolution, tile if resolution == _FINEST else None))
 
 
-def _create_raw(product: Product, resolution: int, file: Path) -> gdal.Dataset:
+def _write_scl(
+    product: Product, classes: NDArray[np.uint8], safe: Path, scratch: Path, tile: int
+) -> None:
+    """Write the scene classification of 20 m, and what 60 m has of it."""
+    for resolution in product.scl:
+        dataset = _create_raw(product, resolution, scratch / f"scl{resolution}.tif", gdal.GDT_Byte)
+        step = resolution // _SCL_FINEST
+        dataset.GetRasterBand(1).WriteArray(classes[::step, ::step])
+        edge = tile if resolution == _SCL_FINEST else None
+        file = safe / (product.image("SCL", resolution) + ".jp2")
+        write_jp2(dataset, file, jp2_options(resolution, edge, nbits=SCL_NBITS))
+
+
+def _create_raw(
+    product: Product, resolution: int, file: Path, kind: int = gdal.GDT_UInt16
+) -> gdal.Dataset:
     """Create an uncompressed band with the georeference of the product."""
-    dataset = gdal.GetDriverByName("GTiff").Create(
-        str(file), *product.size(resolution), 1, gdal.GDT_UInt16
-    )
+    dataset = gdal.GetDriverByName("GTiff").Create(str(file), *product.size(resolution), 1, kind)
     easting, northing = ORIGINS[product.granule]
     dataset.SetGeoTransform((easting, resolution, 0, northing, 0, -resolution))
     crs = osr.SpatialReference()
     crs.ImportFromEPSG(EPSG)
     dataset.SetProjection(crs.ExportToWkt())
     return dataset
-
-
-def jp2_options(resolution: int, tile: int | None = None) -> list[str]:
-    """Return creation options of GDAL's JP2OpenJPEG driver that give ESA's codestream header.
-
-    Parameters
-    ----------
-    resolution : {10, 20, 60}
-        In metres.
-    tile : int, optional
-        Tile edge in pixels in place of ESA's.
-
-    Returns
-    -------
-    list of str
-        ``NAME=VALUE``.
-    """
-    esa_tile, code_block, precinct = _CODING[resolution]
-    tile = tile or esa_tile
-    precincts = ",".join([f"{{{precinct},{precinct}}}"] * 5)
-    return [
-        "REVERSIBLE=YES",
-        "QUALITY=100",
-        "YCBCR420=NO",
-        "NBITS=15",
-        f"BLOCKXSIZE={tile}",
-        f"BLOCKYSIZE={tile}",
-        f"CODEBLOCK_WIDTH={code_block}",
-        f"CODEBLOCK_HEIGHT={code_block}",
-        "RESOLUTIONS=5",
-        f"PRECINCTS={precincts}",
-        "PROGRESSION=LRCP",
-        "PLT=YES",
-        "PROFILE=UNRESTRICTED",
-        "JPX=NO",
-        "GMLJP2=YES",
-        "GEOJP2=NO",
-    ]
 
 
 def _zip(safe: Path, archive: Path) -> Path:

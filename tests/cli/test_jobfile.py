@@ -76,6 +76,19 @@ def test_inputs_on_the_command_line_replace_those_of_the_file(file, inputs, ther
             'rgb = [["r", "g", "b"], ["x", "y", "z"]]',
             ["--rgb", "r", "g", "b", "--rgb", "x", "y", "z"],
         ),
+        ('rgb = ["r", "g", "b", "s"]', ["--rgb", "r", "g", "b", "s"]),
+        (
+            'rgb = [["r", "g", "b", "s"], ["x", "y", "z"]]',
+            ["--rgb", "r", "g", "b", "s", "--rgb", "x", "y", "z"],
+        ),
+        (
+            'products = "a"\nclouds = "drop"\ncloud-classes = ["cloud", 3]',
+            ["a", "--clouds", "drop", "--cloud-classes", "cloud,3"],
+        ),
+        (
+            'products = "a"\nclouds = "drop"\ncloud_classes = 9\ncloud_buffer = 60\nmax-cloud = 20',
+            ["a", "--clouds=drop", "--cloud-classes=9", "--cloud-buffer=60", "--max-cloud=20"],
+        ),
         ('products = "a.tif"\nnodata = -10000', ["a.tif", "--nodata", "-10000"]),
         ('products = "a.tif"\nnodata = 0.5', ["a.tif", "--nodata", "0.5"]),
         ('products = "a.tif"\nnodata = "-10000,0"', ["a.tif", "--nodata", "-10000,0"]),
@@ -107,6 +120,11 @@ def test_options_of_several_values_are_lists(file, text, words):
         ("strict = 1", "strict = 1: must be true or false"),
         ("compress = 'lzma'", "argument --compress: invalid choice: 'lzma'"),
         ("bounds = [1, 2, 3]", "argument --bounds: expected 4 arguments"),
+        ('rgb = ["r", "g"]', "argument --rgb: expected 3 or 4 arguments, not 2"),
+        (
+            'clouds = "drop"\ncloud-classes = [true]',
+            "cloud-classes = [True]: must be a string or a",
+        ),
         ("survive = true", "survive has to stand on the command line"),
         ("job = 'other.toml'", "job has to stand on the command line"),
         ("verbose = true\nquiet = true", "argument -q/--quiet: not allowed with argument -v"),

@@ -11,6 +11,7 @@ from s2rgb_mpi.cli import parse
 from s2rgb_mpi.cli.options import GENERAL, OPTIONS
 from s2rgb_mpi.cli.order import Order
 from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.image.clouds import read_classes
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Exopp, Stretch, Tci
 from s2rgb_mpi.plan.job import Job
@@ -30,6 +31,14 @@ def test_a_product_and_an_output_are_enough():
 def test_three_band_files_take_the_place_of_a_product():
     job = parse.parse(["--rgb", "r.tif", "g.tif", "b.tif", "-o", "rgb.tif"]).job
     assert (job.products, job.rgb) == ((), (("r.tif", "g.tif", "b.tif"),))
+    four = ["r.tif", "g.tif", "b.tif", "scl.tif"]
+    job = parse.parse(["--rgb", *four, "--rgb", *four[:3], "-o", "rgb.tif"]).job
+    assert job.rgb == (tuple(four), tuple(four[:3]))
+
+
+def test_products_may_stand_between_options():
+    job = parse.parse([*LEAST, "S2B.SAFE", "--tile", "256", "S2C.SAFE"]).job
+    assert job.products == (LEAST[0], "S2B.SAFE", "S2C.SAFE")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +63,15 @@ def test_three_band_files_take_the_place_of_a_product():
         (["--preset", "boa", "--white", "0.4"], "stretch", Stretch(white=0.4)),
         (["--preset", "tci"], "stretch", Tci()),
         (["--preset", "exopp"], "stretch", Exopp()),
+        (["--clouds", "avoid"], "clouds", "avoid"),
+        (["--clouds", "drop", "--cloud-classes", "8"], "cloud_classes", (8,)),
+        (["--clouds", "drop", "--cloud-classes", "cloud,3"], "cloud_classes", (3, 8, 9)),
+        (["--order", "clear", "--cloud-classes=strict"], "cloud_classes", (1, 3, 7, 8, 9, 10)),
+        (["--clouds", "avoid", "--cloud-buffer", "100"], "cloud_buffer", 100.0),
+        (["--order", "clear", "--cloud-buffer", "100"], "cloud_buffer", 100.0),
+        (["--composite", "median"], "composite", "median"),
+        (["--order", "date"], "order", "date"),
+        (["--max-cloud", "20"], "max_cloud", 20.0),
         (["--strict"], "strict", True),
         (["--layout", "tiled"], "profile", Profile(layout="tiled")),
         (["--mask", "alpha"], "profile", Profile(mask="alpha")),
@@ -126,8 +144,7 @@ def test_what_the_run_says_is_no_part_of_the_job(arguments, wanted):
         (["S2A.SAFE"], "the following arguments are required: -o/--output (see --help)"),
         (["-o", "rgb.tif"], "either PRODUCT or --rgb"),
         ([*LEAST, "--rgb", "r", "g", "b"], "either PRODUCT or --rgb"),
-        (["--rgb", "r", "g", "-o", "rgb.tif"], "argument --rgb: expected 3 arguments"),
-        ([*LEAST, "S2B.SAFE"], "unrecognized arguments: S2B.SAFE"),
+        (["--rgb", "r", "g", "-o", "rgb.tif"], "argument --rgb: expected 3 or 4 arguments, not 2"),
         ([*LEAST, "--wite", "1"], "--wite 1; did you mean --white? (see --help)"),
         ([*LEAST, "--comp", "zstd"], "--comp zstd; did you mean --compress? (see --help)"),
         ([*LEAST, "--resampl=cubic"], "--resampl=cubic; did you mean --resampling? (see --help)"),
@@ -150,6 +167,35 @@ def test_what_the_run_says_is_no_part_of_the_job(arguments, wanted):
         (
             [*LEAST, "--white", "1", "--preset", "exopp"],
             "--preset exopp is fixed: it takes no --white",
+        ),
+        (
+            [*LEAST, "--cloud-buffer", "100"],
+            "--cloud-buffer means nothing without --clouds avoid, --clouds drop or --order clear",
+        ),
+        (
+            [*LEAST, "--clouds", "keep", "--cloud-classes", "8"],
+            "--cloud-classes means nothing without --clouds avoid, --clouds drop or --order clear",
+        ),
+        (
+            [*LEAST, "--order", "date", "--cloud-classes", "8"],
+            "--cloud-classes means nothing without --clouds avoid, --clouds drop or --order clear",
+        ),
+        ([*LEAST, "--clouds", "drop", "--cloud-classes", "0"], "--cloud-classes 0: class 0 is no"),
+        (
+            [*LEAST, "--clouds", "drop", "--cloud-classes", "fog"],
+            "--cloud-classes fog: not a class",
+        ),
+        ([*LEAST, "--clouds", "drop", "--cloud-buffer", "-1"], "--cloud-buffer -1 must be 0 to"),
+        ([*LEAST, "--clouds", "drop", "--cloud-buffer", "nan"], "--cloud-buffer nan must be 0 to"),
+        ([*LEAST, "--clouds", "drop", "--cloud-buffer", "5001"], "--cloud-buffer 5001 must be"),
+        ([*LEAST, "--clouds", "hide"], "invalid choice: 'hide'"),
+        ([*LEAST, "--composite", "mean"], "invalid choice: 'mean'"),
+        ([*LEAST, "--order", "best"], "invalid choice: 'best'"),
+        ([*LEAST, "--max-cloud", "101"], "--max-cloud 101 must be 0 to 100 percent"),
+        ([*LEAST, "--max-cloud", "nan"], "--max-cloud nan must be 0 to 100 percent"),
+        (
+            ["--rgb", "r", "g", "b", "s", "x", "-o", "rgb.tif"],
+            "argument --rgb: expected 3 or 4 arguments, not 5",
         ),
         ([*LEAST, "--gamma", "0"], "--gamma must be above 0"),
         ([*LEAST, "--level", "3.5"], "invalid int value: '3.5'"),
@@ -197,6 +243,9 @@ def test_help_says_every_default(option, capsys):
     found = re.search(r"\(default: ([^);]*)[;)]", entry)
     assert found
     default = option.default
+    if option.key == "cloud-classes":  # by their names
+        assert read_classes(found[1].split(",")) == default
+        return
     assert found[1] == (f"{default:g}" if isinstance(default, float) else str(default))
 
 

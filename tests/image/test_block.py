@@ -106,7 +106,7 @@ def test_the_header_is_the_same_on_every_machine():
     piece = Piece.of(Kind.MASK, b"12345", level=2, row=3, col=4, product=6)
     block = Block(7, [piece], COUNTS)
     header = pack(block, 1)[0].tobytes()
-    assert header[:12].hex() == "536267620400010007000000"
+    assert header[:12].hex() == "536267620500010007000000"
     assert header[-22:].hex() == "010206000000030000000400000005000000" + "1c3af5cb"
 
 
@@ -160,7 +160,7 @@ def test_a_header_with_more_pieces_than_it_has_room_for_is_refused():
 def test_another_version_is_refused():
     header, _ = pack(small_block(), ROOM)
     header[4] += 1
-    with pytest.raises(ProtocolError, match="version 5"):
+    with pytest.raises(ProtocolError, match="version 6"):
         unpack_header(header)
 
 

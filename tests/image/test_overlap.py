@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from s2rgb_mpi.image.checks.overlap import OverlapCheck, count
-from s2rgb_mpi.image.radiometry import Calibration, Exopp, Stretch, Tci, colour, make_lut
+from s2rgb_mpi.image.radiometry import Calibration, Exopp, Stretch, Tci, colour, make_lut, valid
 
 
 def image(dn, curve, offset=0):
@@ -24,14 +24,15 @@ def dn():
 
 def check(above, below, curve):
     made = OverlapCheck(["top", "under"], curve)
-    made.add(1, count(above, below).tobytes())
+    made.add(1, count(above, below, valid(above) & valid(below)).tobytes())
     return made
 
 
-def test_only_pixels_that_both_have_are_counted(dn):
+def test_only_common_pixels_are_counted(dn):
     above = image(dn, Stretch())
-    above[:, :100] = 0
-    counts = count(above, image(dn, Stretch()))
+    common = valid(above)
+    common[:, :100] = False
+    counts = count(above, image(dn, Stretch()), common)
     sample = dn[::4, ::4]
     assert counts.sum(axis=2).tolist() == [[np.count_nonzero(sample[:, 25:])] * 3] * 2
 

@@ -12,8 +12,14 @@ from s2rgb_mpi.image.profile import Profile
         ({"tile": 0}, "--tile 0 must be a positive multiple of 16"),
         ({"tile": -512}, "--tile -512 must be"),
         ({"tile": 500, "layout": "tiled"}, "--tile 500 must be a positive multiple of 16"),
-        ({"compress": "jpeg"}, "--compress jpeg does not keep the value 0; use --mask internal"),
-        ({"compress": "webp", "quality": 99}, "--compress webp does not keep the value 0"),
+        (
+            {"compress": "jpeg", "mask": "nodata"},
+            "--compress jpeg does not keep the value 0; use --mask internal",
+        ),
+        (
+            {"compress": "webp", "quality": 99, "mask": "nodata"},
+            "--compress webp does not keep the value 0",
+        ),
         ({"compress": "jpeg", "mask": "alpha"}, "jpeg has no alpha band; use --mask internal"),
         ({"compress": "deflate", "level": 0}, "--level 0 must be 1..12"),
         ({"compress": "deflate", "level": 13}, "--level 13 must be 1..12"),

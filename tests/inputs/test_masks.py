@@ -14,8 +14,7 @@ from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.rgb_files import open_bands
 from s2rgb_mpi.inputs.stac.items import open_stac
-from s2rgb_mpi.plan.as_text import as_text
-from s2rgb_mpi.plan.describe import describe
+from s2rgb_mpi.plan.describe import as_text, describe
 from s2rgb_mpi.plan.identity import digest
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.prepare import prepare

@@ -22,7 +22,7 @@ from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
 from s2rgb_mpi.plan.deal import deal, kept_nbytes
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan
-from s2rgb_mpi.ranks import render
+from s2rgb_mpi.ranks import parts, render
 from s2rgb_mpi.timing import Tally
 
 places = st.tuples(st.integers(-150, 150), st.integers(-150, 150), *[st.integers(1, 130)] * 2)
@@ -53,13 +53,12 @@ def reads():
             self.number = int(product.name)
             self.dn = pixels(self.number, product.grid.width, product.grid.height)
 
-        def cut(self, chunk, part, others):
+        def cut(self, chunk, wanted):
             seen.append((self.number, chunk))
-            now, *later = (np.stack([self.dn[each.slices]] * 3) for each in (part, *others))
-            return now, later
+            return [[self.dn[part.slices]] * 3 for part in wanted]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(render, "Source", Pixels)
+        patch.setattr(parts, "Source", Pixels)
         yield seen
 
 
@@ -116,13 +115,13 @@ def test_what_is_kept_is_what_the_plan_says(where, workers):
         most = 0
         for number in share:
             renderer.render(number)
-            kept = renderer._kept.values()  # noqa: SLF001  nothing else tells its size
-            most = max(most, sum(part.nbytes for part in kept))
+            kept = renderer._parts._kept.values()  # noqa: SLF001  nothing else tells its size
+            most = max(most, sum(array.nbytes for part in kept for array in part))
         assert most <= kept_nbytes(plan, share)
         if len(where) == 1:  # nothing hides a chunk, so that it would not be read
             assert most == kept_nbytes(plan, share)
-        assert not renderer._kept  # noqa: SLF001
-        assert not renderer._sources  # noqa: SLF001  a product that is done is closed
+        assert not renderer._parts._kept  # noqa: SLF001
+        assert not renderer._parts._sources  # noqa: SLF001  a product that is done is closed
 
 
 def test_a_share_is_walked_from_the_end_that_keeps_less():

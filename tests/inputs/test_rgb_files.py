@@ -54,6 +54,33 @@ def test_each_band_has_the_offset_of_its_own(copy):
     assert offsets(open_bands([blue, green, red])) == [-1000, -1000, -900]
 
 
+ORDER = "where red, green and blue are needed: B04, B03, B02"
+
+
+def test_bands_in_the_order_of_a_shell_are_a_warning(safe):
+    """``--rgb *_B0[234]_10m.jp2``: red and blue are exchanged, and colours look almost right."""
+    (warning,) = open_bands(sorted(three(safe))).warnings
+    assert warning == f"--rgb: by their names these files are B02, B03, B04, {ORDER}"
+
+
+@pytest.mark.parametrize(
+    ("names", "warns"),
+    [
+        (("red.tif", "green.tif", "blue.tif"), False),
+        (("blue.tif", "green.tif", "red.tif"), True),
+        (("T32TMT_B03.tif", "T32TMT_B04.tif", "T32TMT_B02.tif"), True),
+        (("B08.tif", "B04.tif", "B03.tif"), False),  # false colours, which are meant
+        (("B04.tif", "B04.tif", "B04.tif"), False),
+        (("a.tif", "b.tif", "c.tif"), False),
+    ],
+)
+def test_other_names_in_another_order_are_a_warning_too(tmp_path, names, warns):
+    for name in set(names):
+        write_raster(tmp_path / name, scene(40, 50)[..., :1])
+    product = open_bands([str(tmp_path / name) for name in names])
+    assert [ORDER in warning for warning in product.warnings] == [True] * warns
+
+
 def test_bands_beyond_the_visible_are_described_too(copy):
     (image,) = copy.glob("GRANULE/*/IMG_DATA/R10m/*_B04_10m.jp2")
     infrared = image.with_name(image.name.replace("B04", "B08"))

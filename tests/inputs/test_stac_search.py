@@ -126,7 +126,7 @@ def test_references_are_resolved_against_every_kind_of_place(monkeypatch, base, 
         raise InputError("seen")
 
     item = json.dumps(make_item(dict.fromkeys(BANDS, href))).encode()
-    monkeypatch.setattr("s2rgb_mpi.inputs.stac.items.fetch", lambda _: item)
+    monkeypatch.setattr("s2rgb_mpi.inputs.stac.documents.fetch", lambda _: item)
     monkeypatch.setattr("s2rgb_mpi.inputs.stac.items.join", join)
     with pytest.raises(InputError, match="seen"):
         open_products(base)

@@ -5,22 +5,17 @@ import re
 from pathlib import Path
 
 import pytest
-from mpi4py import MPI
 
 from conftest import SMALL
+from ulfm import ULFM, with_ulfm
 
 PROGRAMS = Path(__file__).parent / "programs"
 DYING = (str(PROGRAMS / "dying.py"),)
 FAILING = (str(PROGRAMS / "failing.py"),)
-ULFM = ("--with-ft", "ulfm")
 
 RANKS = 5
 """Three workers, of six or seven windows each."""
 
-with_ulfm = pytest.mark.skipif(
-    getattr(MPI, "ERR_PROC_FAILED", None) == getattr(MPI, "ERR_REVOKED", None),
-    reason="no ULFM in this MPI",
-)
 over_both = pytest.mark.parametrize("btl", ["", "tcp,self"], ids=["memory", "tcp"])
 
 

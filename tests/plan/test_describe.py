@@ -15,9 +15,8 @@ from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Band, Operation, Product, Warp
 from s2rgb_mpi.inputs.stored import Stored
 from s2rgb_mpi.plan import advice
-from s2rgb_mpi.plan.as_text import as_text
 from s2rgb_mpi.plan.deal import deal
-from s2rgb_mpi.plan.describe import as_fields, describe
+from s2rgb_mpi.plan.describe import as_fields, as_text, describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.levels import output_nbytes
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
@@ -181,6 +180,9 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
                     }
                     for name in ("B04", "B03", "B02")
                 ],
+                "classification": None,
+                "cloud_cover": None,
+                "clear_share": None,
             }
         ],
         "grid": {
@@ -215,6 +217,12 @@ def test_a_plan_as_json_has_plain_names_and_values(tmp_path):
     assert "offset -1000, quantification 5000, no data -9999, 0.5, mask\n" in text
     assert "\nwindows  6 of 1024 x 1024 pixels\nshares   2 workers, 2 to 4 windows each\n" in text
     assert text.startswith("products 1\n  A at column 0")
+
+
+def test_the_grid_has_its_unit_and_its_crs(plan):
+    text = as_text(describe(plan(10980), 1))
+    assert "\ngrid     10980 x 10980 pixels of 10 m from " in text
+    assert "\nCRS      WGS 84 / UTM zone 32N (EPSG:32632)\n" in text
 
 
 def test_shares_are_words_that_fit_their_numbers(plan):

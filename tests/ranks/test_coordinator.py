@@ -11,10 +11,9 @@ import pytest
 from ranked import make_rank
 from rasters import scene, write_raster
 from s2rgb_mpi.errors import InputError, LaunchError, ProtocolError, RankError, UsageError
-from s2rgb_mpi.output.assembler import Written
 from s2rgb_mpi.output.lock import Lock
-from s2rgb_mpi.plan.as_text import as_text
-from s2rgb_mpi.plan.describe import describe
+from s2rgb_mpi.output.totals import Written
+from s2rgb_mpi.plan.describe import as_text, describe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import Plan
 from s2rgb_mpi.plan.prepare import prepare
@@ -116,6 +115,13 @@ def test_an_output_in_a_folder_that_is_not_there_is_refused(safe, tmp_path):
         prepare(job(safe, tmp_path / "absent" / "rgb.tif"))
 
 
+@pytest.mark.parametrize("name", ["s3://bucket/rgb.tif", "/vsis3/bucket/rgb.tif"])
+def test_an_output_on_a_server_is_refused(safe, name):
+    words = f"^{Path(name)}: the image is written to a folder here, and copied afterwards$"
+    with pytest.raises(UsageError, match=words):
+        prepare(job(safe, name))
+
+
 def test_an_output_that_is_a_folder_is_refused(safe, tmp_path):
     with pytest.raises(UsageError, match=f"{tmp_path}: is a folder"):
         prepare(job(safe, tmp_path, overwrite=True))
@@ -201,7 +207,7 @@ def test_the_coordinator_hears_every_rank_to_its_end():
     # More spans than the 32 KB with which messages of no known size are listened for.
     spans = [Span("read", number, number, number + 1.0) for number in range(10_000)]
     worker, writer = Tally("worker", spans=spans), Tally("writer")
-    written = Written(30, np.ones((3, 256), dtype=np.int64), [1], ["agrees"], (), {})
+    written = Written(30, np.ones((3, 256), dtype=np.int64), [1], ["agrees"], (), [9], {})
     handed_in = [(worker, None), (writer, written)]
     sizes = [len(pickle.dumps(each)) for each in handed_in]
     ears = Ears()

@@ -7,7 +7,7 @@ import numpy as np
 
 from ranked import make_rank
 from s2rgb_mpi.image.block import Block, Kind, Piece
-from s2rgb_mpi.output.assembler import Written
+from s2rgb_mpi.output.totals import Written
 from s2rgb_mpi.ranks.messages import Done, Heartbeat, Progress, Tag
 from s2rgb_mpi.ranks.progress import WINDOWS_AT_ONCE, ProgressSender, send_tally
 from s2rgb_mpi.timing import Tally
@@ -85,7 +85,7 @@ def test_without_news_nothing_is_reported():
 def test_a_tally_follows_its_size():
     line = Line(1)
     tally = Tally("writer", {"finalise": 1.0})
-    send_tally(line, tally, Written(30, np.ones((3, 256), np.int64), [4], ["agrees"], (), {}))
+    send_tally(line, tally, Written(30, np.ones((3, 256), np.int64), [4], ["agrees"], (), [9], {}))
     first, (second, payload) = line.sent
     assert first == (Tag.DONE, Done(len(payload)))
     assert second == Tag.TALLY

@@ -24,7 +24,7 @@ from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.levels import joined_tiles
 from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.plan.prepare import prepare
-from s2rgb_mpi.ranks import render, worker
+from s2rgb_mpi.ranks import parts, worker
 from s2rgb_mpi.ranks.messages import Tag
 from s2rgb_mpi.ranks.render import Renderer
 from s2rgb_mpi.testing.safe import read_dn
@@ -98,7 +98,7 @@ def test_counts_add_up_to_those_of_the_whole_image(plan, safe):
 
 
 def test_nothing_is_read_ahead_of_files_that_are_here(plan, monkeypatch):
-    monkeypatch.setattr(render, "Ahead", lambda *_: pytest.fail("threads are started"))
+    monkeypatch.setattr(parts, "Ahead", lambda *_: pytest.fail("threads are started"))
     (block,) = make_blocks(plan, [3])
     assert block.pieces
 

@@ -169,8 +169,7 @@ def test_pixels_that_contradict_the_offset_are_a_warning(wrong, safe):
     output = Output(plan, Tally("writer"))
     for block in made:
         output.place(block)
-    output.finish()
-    (line,) = output.warnings
+    (line,) = output.finish().warnings
     assert line.startswith(f"{safe.stem}: the pixels look as if ESA's +1000 were still in")
     assert "--offset -1000" in line
     metadata = gdal.Open(str(plan.job.output)).GetMetadata()

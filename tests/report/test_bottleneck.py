@@ -12,7 +12,7 @@ def worker(rank, **seconds):
     return make_tally(rank, "worker", **seconds)
 
 
-def judge(*workers, windows=100, writer=None, **common):
+def judge(*workers, windows=100, divisible=True, writer=None, **common):
     """Judge a run of these workers; `common` is set on every tally."""
     tallies = [
         make_tally(0, "coordinator", idle=WALL),
@@ -22,7 +22,7 @@ def judge(*workers, windows=100, writer=None, **common):
     for tally in tallies:
         for name, value in common.items():
             setattr(tally, name, value)
-    return verdict(tallies, wall=WALL, windows=windows)
+    return verdict(tallies, wall=WALL, windows=windows, divisible=divisible)
 
 
 DECODING = {"read": 9.0, "render": 0.4, "encode": 0.6}
@@ -73,6 +73,15 @@ def test_more_workers_are_not_advised_beyond_the_windows():
     workers = [worker(1, **DECODING), worker(2, **DECODING)]
     assert "no window for another worker" in judge(*workers, windows=2).sentence
     assert "1 more worker would" in judge(*workers, windows=3).sentence
+
+
+def test_smaller_windows_are_advised_only_where_they_are_possible():
+    """Windows are whole source blocks: --window 512 changes nothing where these have 1024."""
+    workers = [worker(1, **DECODING), worker(2, **DECODING)]
+    none = "there is no window for another worker"
+    found = judge(*workers, windows=2).sentence
+    assert found.endswith(f"{none}, a smaller --window would make some")
+    assert judge(*workers, windows=2, divisible=False).sentence.endswith(none)
 
 
 def test_many_workers_are_advised_in_steps_of_a_quarter():
@@ -141,3 +150,10 @@ def test_start_up_when_it_takes_longer_than_the_run(start, name):
     assert found.name == name
     if name == "start-up":
         assert "10.5 of 20.5 s were over before the first window" in found.sentence
+
+
+def test_one_process_is_not_told_to_take_fewer_ranks():
+    tally = make_tally(0, "coordinator, worker and writer", read=WALL)
+    tally.start_seconds = WALL + 1
+    found = verdict([tally], wall=WALL, windows=9)
+    assert found == ("start-up", "start-up: 11.0 of 21.0 s were over before the first window")

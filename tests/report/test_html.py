@@ -106,7 +106,7 @@ def test_a_mosaic_names_its_products_once(document):
     assert text.count("S2A <odd> & name and 2 more") == 2  # in the title and above all
     assert "sensing date 2022-06-13, unknown CRS" in text
     assert "offset check agrees, undecided decode-bound" in text
-    assert "S2B – 05.09 the product's own list undecided (0 pixels)" in text
+    assert "S2B – 05.09 2,000,000 the product's own list undecided (0 pixels)" in text
     assert "and 0 more" not in document
 
 

@@ -23,7 +23,7 @@ from s2rgb_mpi.output.paths import journal_path
 from s2rgb_mpi.output.workspace import claim, clear
 from s2rgb_mpi.plan import describe
 from s2rgb_mpi.plan.advice import advise
-from s2rgb_mpi.plan.as_text import as_text
+from s2rgb_mpi.plan.describe import as_text
 from s2rgb_mpi.plan.identity import digest, identity
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan

@@ -1,5 +1,7 @@
 """The lines at the end."""
 
+from dataclasses import replace
+
 from accounts import make_account, make_tallies, make_tally
 from s2rgb_mpi.report.summary import summary
 
@@ -43,6 +45,21 @@ def test_the_only_worker_is_not_the_slowest_of_several():
     lines = summary(make_account(tallies=[tallies[0], tallies[1], tallies[3]]))
     assert [line for line in lines if "slowest" in line] == []
     assert "memory peaks: coordinator 100 MB, worker 200 MB, writer 400 MB" in lines
+
+
+def test_where_all_windows_were_there_no_worker_is_the_slowest():
+    tallies = [replace(tally, windows=0) for tally in make_tallies()]
+    assert not any("slowest" in line for line in summary(make_account(tallies=tallies)))
+
+
+def test_where_no_window_has_data_none_is_counted():
+    account = make_account(empty=tuple(range(6)))
+    assert "in 6 windows, none with data" in "\n".join(summary(account))
+
+
+def test_a_small_image_has_pixels_too():
+    grid = {**make_account().grid, "width": 188, "height": 174}
+    assert "0.033 Mpx, " in "\n".join(summary(make_account(grid=grid)))
 
 
 def test_a_small_file_has_a_size_that_can_be_read():

@@ -113,7 +113,14 @@ def draw(seed: int) -> Round:
 def _options(rng: random.Random, *, warps: bool) -> list[str]:
     profile = rng.choice(PROFILES)
     tile = rng.choice((64, 64, 128))
-    options = ["--layout", profile.layout, "--compress", profile.compress, "--mask", profile.mask]
+    options = [
+        "--layout",
+        profile.layout,
+        "--compress",
+        profile.compress,
+        "--mask",
+        str(profile.mask),
+    ]
     options += ["--tile", str(tile), "--window", str(tile * rng.choice((1, 2, 4)))]
     if profile.compress != "jpeg" and rng.random() < 0.4:
         options.append("--sparse")

@@ -9,7 +9,7 @@ import pytest
 
 from opened import open_product
 from s2rgb_mpi.testing.__main__ import main
-from s2rgb_mpi.testing.safe import read_dn
+from s2rgb_mpi.testing.safe import read_dn, read_scl
 
 SMALL = ("--size", "128", "--tile", "64", "--texture", "synthetic")
 
@@ -82,3 +82,39 @@ def test_a_product_that_is_there_is_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([str(tmp_path), *SMALL])
     assert capsys.readouterr().err.endswith(f"error: {safe}: exists already\n")
+
+
+def test_a_scene_classification(tmp_path, capsys):
+    main([str(tmp_path), *SMALL, "--scl"])
+    safe = Path(capsys.readouterr().out.strip())
+    assert read_scl(safe).shape == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("options", "count"), [([], 2), (["--zip"], 4), (["--eopf", "v2"], 2)], ids=str
+)
+def test_dates(tmp_path, capsys, options, count):
+    main([str(tmp_path), *SMALL, "--dates", "2", "--missed", "1", *options])
+    products = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(products) == count
+    assert {path for path in tmp_path.iterdir() if path.name != "truth"} == set(products)
+    assert len(list((tmp_path / "truth").iterdir())) == count / 2
+    if not options:
+        assert (read_scl(products[0]) == 7).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--missed", "1"], "--missed needs --dates"),
+        (["--dates", "2", "--date", "2022-07-01"], "--date cannot be given with --dates"),
+        (["--dates", "2", "--no-offset"], "--offset cannot be given with --dates"),
+        (["--dates", "0"], "0 dates are none"),
+    ],
+)
+def test_options_that_dates_choose_themselves(tmp_path, capsys, options, words):
+    with pytest.raises(SystemExit) as caught:
+        main([str(tmp_path), *SMALL, *options])
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())

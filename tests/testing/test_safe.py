@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 from osgeo import gdal, osr
 
+from codestreams import COD, PLT, TLM, codestream, siz
 from s2rgb_mpi.testing.safe import read_dn, write_safe
 
 gdal.UseExceptions()
 
 WIDTH, HEIGHT, TILE = 700, 500, 128
 SMALL: dict[str, Any] = {"width": 200, "height": 150, "tile": 64, "texture": "synthetic"}
-
-SIZ, COD, TLM, PLT, SOT, SOD = 0xFF51, 0xFF52, 0xFF55, 0xFF58, 0xFF90, 0xFF93
 
 
 @pytest.fixture(scope="module")
@@ -56,37 +55,6 @@ def band_file(safe, band="B04", resolution=10):
 
 def metadata(safe):
     return ET.parse(safe / "MTD_MSIL2A.xml").getroot()
-
-
-def segments(data, position):
-    """Return {marker: payload} from a position to the next SOT or SOD, and where that is."""
-    found = {}
-    while (marker := struct.unpack_from(">H", data, position)[0]) not in (SOT, SOD):
-        (length,) = struct.unpack_from(">H", data, position + 2)
-        found[marker] = data[position + 4 : position + 2 + length]
-        position += 2 + length
-    return found, position
-
-
-def codestream(file):
-    """Return the segments of the main header, and those of every tile-part with its tile."""
-    data = file.read_bytes()
-    start = data.index(b"\xff\x4f\xff\x51")
-    header, position = segments(data, start + 2)
-    tile_parts = []
-    while struct.unpack_from(">H", data, position)[0] == SOT:
-        tile, length = struct.unpack_from(">HI", data, position + 4)
-        tile_parts.append((tile, segments(data, position + 12)[0]))
-        position += length
-    return header, tile_parts
-
-
-def siz(header):
-    """Return width, height, tile width, tile height, components and bits of a main header."""
-    _, width, height, _, _, tile_width, tile_height, _, _, components, bits = struct.unpack_from(
-        ">H8IHB", header[SIZ]
-    )
-    return width, height, tile_width, tile_height, components, bits + 1
 
 
 @pytest.mark.parametrize("band", ["B02", "B03", "B04"])

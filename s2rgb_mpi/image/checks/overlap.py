@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s2rgb_mpi.image.radiometry import Calibration, make_lut, valid
+from s2rgb_mpi.image.radiometry import Calibration, make_lut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,25 +37,29 @@ MOST_DIFFERENCE = 0.05
 Another day, another sun and thin cloud seldom differ by that much in all three the same way."""
 
 
-def count(above: NDArray[np.uint8], below: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Count the colours of two images of one place, where both have data.
+def count(
+    above: NDArray[np.uint8], below: NDArray[np.uint8], common: NDArray[np.bool_]
+) -> NDArray[np.uint32]:
+    """Count the colours of two images of one place.
 
     Parameters
     ----------
     above, below : ndarray, shape (height, width, 4), uint8
         As :func:`~s2rgb_mpi.image.radiometry.colour` fills them.
+    common : ndarray, shape (height, width), bool
+        Where both have data, and are clear if clouds are looked at.
 
     Returns
     -------
     ndarray, shape SHAPE, uint32
         Pixels of a sample per value.
     """
-    images = [image[::SAMPLE_STEP, ::SAMPLE_STEP] for image in (above, below)]
-    common = valid(images[0]) & valid(images[1])
+    sample = slice(None, None, SAMPLE_STEP)
+    counted = common[sample, sample]
     return np.array(
         [
-            [np.bincount(image[..., band][common], minlength=256) for band in range(3)]
-            for image in images
+            [np.bincount(image[sample, sample, band][counted], minlength=256) for band in range(3)]
+            for image in (above, below)
         ],
         dtype="<u4",
     )

@@ -114,6 +114,12 @@ def baseline_of(properties: Mapping[str, Any]) -> str:
     return next(iter(_baseline(properties)), "")
 
 
+def cloud_cover(properties: Mapping[str, Any]) -> float | None:
+    """Return the share of clouds that an item states, percent; None if it does not."""
+    value = properties.get("eo:cloud_cover")
+    return float(value) if isinstance(value, int | float) and value is not True else None
+
+
 def georeference_of(properties: Mapping[str, Any], asset: Mapping[str, Any]) -> Georeference:
     """Read CRS and transform of an asset; its own fields precede those of the item.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from dataclasses import replace
@@ -11,13 +10,23 @@ from urllib.parse import urljoin, urlsplit
 
 from s2rgb_mpi.errors import InputError, UsageError
 from s2rgb_mpi.inputs.bands import join
+from s2rgb_mpi.inputs.classification import SCL_RESOLUTIONS
+from s2rgb_mpi.inputs.classified import classified
 from s2rgb_mpi.inputs.eopf import as_arrays, open_eopf
 from s2rgb_mpi.inputs.files.remote import beginning, fetch, gdal_name, is_remote, scheme
 from s2rgb_mpi.inputs.listed import Listed
 from s2rgb_mpi.inputs.product import RESOLUTIONS, Choice, Product
 from s2rgb_mpi.inputs.source_size import choose
 from s2rgb_mpi.inputs.stac.assets import find_assets, has_assets
-from s2rgb_mpi.inputs.stac.fields import baseline_of, georeference_of, nodata_of, stated_by
+from s2rgb_mpi.inputs.stac.classes import find_classifications
+from s2rgb_mpi.inputs.stac.documents import content_of, features_of, page_of
+from s2rgb_mpi.inputs.stac.fields import (
+    baseline_of,
+    cloud_cover,
+    georeference_of,
+    nodata_of,
+    stated_by,
+)
 from s2rgb_mpi.inputs.zarr.store import find_store
 from s2rgb_mpi.redact import shown
 
@@ -29,9 +38,6 @@ if TYPE_CHECKING:
 
 MALFORMED = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 """The errors of reading fields that an item lacks, or has with other types."""
-
-LONGEST_ANSWER = 200
-"""Characters of a server's explanation that an error repeats."""
 
 _VSICURL = re.compile(r"(/vsicurl(?:_streaming)?/)(https?://.*)", re.DOTALL)
 _ENDINGS = re.compile(r"/(?:items|search)/*$|/items/")
@@ -83,8 +89,8 @@ def open_stac(href: str, choice: Choice | None = None) -> list[Product]:
         It cannot be read, is no item, or lacks an asset; or pystac is not installed.
     """
     choice = choice or Choice()
-    content = _content(href)
-    features = _features(href, content)
+    content = content_of(href)
+    features = features_of(href, content)
     several = len(features) > 1
     products = []
     for number, feature in enumerate(features, 1):
@@ -93,7 +99,7 @@ def open_stac(href: str, choice: Choice | None = None) -> list[Product]:
             identifier = feature.get("id") if isinstance(feature, dict) else None
             said = f"{href}: item {number} ({identifier})"
         products.append(_product(said, href, _item(said, feature), choice))
-    page = _page(href, content, len(features))
+    page = page_of(href, content, len(features))
     return [replace(each, warnings=(*each.warnings, *page)) for each in products]
 
 
@@ -108,6 +114,10 @@ def _product(said: str, href: str, item: Any, choice: Choice) -> Product:
             size: [_listed(asset, properties, href) for asset in find_assets(assets, size)]
             for size in ([] if store else _sizes(assets, choice))
         }
+        classes = [
+            _listed(asset, properties, href)
+            for asset in (find_classifications(assets) if choice.clouds else ())
+        ]
     except (UsageError, InputError, *MALFORMED) as error:
         raise InputError(f"{said}: {error}") from error
 
@@ -119,8 +129,16 @@ def _product(said: str, href: str, item: Any, choice: Choice) -> Product:
     else:
         size = choose(choice, listed.__contains__, lambda: joined(choice.resolution).grid)
         product = joined(size)
+        if choice.clouds:
+            product = classified(
+                product,
+                (as_arrays([each], SCL_RESOLUTIONS[0])[0] for each in classes),
+                choice,
+                advice="the item has no asset scl or SCL_20m",
+            )
     return replace(
         product,
+        cloud_cover=cloud_cover(properties) if product.cloud_cover is None else product.cloud_cover,
         sensing_time=str(properties.get("datetime") or properties.get("start_datetime") or ""),
         baseline=baseline_of(properties) or product.baseline,
         is_sentinel_2=_is_sentinel_2(properties),
@@ -167,67 +185,6 @@ def _listed(asset: Asset, properties: Mapping[str, Any], href: str) -> Listed:
         count=count,
         georeference=georeference_of(properties, asset.fields),
     )
-
-
-def _content(href: str) -> Any:
-    """Read JSON."""
-    text = fetch(href)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        if text.lstrip()[:1] == b"<":
-            raise InputError(
-                f"{href}: a web page or XML, not JSON; a login or another address may be needed"
-            ) from error
-        raise InputError(f"{href}: not JSON: {error}") from error
-
-
-def _features(href: str, content: Any) -> list[Any]:
-    """Return the items in a document: itself, or those of a search."""
-    if isinstance(content, list) and content:  # a search saved as a bare list
-        return content
-    if not isinstance(content, dict):
-        raise InputError(f"{href}: a STAC item (Feature) is needed, not {type(content).__name__}")
-    kind = content.get("type")
-    if kind == "Feature":
-        return [content]
-    if kind is None:
-        raise InputError(
-            f"{href}: a STAC item (Feature) is needed, not JSON without a type{_answer(content)}"
-        )
-    if kind != "FeatureCollection":
-        hint = "; open one of its items, or a saved search" if "links" in content else ""
-        raise InputError(f"{href}: a STAC item (Feature) is needed, not {kind}{hint}")
-    features = content.get("features")
-    if not isinstance(features, list) or not features:
-        raise InputError(f"{href}: a search that found nothing: this FeatureCollection is empty")
-    return features
-
-
-def _answer(content: Mapping[str, Any]) -> str:
-    """Return the explanation of a server that did not send an item."""
-    inner = content.get("error")
-    places = (content, inner) if isinstance(inner, dict) else (content,)
-    names = ("description", "detail", "message", "error")
-    texts = (place.get(name) for place in places for name in names)
-    text = next((text for text in texts if isinstance(text, str)), "")
-    return f"; it says: {' '.join(text.split())[:LONGEST_ANSWER]}" if text else ""
-
-
-def _page(href: str, content: Any, count: int) -> list[str]:
-    """Return a warning if a document has only some of the items that a search found."""
-    if not isinstance(content, dict) or content.get("type") != "FeatureCollection":
-        return []
-    context, links = content.get("context"), content.get("links")
-    matched = content.get("numberMatched")
-    if matched is None and isinstance(context, dict):
-        matched = context.get("matched")
-    if isinstance(matched, int):
-        of = f" of the {matched}" if matched > count else ""
-    else:
-        rels = [each.get("rel") for each in links or () if isinstance(each, dict)]
-        of = " and not all" if "next" in rels else ""
-    return [f"{href}: one page of a search: {count}{of} items that it found"] if of else []
 
 
 def _item(said: str, content: Any) -> Any:

@@ -12,6 +12,7 @@ from osgeo import gdal, gdal_array
 from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.grid import Grid, Window
 from s2rgb_mpi.inputs.opening import cause
+from s2rgb_mpi.inputs.product import GDAL_RESAMPLINGS
 from s2rgb_mpi.inputs.warp.polynomial import horner
 from s2rgb_mpi.inputs.warp.transform import Transform, lattice
 
@@ -129,11 +130,46 @@ class Warper:
         ReadError
             With GDAL's message.
         """
+        # In one call a pixel without data in one band would have none in the others; and GDAL 3.13
+        # would turn cubic values below 0 into "no data", which become 1 in a call for one band.
+        together = self._warp.resampling != "cubic" and dn.all()
+        bands: Sequence[Any] = [slice(None)] if together else range(len(dn))
+        for band in bands:
+            if dn[band].any():
+                self._run(dn[band], piece, out[band], self._warp.gdal_resampling)
+
+    def nearest(self, mask: NDArray[np.bool_], piece: Piece) -> NDArray[np.bool_]:
+        """Return for each pixel of a piece the value of the source pixel that its centre lies in.
+
+        Parameters
+        ----------
+        mask : ndarray, shape (height, width), bool
+            Of the source pixels of the piece.
+        piece : Piece
+            From :meth:`pieces`.
+
+        Returns
+        -------
+        ndarray, shape (height, width), bool
+            False outside the source.
+
+        Raises
+        ------
+        ReadError
+            With GDAL's message.
+        """
+        out = np.zeros((piece.target.height, piece.target.width), dtype=np.uint8)
+        if mask.any():
+            self._run(mask.view(np.uint8), piece, out, GDAL_RESAMPLINGS["nearest"])
+        return out.view(np.bool_)
+
+    def _run(self, values: NDArray[Any], piece: Piece, out: NDArray[Any], resampling: str) -> None:
+        """Resample one array by GDAL's warper into another; 0 is "no data" in both."""
         source, target, definition = self._places(piece)
         options = gdal.WarpOptions(
             srcNodata=0,
             dstNodata=0,
-            resampleAlg=self._warp.gdal_resampling,
+            resampleAlg=resampling,
             errorThreshold=0,
             coordinateOperation=definition,
             # By default the warper estimates the scale from the source pixels of a piece.
@@ -142,16 +178,8 @@ class Warper:
                 for axis, scale in zip("XY", self._warp.scale, strict=True)
             ],
         )
-        # In one call a pixel without data in one band would have none in the others; and GDAL 3.13
-        # would turn cubic values below 0 into "no data", which become 1 in a call for one band.
-        together = self._warp.resampling != "cubic" and dn.all()
-        bands: Sequence[Any] = [slice(None)] if together else range(len(dn))
         try:
-            for band in bands:
-                if dn[band].any():
-                    gdal.Warp(
-                        _dataset(out[band], target), _dataset(dn[band], source), options=options
-                    )
+            gdal.Warp(_dataset(out, target), _dataset(values, source), options=options)
         except RuntimeError as error:
             raise ReadError(f"{tuple(piece.source)} of {self._name}: {cause(error, '')}") from error
 
@@ -213,7 +241,7 @@ def _around_middle(grid: Grid, dx: float, dy: float) -> Grid:
     return Grid("", corner, grid.width, grid.height)
 
 
-def _dataset(values: NDArray[np.uint16], grid: Grid) -> gdal.Dataset:
+def _dataset(values: NDArray[Any], grid: Grid) -> gdal.Dataset:
     """Return a dataset with a grid whose pixels are those of an array, without a copy."""
     dataset = gdal_array.OpenArray(values)
     dataset.SetProjection(grid.crs)

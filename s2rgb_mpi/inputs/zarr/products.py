@@ -17,11 +17,13 @@ from s2rgb_mpi.inputs.baseline import baseline_of
 from s2rgb_mpi.inputs.calibration import Stated, from_scale
 from s2rgb_mpi.inputs.files.locate import refuse_l1c
 from s2rgb_mpi.inputs.files.remote import is_far, stamp
+from s2rgb_mpi.inputs.product import RGB_BANDS
+from s2rgb_mpi.inputs.stac.fields import cloud_cover
 from s2rgb_mpi.inputs.zarr.arrays import read_array
 from s2rgb_mpi.inputs.zarr.placing import place, properties
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.inputs.zarr.arrays import Array
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 REFLECTANCE = "measurements/reflectance"
 """The group that holds a group for each resolution."""
+
+CLASSIFICATION = "conditions/mask/l2a_classification"
+"""Likewise, of the scene classification."""
 
 _DIMENSIONS = (["y", "x"], ["latitude", "longitude"], ["Y", "X"])
 
@@ -52,6 +57,7 @@ class Described(NamedTuple):
     name: str
     sensing_time: str
     baseline: str
+    cloud_cover: float | None
 
 
 def describe(store: Store) -> Described:
@@ -71,6 +77,7 @@ def describe(store: Store) -> Described:
         name,
         _text(fields, "datetime") or _text(fields, "start_datetime"),
         next(filter(None, known), ""),
+        cloud_cover(fields),
     )
 
 
@@ -91,6 +98,12 @@ def band_paths(store: Store, bands: tuple[str, ...], resolution: int) -> dict[st
                 found[band] = node.path
                 break
     return found
+
+
+def classification_paths(store: Store, resolutions: Iterable[int]) -> list[str]:
+    """Return the paths of the scene classifications in a store, in the order of resolutions."""
+    nodes = (store.node(f"{CLASSIFICATION}/r{resolution}m/scl") for resolution in resolutions)
+    return [node.path for node in nodes if node is not None and node.is_array]
 
 
 def read_bands(store: Store, paths: Mapping[str, str]) -> dict[str, ArrayBand]:
@@ -115,7 +128,9 @@ def read_bands(store: Store, paths: Mapping[str, str]) -> dict[str, ArrayBand]:
         _refuse_other(store.say(paths[band]), nodes[band], array)
         _refuse_empty(store.say(paths[band]), array)
         siblings = tuple(
-            other.folder for name, other in arrays.items() if name != band and _alike(array, other)
+            other.folder
+            for other in (*arrays.values(), *_reflectance_beside(store, paths[band]))
+            if other.folder != array.folder and _alike(array, other)
         )
         found[band] = ArrayBand(
             replace(array, siblings=siblings),
@@ -125,6 +140,15 @@ def read_bands(store: Store, paths: Mapping[str, str]) -> dict[str, ArrayBand]:
             _stamp(array),
         )
     return found
+
+
+def _reflectance_beside(store: Store, path: str) -> Iterator[Array]:
+    """List the bands of the size of a classification: where these have data, it has classes."""
+    group = path.rpartition("/")[0]
+    if group.startswith(CLASSIFICATION):
+        size = group.rpartition("/")[2]
+        nodes = (store.node(f"{REFLECTANCE}/{size}/{band.lower()}") for band in RGB_BANDS)
+        yield from (read_array(store, node) for node in nodes if node is not None and node.is_array)
 
 
 def _array_node(store: Store, path: str) -> Node:

@@ -1,0 +1,128 @@
+"""The map that says which product each pixel is from."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+from s2rgb_mpi.errors import OutputError, UsageError
+from s2rgb_mpi.gdalenv import settings
+from s2rgb_mpi.image.profile import Profile
+from s2rgb_mpi.output.workspace import clear
+from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.prepare import prepare
+from s2rgb_mpi.testing.safe import write_safe
+from stopped import all_blocks, begin, resume, stop
+
+
+@pytest.fixture(scope="module")
+def products(tmp_path_factory):
+    """Two dates: the first has a hole that the second fills, but for a corner."""
+    folder = tmp_path_factory.mktemp("map")
+    size: dict[str, Any] = {"width": 400, "height": 300, "tile": 128}
+    return [
+        write_safe(folder, date="2022-06-13", nodata_fraction=0.4, **size),
+        write_safe(folder, date="2022-06-18", nodata_fraction=0.1, **size),
+    ]
+
+
+@pytest.fixture
+def plan(products, tmp_path):
+    return prepare(
+        Job(
+            products,
+            tmp_path / "rgb.tif",
+            source_map=tmp_path / "map.tif",
+            window=128,
+            profile=Profile(tile=64),
+        )
+    )
+
+
+def alone(plan, product):
+    """Return where a product alone has data."""
+    job = replace(plan.job, products=(str(product),), source_map=None, overwrite=True)
+    single = prepare(replace(job, output=plan.job.output.with_name("one.tif")))
+    begin(single, all_blocks(single)).finish()
+    clear(single, None)
+    return gdal.Open(str(single.job.output)).ReadAsArray().any(axis=0)
+
+
+def test_each_pixel_is_from_the_first_product_that_has_it(plan, products):
+    begin(plan, all_blocks(plan)).finish()
+    first, second = (alone(plan, product) for product in products)
+    expected = np.where(first, 1, 2 * second)
+    assert set(np.unique(expected)) == {0, 1, 2}
+    with settings({"GDAL_DISABLE_READDIR_ON_OPEN": "FALSE"}):  # it has a file beside it
+        dataset = gdal.Open(str(plan.job.source_map))
+    np.testing.assert_array_equal(dataset.ReadAsArray(), expected)
+    image = gdal.Open(str(plan.job.output))
+    assert dataset.GetGeoTransform() == image.GetGeoTransform()
+    assert dataset.GetSpatialRef().IsSame(image.GetSpatialRef())
+    band = dataset.GetRasterBand(1)
+    assert band.GetNoDataValue() == 0
+    assert band.GetBlockSize() == [64, 64]
+    assert band.GetOverviewCount() == image.GetRasterBand(1).GetOverviewCount()
+    assert dataset.GetMetadataItem("LAYOUT", "IMAGE_STRUCTURE") == "COG"
+    names = [product.stem for product in products]
+    assert band.GetCategoryNames() == ["no data", *names]
+    assert dataset.GetMetadataItem("S2RGB_PRODUCT_2") == names[1]
+    counts = [int((expected == number).sum()) for number in (1, 2)]
+    table = band.GetDefaultRAT()
+    assert [table.GetValueAsDouble(row, 1) for row in (0, 1)] == counts
+    assert image.GetMetadataItem("S2RGB_PIXELS") == " ".join(map(str, counts))
+    clear(plan, None)
+    assert {path.name for path in plan.job.output.parent.iterdir()} == {
+        "rgb.tif",
+        "map.tif",
+        "map.tif.aux.xml",
+        "one.tif",
+    }
+
+
+def test_a_resumed_run_has_the_windows_of_the_first(plan):
+    made = all_blocks(plan)
+    begin(plan, made).finish()
+    clear(plan, None)
+    whole = plan.job.source_map.read_bytes()
+    again = replace(plan, job=replace(plan.job, overwrite=True))
+    stop(again, made[:2])
+    resume(again, made)
+    assert plan.job.source_map.read_bytes() == whole
+
+
+def test_a_disk_that_is_too_full_for_the_map_is_named(plan):
+    output = begin(plan, all_blocks(plan))
+    plan.job.source_map.with_name("map.tif.part").mkdir()  # nothing can be written there
+    with pytest.raises(OutputError, match=re.escape(str(plan.job.source_map))):
+        output.finish()
+    assert not plan.job.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"composite": "median"}, "--source-map is for --composite first"),
+        ({"source_map": "rgb.tif", "output": "rgb.tif"}, "is the file of --output too"),
+    ],
+)
+def test_a_map_that_cannot_be_is_refused(products, options, problem):
+    with pytest.raises(UsageError, match=problem):
+        Job(**({"products": products, "output": "rgb.tif", "source_map": "map.tif"} | options))
+
+
+def test_a_map_that_is_there_is_not_replaced_unasked(products, tmp_path):
+    there = tmp_path / "map.tif"
+    there.write_bytes(b"mine")
+    with pytest.raises(UsageError, match=f"{there}: exists already; --overwrite replaces it"):
+        prepare(Job(products, tmp_path / "rgb.tif", source_map=there))
+    assert there.read_bytes() == b"mine"
+
+
+def test_a_product_is_not_the_map(products, tmp_path):
+    (band,) = products[0].glob("GRANULE/*/IMG_DATA/R10m/*_B02_10m.jp2")
+    with pytest.raises(UsageError, match="is a file of the input"):
+        prepare(Job(products, tmp_path / "rgb.tif", source_map=band, overwrite=True))
