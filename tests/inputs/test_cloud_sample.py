@@ -23,7 +23,7 @@ CLOUDY = (3, 8, 9, 10)
 @pytest.fixture(scope="module", params=[write_safe, write_eopf], ids=["safe", "eopf"])
 def products(request, tmp_path_factory):
     if request.param is write_eopf:
-        pytest.importorskip("zarr")
+        pytest.importorskip("numcodecs")
     folder = tmp_path_factory.mktemp("sample")
     options: dict[str, Any] = {"width": SIZE, "height": SIZE, "nodata_fraction": 0.0}
     return write_dates(folder, 3, write=request.param, **options).products
@@ -56,7 +56,7 @@ def test_shares_are_about_those_of_the_pixels(products, clear, tmp_path, clouds,
             expected += none.mean()
         above |= here
         shares = [plan.needed.get((member, number), 0.0) for number in range(len(pixels))]
-        found = (shares * pixels).sum() / SIZE**2
+        found = np.dot(shares, pixels) / SIZE**2
         assert found == pytest.approx(expected, abs=0.06)
 
 
@@ -65,16 +65,17 @@ def test_a_median_takes_all_that_is_clear(products, clear, tmp_path):
     pixels = np.array([window.width * window.height for window in plan.windows])
     for member, here in enumerate(clear):
         shares = [plan.needed.get((member, number), 0.0) for number in range(len(pixels))]
-        assert (shares * pixels).sum() / SIZE**2 == pytest.approx(here.mean(), abs=0.06)
+        assert np.dot(shares, pixels) / SIZE**2 == pytest.approx(here.mean(), abs=0.06)
 
 
 def test_what_is_not_needed_costs_nothing_and_is_not_read_ahead(products, tmp_path):
     plan = make(products, tmp_path, clouds="avoid")
-    first = {key: 1.0 for key in plan.needed if key[0] == 0} | {(1, 3): 0.01}
+    last = len(plan.windows) - 1
+    first = {key: 1.0 for key in plan.needed if key[0] == 0} | {(1, last): 0.01}
     plan = replace(plan, needed=first)
     decoded = {key for work in works(plan) for key in work.chunks}
     assert {member for member, _ in decoded} == {0, 1}
-    assert sum(member == 1 for member, _ in decoded) == len(list(plan.sources(3))) // 3
+    assert sum(member == 1 for member, _ in decoded) == len(list(plan.sources(last))) // 3
     share = [number for each in cut(plan, 1) for number in each]
     ahead = list(reading_order(plan, share, lambda _: False))
     assert set(ahead) == decoded
