@@ -134,7 +134,7 @@ def test_every_tile_of_every_level_is_a_tile_of_the_map(mpirun, safe, tmp_path, 
     assert len(pages) == {64: 3, 256: 3, 512: 2}[tile]
     assert scheme(path) == scheme(cog) | {"ALIGNED_LEVELS": str(len(pages))}
     assert 254 not in pages[0].tags  # NewSubfileType
-    assert dict(pages[0].geotiff_tags or {})["ProjectedCSTypeGeoKey"] == 3857
+    assert gdal.Open(str(path)).GetSpatialRef().GetAuthorityCode(None) == "3857"
     col, row, pixel = corner(path)
     for level, page in enumerate(pages):
         assert (page.tilewidth, page.tilelength) == (tile, tile)
