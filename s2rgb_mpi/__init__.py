@@ -1,5 +1,8 @@
 """s2rgb_mpi: Sentinel-2 bands to one true-colour RGB GeoTIFF, on many MPI ranks.
 
+``convert(Job(products="PRODUCT.SAFE", output="rgb.tif"))`` makes an image; docs/api.md has more,
+and ``help(s2rgb_mpi.Job)`` every field. The command line is ``s2rgb-mpi --help``.
+
 The wings, in the order a block travels::
 
     cli/      the command line becomes a job

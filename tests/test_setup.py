@@ -93,6 +93,15 @@ def test_an_environment_sees_no_stray_package(outer, tmp_path):
     assert json.loads(run(python, "-I", "-c", SHOW).stdout) == seen
 
 
+@pytest.mark.parametrize("name", ["demo", "test", "bench", "soak", "slurm-lab"])
+def test_every_script_has_help_that_does_nothing(name):
+    """What they would do instead takes minutes and hundreds of megabytes."""
+    done = run(f"ci/{name}", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"\n  ci/{name} [" in done.stdout
+    assert "pipefail" not in done.stdout
+
+
 def test_help_is_the_usage_and_installs_nothing():
     done = run("ci/setup", "--help")
     assert done.returncode == 0, done.stderr

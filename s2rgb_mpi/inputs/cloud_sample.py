@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from s2rgb_mpi.errors import ReadError
+from s2rgb_mpi.errors import InputError, ReadError
 from s2rgb_mpi.grid import Window
-from s2rgb_mpi.image.clouds import LAST_CLASS, dilated
+from s2rgb_mpi.image.clouds import LAST_CLASS, NODATA_CLASS, dilated
 from s2rgb_mpi.inputs.band_file import BandFile, Memory
+from s2rgb_mpi.inputs.files.read_ahead import is_cached
 from s2rgb_mpi.inputs.opening import open_raster
 from s2rgb_mpi.inputs.warp.transform import Transform
 
@@ -103,9 +104,10 @@ class _Sample:
         assert classification is not None  # noqa: S101  rank 0 looked for it
         self._classes = classification.grid
         self._cloudy = np.zeros((1, 1), dtype=np.bool_)
-        with suppress(ReadError, RuntimeError):  # the worker that needs it will say so
+        # Where nothing is known all is taken for clear; of damage the worker that needs it tells.
+        with suppress(InputError, ReadError, RuntimeError):
             table = np.append(clouds.table(), np.zeros(UNKNOWN - LAST_CLASS, dtype=np.bool_))
-            values = table[np.minimum(_read(classification), UNKNOWN)]
+            values = table[np.clip(_read(classification), NODATA_CLASS, UNKNOWN)]
             radius = clouds.radius(self._classes.transform[1])
             self._cloudy = dilated(values, -(-radius // STEP))
 
@@ -136,6 +138,8 @@ def _read(classification: Classification) -> NDArray[np.uint8]:
     grid = classification.grid
     if classification.array is None:
         dataset = open_raster(classification.path, internal=classification.internal)
+        if is_cached(classification.path) and dataset.GetDriver().ShortName != "GTiff":
+            raise ReadError(f"{classification.path}: a sample would take too many requests")
         band = dataset.GetRasterBand(classification.number)
         size = (-(-length // STEP) for length in grid.size)
         return np.asarray(band.ReadAsArray(0, 0, *grid.size, *size))

@@ -28,8 +28,8 @@ NOT_RECOGNIZED = "not recognized as "
 """What GDAL says of a file that none of its drivers opens, in all releases."""
 
 PRODUCT = (
-    "PRODUCT is a SAFE folder, its MTD_MSIL2A.xml, a zip or tar of it, a tile folder of the AWS"
-    " buckets, a STAC item (JSON), or a raster with several bands"
+    "PRODUCT is a SAFE folder, its MTD_MSIL2A.xml, a zip or tar of it, an EOPF store (Zarr), a tile"
+    " folder of the AWS buckets, a STAC item (JSON), or a raster with several bands"
 )
 
 MOST_LISTED = 20

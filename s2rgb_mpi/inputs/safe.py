@@ -249,7 +249,8 @@ def _image(said: str, images: list[str], suffix: str) -> str:
     if len(found) != 1:
         band, _, resolution = suffix[1:].partition("_")
         at = f" at {resolution.removesuffix('m')} m" if resolution else ""
-        raise InputError(f"{said}: lists {len(found)} files of {band}{at}, not one")
+        count = f"{len(found)} files" if found else "no file"
+        raise InputError(f"{said}: lists {count} of {band}{at}, where one is needed")
     return found[0]
 
 

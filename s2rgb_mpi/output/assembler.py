@@ -52,6 +52,7 @@ class Output:
         self._tally = tally
         self._log = TileLog(part_path(plan), plan.grid, plan.job.profile, plan.levels)
         self._journal = Journal(journal_path(plan), self._log.flush)
+        self._open: list[TileLog | Journal] = [self._log, self._journal]
         self._encoder = Encoder(plan.job.profile)
         self._assembly = Assembly(plan.grid, plan.job.profile.tile)
         self._totals = Totals(plan)
@@ -106,6 +107,11 @@ class Output:
         with self._tally.stage("append"):
             self._journal.commit()
 
+    def close(self) -> None:
+        """Close the partial file and the journal, and end its thread; again: nothing."""
+        while self._open:
+            self._open.pop().close()
+
     def finish(self, copy: Callable[[Copies], None] = Copies.run) -> Written:
         """Finalise the file and give it its name.
 
@@ -149,8 +155,8 @@ class Output:
                 final_path(plan).replace(job.output)
                 _flush_folder(job.output.parent)
             # In this order: a journal without its image would have it all made again.
-            for file, path in ((self._journal, journal_path(plan)), (self._log, part_path(plan))):
-                file.close()
+            self.close()
+            for path in (journal_path(plan), part_path(plan)):
                 path.unlink(missing_ok=True)
         return self._totals.written(nbytes)
 

@@ -5,7 +5,7 @@
     rgb.tif.lock      while a run lasts: no other may begin
     rgb.tif.part      the blocks, in the order they came
     rgb.tif.journal   which of them are safely there
-    rgb.tif.final    becomes rgb.tif by its name alone
+    rgb.tif.final     becomes rgb.tif by its name alone
 
 A finished run leaves none of them. A stopped or failed one leaves the partial file and the journal,
 if there is a block in them.
@@ -122,14 +122,15 @@ def clear(plan: Plan, error: BaseException | None) -> str:
 
 def _reject_existing(plan: Plan, begun: dict[str, str] | None) -> None:
     """Reject an output that exists, or that a stopped run has left."""
-    output, part = plan.job.output, part_path(plan)
+    part = part_path(plan)
     if begun is not None:
         raise UsageError(
             f"{part}: {_kept(plan)} of {len(plan.windows)} windows of a stopped run;"
             " --resume continues, --overwrite starts anew"
         )
-    if output.exists():
-        raise UsageError(f"{output}: exists already; --overwrite replaces it")
+    for output in plan.job.outputs:
+        if output.exists():
+            raise UsageError(f"{output}: exists already; --overwrite replaces it")
     if part.exists() and part.stat().st_size:  # an empty one is what a run that was killed leaves
         raise UsageError(
             f"{part}: left by a stopped run, but without its journal nothing of it can be used;"

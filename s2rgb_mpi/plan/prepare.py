@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import replace
@@ -127,9 +128,15 @@ def check_inputs_kept(job: Job, products: Iterable[Product], files: Mapping[str,
                     raise UsageError(f"{option} {path}: is a file of the input; name another")
 
 
+_ELSEWHERE = re.compile(r"\w+:/|/vsi")
+"""How URLs, of which a `Path` keeps one slash, and names of GDAL's file systems begin."""
+
+
 def _check_output(job: Job, path: Path) -> None:
     """Reject an output that cannot be written, before hours of work."""
     folder = path.parent
+    if not folder.is_dir() and _ELSEWHERE.match(str(path)):
+        raise UsageError(f"{path}: the image is written to a folder here, and copied afterwards")
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder to write into")
     if path.is_dir():

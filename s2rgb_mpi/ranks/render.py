@@ -10,6 +10,7 @@ from s2rgb_mpi.errors import ReadError
 from s2rgb_mpi.image.composite import Composite, First, Median, add_counts
 from s2rgb_mpi.inputs.band_file import Memory
 from s2rgb_mpi.inputs.clear import ClearMask
+from s2rgb_mpi.inputs.files.remote import forget
 from s2rgb_mpi.inputs.product import RGB_BANDS
 from s2rgb_mpi.inputs.warp.warper import Piece, Warper
 from s2rgb_mpi.ranks.parts import ChunkParts, part_of, places
@@ -150,13 +151,28 @@ class Renderer:
             return None
         product = self._plan.scene.members[patch.member].product
         with self._tally.stage("read", number):
-            if patch.member not in self._masks:
-                self._masks[patch.member] = ClearMask(product, job.cloudy)
-            clear = self._masks[patch.member].read(patch.source)
+            clear = self._read_clear(patch)
         if product.warp is None:
             return clear
         with self._tally.stage("render", number):
             return self._warper(patch.member).nearest(clear, self._piece(patch))
+
+    def _read_clear(self, patch: Patch) -> NDArray[np.bool_]:
+        """Read which source pixels of a patch are clear; once more if that fails, as for bands."""
+        try:
+            return self._mask(patch.member).read(patch.source)
+        except ReadError:
+            product = self._plan.scene.members[patch.member].product
+            forget(each.path for each in product.classifications)
+            self._masks.pop(patch.member, None)
+            return self._mask(patch.member).read(patch.source)
+
+    def _mask(self, member: int) -> ClearMask:
+        """Return the clear pixels of a product."""
+        if member not in self._masks:
+            product = self._plan.scene.members[member].product
+            self._masks[member] = ClearMask(product, self._plan.job.cloudy)
+        return self._masks[member]
 
     def _warper(self, member: int) -> Warper:
         """Return the warper of a product."""

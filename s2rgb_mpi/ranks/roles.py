@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from s2rgb_mpi import signals
@@ -141,8 +142,11 @@ def serve(rank: Rank, plan: Plan, share: Share, workers: range) -> None:
 
 def run_alone(rank: Rank, plan: Plan, share: Share, report: Report, lock: Lock) -> Written | None:
     """Run all roles in one process: blocks are passed on without messages."""
-    output = Output(plan, rank.tally)
-    with rank.loop.duty(signals.check), rank.loop.duty(lock.refresh):
+    with (
+        closing(Output(plan, rank.tally)) as output,  # the caller's process goes on
+        rank.loop.duty(signals.check),
+        rank.loop.duty(lock.refresh),
+    ):
         try:
             with BlockMaker(plan, share.windows, rank.tally) as maker:
                 for number in share.windows:

@@ -119,5 +119,6 @@ def make_bar(pixels: int, columns: int | None, done: int = 0) -> tqdm:
         unit_scale=True,
         leave=False,
         ncols=columns or 80,
+        nrows=2,  # tqdm would ask, and show nothing in a terminal without a size
         file=sys.stderr,
     )

@@ -51,6 +51,8 @@ def _written(account: Account) -> Iterator[str]:
         f" {output['compress']}, {account.ratio:.1%} of the raw pixels"
     )
     empty = f"{len(account.empty)} of them without data" if account.empty else "all with data"
+    if len(account.empty) == len(account.windows):
+        empty = "none with data"
     if account.resumed:
         empty += f"; {account.resumed} were there before this run"
     if account.damaged:

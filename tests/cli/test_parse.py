@@ -19,6 +19,7 @@ from s2rgb_mpi.report.outputs import Wanted
 
 CONTRACT = Path(__file__).parents[3] / "shared" / "cli.md"
 LEAST = ["S2A.SAFE", "-o", "rgb.tif"]
+WEB = [*LEAST, "--web-optimized"]
 NAMES = [name for option in OPTIONS.values() if not option.is_positional for name in option.names]
 
 
@@ -33,6 +34,11 @@ def test_three_band_files_take_the_place_of_a_product():
     four = ["r.tif", "g.tif", "b.tif", "scl.tif"]
     job = parse.parse(["--rgb", *four, "--rgb", *four[:3], "-o", "rgb.tif"]).job
     assert job.rgb == (tuple(four), tuple(four[:3]))
+
+
+def test_products_may_stand_between_options():
+    job = parse.parse([*LEAST, "S2B.SAFE", "--tile", "256", "S2C.SAFE"]).job
+    assert job.products == (LEAST[0], "S2B.SAFE", "S2C.SAFE")
 
 
 @pytest.mark.parametrize(
@@ -76,12 +82,22 @@ def test_three_band_files_take_the_place_of_a_product():
             Profile("webp", quality=80, mask="internal"),
         ),
         (["--tile", "256"], "profile", Profile(tile=256)),
+        (["--web-optimized"], "profile", Profile(tile=256)),
+        (["--web-optimized", "--tile", "512"], "profile", Profile(tile=512)),
+        (["--web-optimized", "--zoom", "0"], "zoom", 0),
+        (["--web-optimized", "--resampling", "nearest"], "resampling", "nearest"),
         (["--window", "2048"], "window", 2048),
         (["--overwrite"], "overwrite", True),
     ],
 )
 def test_each_option_reaches_the_job(arguments, field, value):
     assert getattr(parse.parse([*LEAST, *arguments]).job, field) == value
+
+
+def test_web_maps_have_tiles_of_256_in_python_too():
+    assert parse.parse(WEB).job == Job(LEAST[0], LEAST[2], web_optimized=True)
+    given = Job(LEAST[0], LEAST[2], web_optimized=True, profile=Profile())
+    assert given.profile.tile == 512
 
 
 def test_how_to_go_about_it_is_no_part_of_the_job():
@@ -129,7 +145,6 @@ def test_what_the_run_says_is_no_part_of_the_job(arguments, wanted):
         (["-o", "rgb.tif"], "either PRODUCT or --rgb"),
         ([*LEAST, "--rgb", "r", "g", "b"], "either PRODUCT or --rgb"),
         (["--rgb", "r", "g", "-o", "rgb.tif"], "argument --rgb: expected 3 or 4 arguments, not 2"),
-        ([*LEAST, "S2B.SAFE"], "unrecognized arguments: S2B.SAFE"),
         ([*LEAST, "--wite", "1"], "--wite 1; did you mean --white? (see --help)"),
         ([*LEAST, "--comp", "zstd"], "--comp zstd; did you mean --compress? (see --help)"),
         ([*LEAST, "--resampl=cubic"], "--resampl=cubic; did you mean --resampling? (see --help)"),
@@ -185,6 +200,13 @@ def test_what_the_run_says_is_no_part_of_the_job(arguments, wanted):
         ([*LEAST, "--gamma", "0"], "--gamma must be above 0"),
         ([*LEAST, "--level", "3.5"], "invalid int value: '3.5'"),
         ([*LEAST, "--tile", "100"], "--tile 100"),
+        ([*LEAST, "--zoom", "12"], "--zoom means nothing without --web-optimized"),
+        ([*WEB, "--crs", "EPSG:2056"], "is in EPSG:3857: it takes no --crs EPSG:2056"),
+        ([*WEB, "--resolution", "20"], "takes no --resolution 20; its pixels are those of --zoom"),
+        ([*WEB, "--layout", "tiled"], "--web-optimized takes no --layout tiled"),
+        ([*WEB, "--zoom", "25"], "--zoom 25 must be 0..24"),
+        ([*WEB, "--zoom", "-1"], "--zoom -1 must be 0..24"),
+        ([*WEB, "--zoom", "high"], "invalid int value: 'high'"),
         ([*LEAST, "--window", "1000"], "--window 1000 must be a multiple of --tile 512"),
         ([*LEAST, "--window", "256"], "--window 256 must be a multiple of --tile 512"),
         ([*LEAST, "--window", "0"], "--window 0 must be a multiple of --tile 512"),

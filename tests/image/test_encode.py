@@ -99,6 +99,17 @@ def test_sparse_leaves_out_the_tiles_without_a_valid_pixel(compress, mask):
     ]
 
 
+@pytest.mark.parametrize("profile", PROFILES, ids=profile_id)
+def test_tiles_without_data_are_those_beside_data(profile):
+    """They are encoded once, and copied."""
+    image = np.zeros((128, 128, 3), np.uint8)
+    image[:64] = picture(128, 64, hole=False)
+    beside = [tile for tile in Encoder(profile).encode(rgba(image)) if tile.row]
+    alone = list(Encoder(profile).encode(rgba(np.zeros((51, 128, 3), np.uint8))))
+    assert [tile._replace(row=1) for tile in alone] == beside
+    assert len(alone) == (4 if profile.mask == "internal" else 2)
+
+
 def test_one_valid_pixel_keeps_a_sparse_tile():
     image = np.zeros((128, 128, 3), np.uint8)
     image[127, 127] = 1

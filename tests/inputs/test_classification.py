@@ -14,13 +14,17 @@ from altered import edit, pack, pack_tar
 from layouts import GRANULES, identifier, write_granules, write_tile
 from opened import open_product, refusal
 from rasters import TRANSFORM, copy_jp2, write_raster
-from s2rgb_mpi.errors import InputError
+from s2rgb_mpi import gdalenv
+from s2rgb_mpi.errors import InputError, ReadError
 from s2rgb_mpi.grid import Window
 from s2rgb_mpi.image.clouds import Clouds
 from s2rgb_mpi.inputs.clear import ClearMask
 from s2rgb_mpi.inputs.open_products import open_products
 from s2rgb_mpi.inputs.product import Choice, Product
 from s2rgb_mpi.inputs.rgb_files import open_bands
+from s2rgb_mpi.plan.describe import as_text, describe
+from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.testing.eopf import LAYOUTS, write_eopf
 from s2rgb_mpi.testing.safe import read_scl, write_safe
 from stac_items import BANDS, make_item, named, write_bands, write_json
@@ -234,6 +238,31 @@ def test_of_a_stac_item(tmp_path, key, remote):
     gdal.VSICurlClearCache()
     with Web(tmp_path).running() as web:
         assert_has(open_product(f"{web.url}/item.json", NEEDED), CLASSES)
+
+
+def test_signatures_are_in_no_message(tmp_path, monkeypatch):
+    monkeypatch.setattr(gdalenv, "RETRY_SECONDS", 0.01)
+    folder = write_bands(tmp_path)
+    file = Path(scl(folder))
+    gdal.VSICurlClearCache()
+    with Web(folder).running() as web:
+        web.signature = "SECRET"
+        signed = {key: f"{web.url}/{name}?sig=SECRET" for key, name in named().items()}
+        signed["scl"] = f"{web.url}/scl.tif?sig=SECRET"
+        item = write_json(folder / "item.json", make_item(signed))
+        product = open_product(item, NEEDED)
+        assert_has(product, CLASSES)
+        assert "SECRET" not in as_text(describe(prepare(Job(item, folder / "o", clouds="drop")), 1))
+        scl(folder, CLASSES + np.uint8(12))
+        gdal.VSICurlClearCache()
+        with pytest.raises(ReadError) as caught:
+            clear(product)
+        assert f" of /vsicurl/{web.url}/scl.tif: class " in str(caught.value)
+        file.unlink()
+        gdal.VSICurlClearCache()
+        words = refusal(item, NEEDED)
+    assert words.startswith(f"/vsicurl/{web.url}/scl.tif: ")
+    assert "SECRET" not in words
 
 
 def test_of_the_assets_of_an_item_the_best(tmp_path):

@@ -182,8 +182,8 @@ def test_what_is_no_raster_is_named_once_with_what_a_product_may_be(tmp_path):
     line = refusal(open_product, path)
     assert re.match(rf"{re.escape(path)}: not recognized as (being in )?a supported file ", line)
     assert line.endswith(
-        "; PRODUCT is a SAFE folder, its MTD_MSIL2A.xml, a zip or tar of it, a tile"
-        " folder of the AWS buckets, a STAC item (JSON), or a raster with several bands"
+        "; PRODUCT is a SAFE folder, its MTD_MSIL2A.xml, a zip or tar of it, an EOPF store (Zarr),"
+        " a tile folder of the AWS buckets, a STAC item (JSON), or a raster with several bands"
     )
     assert line.count("text.tif") == 1
     band = refusal(open_bands, (path, path, path))

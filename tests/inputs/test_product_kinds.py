@@ -119,7 +119,7 @@ def test_other_resolutions_have_their_own_files(sizes, resolution, tile):
 
 def test_a_resolution_that_is_not_there_is_refused(safe):
     line = refusal(safe, Choice(resolution=20))
-    assert line == f"{safe}/MTD_MSIL2A.xml: lists 0 files of B04 at 20 m, not one"
+    assert line == f"{safe}/MTD_MSIL2A.xml: lists no file of B04 at 20 m, where one is needed"
 
 
 OLD_NAMES = (

@@ -216,6 +216,7 @@ AREA = {"type": "Feature", "geometry": None, "properties": {"name": "my field"}}
     ("content", "words"),
     [
         ("{", "not JSON: "),
+        ("", "an empty file; download it again"),
         ([], "a STAC item (Feature) is needed, not list"),
         ({"type": "FeatureCollection", "features": []}, "a search that found nothing: "),
         ({"type": "FeatureCollection"}, "a search that found nothing: "),

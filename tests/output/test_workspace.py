@@ -64,6 +64,17 @@ def test_an_output_that_is_there_is_refused(plan, resume):
     assert_refused(asked(plan, resume=resume), f"{output}: exists already; --overwrite replaces it")
 
 
+def test_a_map_of_sources_that_is_there_is_refused_where_nothing_is_resumed(plan):
+    """With --resume too, which job scripts always give: the file may be of something else."""
+    there = plan.job.output.with_name("other.tif")
+    there.write_bytes(b"theirs")
+    assert_refused(
+        asked(plan, resume=True, source_map=there),
+        f"{there}: exists already; --overwrite replaces it",
+    )
+    assert there.read_bytes() == b"theirs"
+
+
 def test_what_a_stopped_run_has_left_is_not_overwritten(plan, made):
     stop(plan, made[:7])
     words = "7 of 20 windows of a stopped run; --resume continues, --overwrite starts anew"

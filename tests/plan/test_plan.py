@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, reject
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 from osgeo import gdal
 
@@ -75,11 +75,12 @@ def test_windows_begin_on_tiles_and_source_blocks(plan):
 
 
 @given(sizes, sizes, st.sampled_from([(640, 640), (2752, 2752), (5490, 5490)]), st.integers(1, 9))
+@example(4097, 1025, (5490, 5490), 1)
 def test_large_or_odd_source_blocks_are_decoded_whole_and_cut(width, height, block, workers):
     """Blocks of which whole tiles would make a window too large."""
     plan = plan_of(width, height, block=block, layout="tiled")
     stored = plan.scene.members[0].product.block
-    assert math.prod(plan.edge) <= (2048 + 512) ** 2
+    assert math.prod(map(min, plan.edge, (width, height))) <= (2048 + 512) ** 2
     shares = deal(plan, workers)
     assert sorted(itertools.chain(*shares)) == list(range(len(plan.windows)))
     for number, window in enumerate(plan.windows):

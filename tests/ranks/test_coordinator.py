@@ -115,6 +115,13 @@ def test_an_output_in_a_folder_that_is_not_there_is_refused(safe, tmp_path):
         prepare(job(safe, tmp_path / "absent" / "rgb.tif"))
 
 
+@pytest.mark.parametrize("name", ["s3://bucket/rgb.tif", "/vsis3/bucket/rgb.tif"])
+def test_an_output_on_a_server_is_refused(safe, name):
+    words = f"^{Path(name)}: the image is written to a folder here, and copied afterwards$"
+    with pytest.raises(UsageError, match=words):
+        prepare(job(safe, name))
+
+
 def test_an_output_that_is_a_folder_is_refused(safe, tmp_path):
     with pytest.raises(UsageError, match=f"{tmp_path}: is a folder"):
         prepare(job(safe, tmp_path, overwrite=True))

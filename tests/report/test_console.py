@@ -251,6 +251,20 @@ def test_a_pipe_of_a_parent_with_a_terminal_is_that_terminal(parent, wide_termin
     assert progress.terminal() == 123
 
 
+def test_a_terminal_without_a_size_shows_the_bar_too(monkeypatch):
+    """As those have that `script` and other programs make: 0 rows of 0 columns."""
+    leader, follower = pty.openpty()
+    with os.fdopen(follower, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        columns = progress.terminal()
+        assert columns == 0
+        progress.make_bar(100, columns).close()
+        stderr.flush()
+        os.set_blocking(leader, False)
+        assert b"0.00/100" in os.read(leader, 10_000)
+    os.close(leader)
+
+
 @pytest.fixture
 def between(tmp_path, monkeypatch):
     """The function that puts a process of some name between this one and its parent."""

@@ -2,7 +2,6 @@
 
 import base64
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,12 +11,11 @@ import pytest
 from osgeo import gdal, gdal_array
 
 from accounts import make_account, make_band, make_tally
+from browser import BROWSER, NO_BROWSER, OPTIONS
 from s2rgb_mpi.report import charts
 from s2rgb_mpi.report.html import page
 from s2rgb_mpi.report.summary import summary
 from s2rgb_mpi.timing import STAGES, Span
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 
 
 def png(width, height, colour):
@@ -183,16 +181,13 @@ def test_the_same_account_gives_the_same_page(document):
 def shoot(document, folder, width, height):
     """Return a page as a browser shows it, (row, col, band), and what the browser said."""
     if BROWSER is None:
-        pytest.skip("no Chromium: ci/setup gets it where the distribution has it as a package")
+        pytest.skip(NO_BROWSER)
     (folder / "r.html").write_text(document)
-    options = (
-        "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
-        " --disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr"
-    )
     run = subprocess.run(
         [
             BROWSER,
-            *options.split(),
+            *OPTIONS,
+            "--disable-gpu",
             f"--user-data-dir={folder / 'profile'}",
             f"--window-size={width},{height}",
             f"--screenshot={folder / 'shot.png'}",

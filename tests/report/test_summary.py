@@ -52,6 +52,11 @@ def test_where_all_windows_were_there_no_worker_is_the_slowest():
     assert not any("slowest" in line for line in summary(make_account(tallies=tallies)))
 
 
+def test_where_no_window_has_data_none_is_counted():
+    account = make_account(empty=tuple(range(6)))
+    assert "in 6 windows, none with data" in "\n".join(summary(account))
+
+
 def test_a_small_image_has_pixels_too():
     grid = {**make_account().grid, "width": 188, "height": 174}
     assert "0.033 Mpx, " in "\n".join(summary(make_account(grid=grid)))

@@ -57,6 +57,7 @@ def test_a_wrong_command_is_refused(jobs, command, words):
         ("PARTITION", "nowhere", "partition nowhere"),
         ("TIME", "3-0", "Slurm refuses"),
         ("MPI", "openmpi", "S2RGB_MPI=openmpi: srun --mpi=list does not have it"),
+        ("MPI", "openmpi", "S2RGB_LAUNCHER=mpirun needs none; srun says: MPI plugin types are..."),
         ("LAUNCHER", "mpiexec", "neither srun nor mpirun"),
         ("PYTHON", "/no/python", "S2RGB_PYTHON=/no/python: no program"),
     ],

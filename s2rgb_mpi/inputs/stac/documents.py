@@ -25,6 +25,8 @@ def content_of(href: str) -> Any:
             raise InputError(
                 f"{href}: a web page or XML, not JSON; a login or another address may be needed"
             ) from error
+        if not text:
+            raise InputError(f"{href}: an empty file; download it again") from error
         raise InputError(f"{href}: not JSON: {error}") from error
 
 

@@ -27,7 +27,9 @@ _EARTH_RADIUS = 6_378_137.0
 """Equatorial radius of WGS 84, metres."""
 
 
-def broken(name: str, area: Area, longitude: float, own: Grid) -> UsageError:
+def broken(
+    name: str, area: Area, longitude: float, own: Grid, *, is_fixed: bool = False
+) -> UsageError:
     """Return the error that a CRS breaks inside an image.
 
     Parameters
@@ -40,20 +42,23 @@ def broken(name: str, area: Area, longitude: float, own: Grid) -> UsageError:
         Longitude at which the CRS breaks, degrees.
     own : Grid
         Grid of the first product.
+    is_fixed : bool
+        Whether no other CRS can be used.
     """
     is_antimeridian = TURN / 2 - abs(longitude) < 1
     where = "the antimeridian, 180 degrees" if is_antimeridian else f"longitude {longitude:.1f}"
+    sides = f": {_sides(area)}" if is_antimeridian else ""
+    halves = f"make one image of each side{sides}"
+    found = f"{name} breaks at {where}, and the input lies on both sides of it"
+    if is_fixed:
+        return UsageError(f"{found}; {halves}")
     is_polar = max(abs(area.south), abs(area.north)) > _MERCATOR_ENDS
     names = [PACIFIC] if is_antimeridian and not is_polar else []
     crs = osr.SpatialReference(own.crs)
     if crs.IsProjected() and crs.GetAuthorityName(None) == "EPSG":
         names.append(f"EPSG:{crs.GetAuthorityCode(None)}")
     such = f", such as {' or '.join(names)}" if names else ""
-    sides = f": {_sides(area)}" if is_antimeridian else ""
-    return UsageError(
-        f"{name} breaks at {where}, and the input lies on both sides of it; take a CRS (--crs) that"
-        f" does not break there{such}, or make one image of each side{sides}"
-    )
+    return UsageError(f"{found}; take a CRS (--crs) that does not break there{such}, or {halves}")
 
 
 def _sides(area: Area) -> str:

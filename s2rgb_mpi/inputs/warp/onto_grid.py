@@ -87,8 +87,7 @@ def lay_out_resampled(
         need_crs(product, "--crs")
     requested = None if bounds is None else Bounds(bounds, bounds_crs)
     area = _area(products, requested)
-    # Web maps end at the edge of their CRS.
-    plane = _plane(products, crs, area, repeats=requested is not None and tiles is None)
+    plane = _plane(products, crs, area, repeats=requested is not None, is_web=tiles is not None)
     target = _target(products[0], plane, resolution)
     if tiles is not None:
         target = replace(target, option=f"--zoom {tiles.zoom}, pixels of")
@@ -197,14 +196,17 @@ def _area(products: Sequence[Product], bounds: Bounds | None) -> Area:
     return shown
 
 
-def _plane(products: Sequence[Product], crs: str | None, area: Area, *, repeats: bool) -> Target:
+def _plane(
+    products: Sequence[Product], crs: str | None, area: Area, *, repeats: bool, is_web: bool
+) -> Target:
     """Return the CRS of the image, with pixels of its unit.
 
     Raises
     ------
     UsageError
         The CRS breaks inside the image. This is not an error for a periodic CRS with bounds: these
-        decide on which side the image begins, and it continues beyond the edge of the CRS.
+        decide on which side the image begins, and it continues beyond the edge of the CRS. Web maps
+        end there.
     """
     reference = known_crs("--crs", crs) if crs else osr.SpatialReference(products[0].grid.crs)
     name = crs or reference.GetName()
@@ -213,8 +215,9 @@ def _plane(products: Sequence[Product], crs: str | None, area: Area, *, repeats:
     longitude = globe.breaks_at(grid, area)
     # The coordinates of products in this CRS are used as they are, even beyond its edge.
     moved = not all(same_crs(product.grid.crs, grid.crs) for product in products)
-    if longitude is not None and moved and not (repeats and turn is not None):
-        raise broken(name, area, longitude, products[0].grid)
+    continues = repeats and turn is not None and not is_web
+    if longitude is not None and moved and not continues:
+        raise broken(name, area, longitude, products[0].grid, is_fixed=is_web)
     return Target(name, reference, grid, turn)
 
 
