@@ -207,7 +207,7 @@ def test_padding_is_not_read_and_takes_hardly_any_bytes(mpirun, safe, tmp_path):
     sizes = np.array(page.databytecounts).reshape(page.imagelength // 256, -1)
     tiles = read_rgb(path).reshape(len(sizes), 256, -1, 256, 3).any(axis=(1, 3, 4))
     assert np.count_nonzero(~tiles) > np.count_nonzero(tiles) / 2
-    assert sizes[~tiles].max() < 300
+    assert sizes[~tiles].max() < 256 * 256 * 3 / 200  # zlib takes 224, libdeflate 881
     assert sizes[~tiles].sum() < 0.02 * path.stat().st_size
 
 
