@@ -13,11 +13,11 @@ from tifffile import TiffFile, TiffPage
 import reference
 from conftest import SMALL, read_rgb
 from rasters import scene, write_raster
-from s2rgb_mpi import Job, Profile, convert
+from s2rgb_mpi import Job, convert
 from s2rgb_mpi.testing.safe import read_dn, write_safe
-from stopped import all_blocks, make_plan, resume, stop
 
-COUNTING = (str(Path(__file__).parent / "programs" / "counting.py"),)
+PROGRAMS = Path(__file__).parent / "programs"
+COUNTING, FAILING = ((str(PROGRAMS / name),) for name in ("counting.py", "failing.py"))
 WORLD = 2 * math.pi * 6_378_137
 BANDS = ("B04", "B03", "B02")
 
@@ -279,14 +279,22 @@ def test_it_is_the_same_from_a_file_and_from_python(mpirun, safe, tmp_path):
     assert scheme(tmp_path / "file.tif")["ZOOM_LEVEL"] == "14"
 
 
-def test_a_stopped_run_resumes_to_the_same_bytes(safe, tmp_path):
-    options = {"web_optimized": True, "profile": Profile(tile=64), "window": 128}
-    whole = make_plan(safe, tmp_path / "whole.tif", **options)
-    expected = resume(whole, all_blocks(whole))
-    plan = make_plan(safe, tmp_path / "rgb.tif", **options)
-    blocks = all_blocks(plan)
-    stop(plan, blocks[: len(blocks) // 2])
-    assert resume(make_plan(safe, tmp_path / "rgb.tif", resume=True, **options), blocks) == expected
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_a_stopped_run_resumes_to_the_same_bytes(mpirun, safe, tmp_path, ranks):
+    whole, path = tmp_path / "whole.tif", tmp_path / "rgb.tif"
+    web = (*SMALL, "--web-optimized")
+    run = mpirun(2, safe, "-o", whole, *web)
+    assert run.returncode == 0, run.stderr
+    run = mpirun(3, "worker", "SIGUSR1", safe, "-o", path, *web, program=FAILING)
+    assert run.returncode == 75, run.stderr
+    assert not path.exists()
+    # The image of another zoom is another one.
+    run = mpirun(2, safe, "-o", path, *web, "--zoom", 14, "--resume")
+    assert run.returncode == 2, run.stderr
+    run = mpirun(ranks, safe, "-o", path, *web, "--resume")
+    assert run.returncode == 0, run.stderr
+    assert "resum" in run.stderr
+    assert path.read_bytes() == whole.read_bytes()
 
 
 def test_the_edge_of_the_map_is_named(mpirun, tmp_path):
