@@ -139,6 +139,7 @@ def draw_up(
             "digest": digest(plan),
             "edge": plan.edge,
             "levels": plan.levels,
+            "tiling": None if plan.tiling is None else asdict(plan.tiling),
             "workers": len(shares),
             "worker_nbytes": worker_nbytes(plan, shares),
             "writer_nbytes": writer_nbytes(plan, len(shares)),

@@ -5,6 +5,7 @@ import math
 import re
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from osgeo import gdal
@@ -14,6 +15,7 @@ import reference
 from conftest import SMALL, read_rgb
 from rasters import scene, write_raster
 from s2rgb_mpi import Job, convert
+from s2rgb_mpi.report.json_report import schema
 from s2rgb_mpi.testing.safe import read_dn, write_safe
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -146,12 +148,15 @@ def test_every_tile_of_every_level_is_a_tile_of_the_map(mpirun, safe, tmp_path, 
 
 
 def test_overviews_are_means_of_the_level_above(mpirun, safe, tmp_path):
-    path = tmp_path / "rgb.tif"
-    run = mpirun(3, safe, "-o", path, *SMALL, "--web-optimized")
+    path, report = tmp_path / "rgb.tif", tmp_path / "r.json"
+    run = mpirun(3, safe, "-o", path, *SMALL, "--web-optimized", "--report", report)
     assert run.returncode == 0, run.stderr
     image = read_rgb(path)
     levels = len(pages_of(path)) - 1
     assert levels > 1
+    record = json.loads(report.read_text())
+    jsonschema.validate(record, schema())
+    assert (record["plan"]["tiling"]["zoom"], record["plan"]["tiling"]["levels"]) == (15, levels)
     for level in range(levels):
         image = reference.halve(image)
         found = gdal.OpenEx(str(path), open_options=[f"OVERVIEW_LEVEL={level}"]).ReadAsArray()
