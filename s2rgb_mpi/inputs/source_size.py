@@ -78,7 +78,12 @@ class Output:
         return edge
 
 
-def choose(choice: Choice, has: Callable[[int], bool], grid: Callable[[], Grid]) -> int:
+def choose(
+    choice: Choice,
+    has: Callable[[int], bool],
+    grid: Callable[[], Grid],
+    sizes: Sequence[int] = RESOLUTIONS,
+) -> int:
     """Choose the images of a product that are read.
 
     Parameters
@@ -89,6 +94,8 @@ def choose(choice: Choice, has: Callable[[int], bool], grid: Callable[[], Grid])
         Returns whether the product has images of a pixel size, metres.
     grid : callable
         Returns the grid of its images of 10 m. Both are called only if needed.
+    sizes : sequence of int
+        Pixel sizes that such a product may have, metres, from 10 on.
 
     Returns
     -------
@@ -100,7 +107,7 @@ def choose(choice: Choice, has: Callable[[int], bool], grid: Callable[[], Grid])
     if choice.output.crs is None and choice.output.resolution < RESOLUTIONS[1]:
         return RESOLUTIONS[0]
     metres = choice.output.edge(grid()) * RESOLUTIONS[0]
-    coarser = [size for size in RESOLUTIONS[1:] if blocks(metres / size) and has(size)]
+    coarser = [size for size in sizes[1:] if blocks(metres / size) and has(size)]
     return best((RESOLUTIONS[0], *coarser), metres)
 
 
@@ -129,6 +136,14 @@ def best(sizes: Sequence[int], metres: float) -> int:
     least = min(remainders.values())
     most = 1.0 if least <= 1 + ROUNDING else max(least, REMAINDER)
     return max(size for size, left in remainders.items() if left <= most * (1 + ROUNDING))
+
+
+def possible(sizes: Sequence[int]) -> str:
+    """Return the pixel sizes that may be given for a product, as the end of a message."""
+    if not sizes:
+        return ""
+    *most, last = map(str, sizes)
+    return f"; --source-resolution can be {', '.join(most)}{' or ' if most else ''}{last} here"
 
 
 def blocks(edge: float) -> int:

@@ -5,6 +5,7 @@ import math
 import re
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from osgeo import gdal
@@ -13,11 +14,12 @@ from tifffile import TiffFile, TiffPage
 import reference
 from conftest import SMALL, read_rgb
 from rasters import scene, write_raster
-from s2rgb_mpi import Job, Profile, convert
+from s2rgb_mpi import Job, convert
+from s2rgb_mpi.report.json_report import schema
 from s2rgb_mpi.testing.safe import read_dn, write_safe
-from stopped import all_blocks, make_plan, resume, stop
 
-COUNTING = (str(Path(__file__).parent / "programs" / "counting.py"),)
+PROGRAMS = Path(__file__).parent / "programs"
+COUNTING, FAILING = ((str(PROGRAMS / name),) for name in ("counting.py", "failing.py"))
 WORLD = 2 * math.pi * 6_378_137
 BANDS = ("B04", "B03", "B02")
 
@@ -134,7 +136,7 @@ def test_every_tile_of_every_level_is_a_tile_of_the_map(mpirun, safe, tmp_path, 
     assert len(pages) == {64: 3, 256: 3, 512: 2}[tile]
     assert scheme(path) == scheme(cog) | {"ALIGNED_LEVELS": str(len(pages))}
     assert 254 not in pages[0].tags  # NewSubfileType
-    assert dict(pages[0].geotiff_tags or {})["ProjectedCSTypeGeoKey"] == 3857
+    assert gdal.Open(str(path)).GetSpatialRef().GetAuthorityCode(None) == "3857"
     col, row, pixel = corner(path)
     for level, page in enumerate(pages):
         assert (page.tilewidth, page.tilelength) == (tile, tile)
@@ -146,12 +148,15 @@ def test_every_tile_of_every_level_is_a_tile_of_the_map(mpirun, safe, tmp_path, 
 
 
 def test_overviews_are_means_of_the_level_above(mpirun, safe, tmp_path):
-    path = tmp_path / "rgb.tif"
-    run = mpirun(3, safe, "-o", path, *SMALL, "--web-optimized")
+    path, report = tmp_path / "rgb.tif", tmp_path / "r.json"
+    run = mpirun(3, safe, "-o", path, *SMALL, "--web-optimized", "--report", report)
     assert run.returncode == 0, run.stderr
     image = read_rgb(path)
     levels = len(pages_of(path)) - 1
     assert levels > 1
+    record = json.loads(report.read_text())
+    jsonschema.validate(record, schema())
+    assert (record["plan"]["tiling"]["zoom"], record["plan"]["tiling"]["levels"]) == (15, levels)
     for level in range(levels):
         image = reference.halve(image)
         found = gdal.OpenEx(str(path), open_options=[f"OVERVIEW_LEVEL={level}"]).ReadAsArray()
@@ -207,7 +212,7 @@ def test_padding_is_not_read_and_takes_hardly_any_bytes(mpirun, safe, tmp_path):
     sizes = np.array(page.databytecounts).reshape(page.imagelength // 256, -1)
     tiles = read_rgb(path).reshape(len(sizes), 256, -1, 256, 3).any(axis=(1, 3, 4))
     assert np.count_nonzero(~tiles) > np.count_nonzero(tiles) / 2
-    assert sizes[~tiles].max() < 300
+    assert sizes[~tiles].max() < 256 * 256 * 3 / 200  # zlib takes 224, libdeflate 881
     assert sizes[~tiles].sum() < 0.02 * path.stat().st_size
 
 
@@ -279,14 +284,22 @@ def test_it_is_the_same_from_a_file_and_from_python(mpirun, safe, tmp_path):
     assert scheme(tmp_path / "file.tif")["ZOOM_LEVEL"] == "14"
 
 
-def test_a_stopped_run_resumes_to_the_same_bytes(safe, tmp_path):
-    options = {"web_optimized": True, "profile": Profile(tile=64), "window": 128}
-    whole = make_plan(safe, tmp_path / "whole.tif", **options)
-    expected = resume(whole, all_blocks(whole))
-    plan = make_plan(safe, tmp_path / "rgb.tif", **options)
-    blocks = all_blocks(plan)
-    stop(plan, blocks[: len(blocks) // 2])
-    assert resume(make_plan(safe, tmp_path / "rgb.tif", resume=True, **options), blocks) == expected
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_a_stopped_run_resumes_to_the_same_bytes(mpirun, safe, tmp_path, ranks):
+    whole, path = tmp_path / "whole.tif", tmp_path / "rgb.tif"
+    web = (*SMALL, "--web-optimized")
+    run = mpirun(2, safe, "-o", whole, *web)
+    assert run.returncode == 0, run.stderr
+    run = mpirun(3, "worker", "SIGUSR1", safe, "-o", path, *web, program=FAILING)
+    assert run.returncode == 75, run.stderr
+    assert not path.exists()
+    # The image of another zoom is another one.
+    run = mpirun(2, safe, "-o", path, *web, "--zoom", 14, "--resume")
+    assert run.returncode == 2, run.stderr
+    run = mpirun(ranks, safe, "-o", path, *web, "--resume")
+    assert run.returncode == 0, run.stderr
+    assert "resum" in run.stderr
+    assert path.read_bytes() == whole.read_bytes()
 
 
 def test_the_edge_of_the_map_is_named(mpirun, tmp_path):

@@ -6,6 +6,7 @@ Each of EOPF's converters states it elsewhere; statements that contradict each o
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -62,8 +63,8 @@ def place(store: Store, node: Node, array: Array) -> Grid:
         Nothing tells, or two statements contradict each other.
     """
     said = store.say(node.path)
-    nodes = [node, *_above(store, node.path)]
     height, width = array.shape
+    nodes = _current([node, *_above(store, node.path)], [height, width])
     for shape in _stated(store, nodes, _SHAPES):
         if shape.value != [height, width]:
             raise InputError(
@@ -101,6 +102,21 @@ def _above(store: Store, path: str) -> Iterator[Node]:
         node = store.node(path)
         if node is not None:
             yield node
+
+
+def _current(nodes: list[Node], shape: list[int]) -> list[Node]:
+    """Return an array and its groups, without what the array states of another one.
+
+    The EOPF Explorer's converter copies ``proj:shape`` and ``proj:transform`` of r60m to the levels
+    that it makes of it; ``spatial:shape`` and ``spatial:transform`` of their groups are their own.
+    """
+    array, group = nodes[0], nodes[1] if len(nodes) > 1 else None
+    copied = array.attributes.get("proj:shape")
+    if group is None or copied in (None, shape) or group.attributes.get("spatial:shape") != shape:
+        return nodes
+    stale = ("proj:shape", "proj:transform")
+    own = {name: value for name, value in array.attributes.items() if name not in stale}
+    return [replace(array, attributes=own), *nodes[1:]]
 
 
 def _stated(store: Store, nodes: list[Node], names: tuple[str, ...]) -> Iterator[_Said]:
