@@ -25,7 +25,7 @@ _MOVING = (
     Cloud(0.55, 0.12, 0.09, level=0.6, contrast=1.0, density=0.25),  # cirrus
 )
 _WIND = (0.37, 0.29)  # from date to date, rows and columns; what leaves on one side returns
-_FOG = Cloud(0.93, 0.88, 0.05, level=0.5, contrast=0.3)  # lies in the same valley on every date
+_FOG = Cloud(0.95, 0.90, 0.015, level=0.5, contrast=0.3)  # lies in the same valley on every date
 
 
 class Dates(NamedTuple):
