@@ -76,6 +76,30 @@ def test_ratios_are_those_of_rounds():
     assert "| JP2 → COG | dask | absent: no dask |" in rows
 
 
+def way(**changes):
+    row = {"name": "ours", "theirs": "theirs", "wall": [1, 4], "cpu": [2, 8], "ratio": 0.25}
+    return row | {"most": 0.5, "peak_worker": 10**8, "peak_theirs": 4 * 10**8, **changes}
+
+
+def test_memory_is_compared_where_it_has_a_target():
+    *_, plain, low, high = table.ways(
+        [way(most_memory=None), way(most_memory=0.3), way(most_memory=0.2)]
+    )
+    assert plain.endswith("| 0.25 | ≤ 0.5, met |")
+    assert low.endswith("| 0.25 | ≤ 0.5, met, memory ≤ 0.3, met |")
+    assert high.endswith("| 0.25 | ≤ 0.5, met, memory ≤ 0.2, **missed** |")
+
+
+def test_a_second_date_is_compared_with_itself_alone():
+    rows = [
+        {"windows": count, "most": most, "extra": 5.0, "wall": 0.25, "cpu": 0.3}
+        for count, most in ((40, 0.45), (0, 0.05))
+    ]
+    *_, third, none = table.second({"windows": 121, "alone": 20.0, "rows": rows})
+    assert third == "| 40 of 121 windows | 5.0, 20.0 | 0.25 | 0.30 | ≤ 0.45, met |"
+    assert none == "| 0 of 121 windows | 5.0, 20.0 | 0.25 | 0.30 | ≤ 0.05, **missed** |"
+
+
 def test_tables_go_between_their_marks(tmp_path):
     page = tmp_path / "benchmarks.md"
     page.write_text("before\n<!-- ci/bench -->\nold\n<!-- end -->\nafter\n")

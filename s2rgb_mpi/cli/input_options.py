@@ -13,9 +13,8 @@ from s2rgb_mpi.cli.option import (
     words,
 )
 from s2rgb_mpi.image.radiometry import PRESETS, Stretch
-from s2rgb_mpi.inputs.product import RESOLUTIONS
-from s2rgb_mpi.plan.job import AUTO, COMPOSITES, ORDERS, RESAMPLINGS, Job
 from s2rgb_mpi.plan.job import CLOUDS as CLOUD_MODES
+from s2rgb_mpi.plan.job import COMPOSITES, ORDERS, RESAMPLINGS, SOURCE_RESOLUTIONS, Job
 from s2rgb_mpi.plan.path_fields import BAND_FILES
 
 INPUT = (
@@ -60,12 +59,12 @@ INPUT = (
     Option(
         "--source-resolution",
         Job,
-        "which band files of a SAFE or EOPF product, AWS tile or STAC item, metres; auto: the"
-        " coarsest that serve --resolution or --zoom, and means of as many of their pixels as fit"
-        " into one of the image; 10 without both; a number: just these, as they are (default:"
-        " {default})",
+        "which band files of a SAFE or EOPF product, AWS tile or STAC item, metres (above 60:"
+        " levels of GeoZarr stores); auto: the coarsest that serve --resolution or --zoom, and"
+        " means of as many of their pixels as fit into one of the image; 10 without both; a"
+        " number: just these, as they are (default: {default})",
         read=auto_or_metres,
-        choices=(AUTO, *RESOLUTIONS),
+        choices=SOURCE_RESOLUTIONS,
     ),
     Option(
         "--allow-l1c", Job, "accept top-of-atmosphere products, Level-1C, too (default: reject)"

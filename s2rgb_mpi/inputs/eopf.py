@@ -10,8 +10,8 @@ from s2rgb_mpi.inputs.bands import join
 from s2rgb_mpi.inputs.classification import SCL, SCL_RESOLUTIONS
 from s2rgb_mpi.inputs.classified import classified
 from s2rgb_mpi.inputs.listed import Listed
-from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS, Choice, Product
-from s2rgb_mpi.inputs.source_size import choose
+from s2rgb_mpi.inputs.product import COARSE_LEVELS, RESOLUTIONS, RGB_BANDS, Choice, Product
+from s2rgb_mpi.inputs.source_size import choose, possible
 from s2rgb_mpi.inputs.zarr.products import (
     CLASSIFICATION,
     REFLECTANCE,
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from s2rgb_mpi.inputs.zarr.store import Store
+
+_SIZES = (*RESOLUTIONS, *COARSE_LEVELS)
 
 
 def open_eopf(store: Store, choice: Choice) -> Product:
@@ -59,7 +61,7 @@ def open_eopf(store: Store, choice: Choice) -> Product:
         return join(described.name, [listed(name, bands[name]) for name in RGB_BANDS], choice)
 
     def has(resolution: int) -> bool:
-        return len(band_paths(store, RGB_BANDS, resolution)) == len(RGB_BANDS)
+        return _has(store, resolution)
 
     product = joined(choose(choice, has, lambda: joined(choice.resolution).grid))
     if choice.clouds:
@@ -140,10 +142,12 @@ def _paths(store: Store, resolution: int) -> dict[str, str]:
     if not missing:
         return paths
     where = f"{REFLECTANCE}/r{resolution}m"
-    others = [
-        size for size in RESOLUTIONS if len(band_paths(store, RGB_BANDS, size)) == len(RGB_BANDS)
-    ]
-    hint = f"; --source-resolution {others[0]} finds what there is" if others else ""
     raise InputError(
-        f"{store.said}: no {', '.join(band.lower() for band in missing)} in {where}{hint}"
+        f"{store.said}: no {', '.join(band.lower() for band in missing)} in {where}"
+        f"{possible([size for size in _SIZES if _has(store, size)])}"
     )
+
+
+def _has(store: Store, resolution: int) -> bool:
+    """Return whether a store has the three bands of a resolution."""
+    return len(band_paths(store, RGB_BANDS, resolution)) == len(RGB_BANDS)

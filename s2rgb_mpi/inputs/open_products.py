@@ -11,7 +11,7 @@ from s2rgb_mpi.inputs.eopf import open_eopf
 from s2rgb_mpi.inputs.files.locate import TILE_FILES, locate
 from s2rgb_mpi.inputs.files.remote import is_remote
 from s2rgb_mpi.inputs.multiband import open_multiband
-from s2rgb_mpi.inputs.product import RESOLUTIONS, Choice, Product
+from s2rgb_mpi.inputs.product import COARSE_LEVELS, RESOLUTIONS, Choice, Product
 from s2rgb_mpi.inputs.safe import read_safe
 from s2rgb_mpi.inputs.stac.items import is_stac, open_stac
 from s2rgb_mpi.inputs.zarr.store import find_store
@@ -62,6 +62,11 @@ def open_products(name: str, choice: Choice | None = None) -> list[Product]:
             )
         _refuse(name, choice, granule=True)
         return [open_multiband(name, choice)]
+    if choice.resolution in COARSE_LEVELS:
+        raise UsageError(
+            f"{name}: --source-resolution {choice.resolution} is for GeoZarr stores; SAFE products"
+            f" and AWS tiles have {', '.join(map(str, RESOLUTIONS))}"
+        )
     _refuse(name, choice, bidx=True, granule=found.is_tile)
     return [open_tile(found.place, choice)] if found.is_tile else read_safe(found, choice)
 

@@ -24,6 +24,9 @@ RGB_BANDS = ("B04", "B03", "B02")
 RESOLUTIONS = (10, 20, 60)
 """Pixel sizes in which SAFE products hold these bands, metres."""
 
+COARSE_LEVELS = (120, 360, 720)
+"""Pixel sizes of the levels that the EOPF Explorer's converter adds to a store, metres."""
+
 GDAL_RESAMPLINGS = {"nearest": "near", "bilinear": "bilinear", "cubic": "cubic"}
 """GDAL's names of the ways to resample."""
 
@@ -38,7 +41,8 @@ class Choice:
     Parameters
     ----------
     resolution : int
-        Which band files of a SAFE product, AWS tile or STAC item, metres: 10, 20 or 60.
+        Which images of a SAFE or EOPF product, AWS tile or STAC item, metres: one of
+        :data:`RESOLUTIONS`, or in a store of :data:`COARSE_LEVELS`.
     output : Output, optional
         The pixels that the image will have, for which the files are chosen; without it they are
         those of `resolution`.

@@ -79,7 +79,7 @@ class Output:
 
 
 def choose(choice: Choice, has: Callable[[int], bool], grid: Callable[[], Grid]) -> int:
-    """Choose the images of a product that are read.
+    """Choose the images of a product that are read; levels above 60 m only at the user's request.
 
     Parameters
     ----------
@@ -129,6 +129,14 @@ def best(sizes: Sequence[int], metres: float) -> int:
     least = min(remainders.values())
     most = 1.0 if least <= 1 + ROUNDING else max(least, REMAINDER)
     return max(size for size, left in remainders.items() if left <= most * (1 + ROUNDING))
+
+
+def possible(sizes: Sequence[int]) -> str:
+    """Return the pixel sizes that may be given for a product, as the end of a message."""
+    if not sizes:
+        return ""
+    *most, last = map(str, sizes)
+    return f"; --source-resolution can be {', '.join(most)}{' or ' if most else ''}{last} here"
 
 
 def blocks(edge: float) -> int:

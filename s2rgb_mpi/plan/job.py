@@ -12,6 +12,7 @@ from s2rgb_mpi.fields import check
 from s2rgb_mpi.image.clouds import DEFAULT_CLASSES, MOST_BUFFER, Clouds, read_classes
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.image.radiometry import Curve, Stretch
+from s2rgb_mpi.inputs.product import COARSE_LEVELS, RESOLUTIONS
 from s2rgb_mpi.inputs.warp.web_tiles import HIGHEST_ZOOM
 from s2rgb_mpi.plan.path_fields import (
     AnyPath,
@@ -26,8 +27,8 @@ from s2rgb_mpi.plan.path_fields import (
 
 RESAMPLINGS = ("nearest", "bilinear", "cubic", "average")
 AUTO = "auto"
-FULL_RESOLUTION = 10
-SOURCE_RESOLUTIONS = (AUTO, FULL_RESOLUTION, 20, 60)
+FULL_RESOLUTION = RESOLUTIONS[0]
+SOURCE_RESOLUTIONS = (AUTO, *RESOLUTIONS, *COARSE_LEVELS)
 COLOURS = ("R", "G", "B")
 ON_ERROR = ("fail", "nodata")
 CLOUDS = ("keep", "avoid", "drop")
@@ -59,9 +60,10 @@ class Job:
         Numbers of the red, green and blue band in a multi-band raster, from 1; empty to find them
         by their descriptions or colours.
     source_resolution : int or str
-        Pixel size of the band files of a SAFE product, AWS tile or STAC item that are read, metres:
-        10, 20 or 60. ``"auto"``: the size that suits `resolution` best, read as block means where
-        several of its pixels fit into one of the image.
+        Pixel size of the images of a SAFE or EOPF product, AWS tile or STAC item that are read,
+        metres: 10, 20 or 60; in a GeoZarr store also 120, 360 or 720. ``"auto"``: the size that
+        suits `resolution` best, read as block means where several of its pixels fit into one of
+        the image.
     allow_l1c : bool
         Whether top-of-atmosphere products may be read.
     offset : int, optional

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,6 +164,7 @@ def draw_up(
         ],
         tallies=synchronised,
         wall=wall,
+        ended=datetime.now(UTC),
         versions={
             "s2rgb_mpi": __version__,
             "python": platform.python_version(),

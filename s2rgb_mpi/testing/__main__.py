@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from s2rgb_mpi import gdalenv
 from s2rgb_mpi.testing.dates import write_dates
 from s2rgb_mpi.testing.eopf import LAYOUTS, write_eopf
+from s2rgb_mpi.testing.levels import LEVELS
 from s2rgb_mpi.testing.product import ORIGINS, RESOLUTIONS
 from s2rgb_mpi.testing.safe import write_safe
 from s2rgb_mpi.testing.texture import TEXTURES
@@ -67,9 +68,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--resolutions",
         type=int,
         nargs="+",
-        choices=RESOLUTIONS,
+        choices=(*RESOLUTIONS, *LEVELS),
         default=[10],
-        help="of the images, metres (default: 10)",
+        help="of the images, metres; above 60 only with --eopf geozarr (default: 10)",
     )
     parser.add_argument(
         "--texture",

@@ -13,12 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from osgeo import osr
 
-from s2rgb_mpi.testing.product import EPSG, ORBIT, ORIGINS, Product, iso
+from s2rgb_mpi.testing.eopf_metadata import (
+    COARSEST,
+    CRS_CODE,
+    coordinates,
+    discovery,
+    dn_attributes,
+    multiscales,
+    place_of_band,
+    place_of_group,
+)
+from s2rgb_mpi.testing.levels import LEVELS, levels
+from s2rgb_mpi.testing.product import Product
 from s2rgb_mpi.testing.safe import to_dn
 from s2rgb_mpi.testing.scl import Classification, percentages
-from s2rgb_mpi.testing.scl_metadata import cloud_cover
 from s2rgb_mpi.testing.sky import SKY, Sky
 from s2rgb_mpi.testing.texture import BANDS, Scene
 from s2rgb_mpi.testing.zarr import ZarrWriter, blosc, zip_store, zstd
@@ -32,7 +41,6 @@ _FINEST = 10  # resolution in metres
 _SCL_FINEST = 20
 _REFLECTANCE = "measurements/reflectance"
 _CLASSIFICATION = "conditions/mask/l2a_classification"
-_CRS_CODE = {"proj:code": f"EPSG:{EPSG}"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,8 @@ def write_eopf(
     layout : str
         A key of `LAYOUTS`.
     granule, width, height, baseline, offset, quantification, resolutions, date, nodata_fraction
-        As for :func:`~s2rgb_mpi.testing.safe.write_safe`.
+        As for :func:`~s2rgb_mpi.testing.safe.write_safe`; of GeoZarr, `resolutions` may also have
+        some of :data:`~s2rgb_mpi.testing.levels.LEVELS`.
     texture, seed
         Likewise. Same arguments, same DN.
     zipped : bool
@@ -129,13 +138,14 @@ def write_eopf(
         raise ValueError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
     how = LAYOUTS[layout]
     if chunk is not None:
-        how = replace(how, chunks=dict.fromkeys(how.chunks, chunk))
+        how = replace(how, chunks=dict.fromkeys((*how.chunks, *LEVELS), chunk))
     if sharded and how.zarr_format == 2:  # noqa: PLR2004  the version's number
         raise ValueError("Zarr v2 has no shards")
+    coarse = [size for size in resolutions if size in LEVELS and how.is_float]
+    images = tuple(size for size in resolutions if size not in coarse)
     product = Product(
-        granule, width, height, baseline, offset, quantification, tuple(resolutions), date,
-        tuple(scl),
-    )  # fmt: skip
+        granule, width, height, baseline, offset, quantification, images, date, tuple(scl)
+    )
     scene = Scene(
         width, height, nodata_fraction=nodata_fraction, texture=texture, seed=seed, sky=sky
     )
@@ -150,13 +160,17 @@ def write_eopf(
         writer = ZarrWriter(draft, how.zarr_format, how.codec(), leaves_out=how.leaves_out)
         dn = _dn(product, scene, classification, Path(scratch))
         for size in product.resolutions:
-            step = size // _FINEST
-            _write_group(writer, product, how, size, dn[:, ::step, ::step], sharded=sharded)
+            values = _values(dn, product, how, size)
+            _write_group(writer, product, how, size, values, sharded=sharded)
+        for size, values in levels(_values(dn, product, how, COARSEST), coarse) if coarse else ():
+            _write_group(writer, product, how, size, values, sharded=sharded)
         shares = None
         if classification is not None:
             classes = classification.classes()
             shares = percentages(classes)
             _write_scl(writer, product, how, classes)
+        scales = multiscales([*images, *coarse]) if how.is_float else {}
+        writer.group(_REFLECTANCE, scales)
         _write_above(writer, product, how, draft.stem, shares)
         if zipped:
             zip_store(draft, Path(scratch) / final.name).rename(final)
@@ -182,24 +196,28 @@ def _write_group(
     product: Product,
     layout: Layout,
     resolution: int,
-    dn: NDArray[np.uint16],
+    image: NDArray[Any],
     *,
     sharded: bool,
 ) -> None:
     """Write the bands of one resolution, shape (3, height, width), and their coordinates."""
     group = f"{_REFLECTANCE}/r{resolution}m"
-    edge = layout.chunks[resolution]
-    for band, values in zip(BANDS, dn, strict=True):
+    edge = layout.chunks.get(resolution, min(image.shape[1:]))
+    for band, values in zip(BANDS, image, strict=True):
         writer.array(
             f"{group}/{band.lower()}",
-            _reflectance(values, product) if layout.is_float else values,
+            values,
             ["y", "x"],
-            {} if layout.is_float else _attributes(product, layout, resolution, band),
+            place_of_band(product, resolution)
+            if layout.is_float
+            else dn_attributes(product, resolution, band, layout.zarr_format),
             chunk=(edge, edge),
             sharded=sharded,
         )
-    _write_coordinates(writer, product, layout, group, resolution)
-    writer.group(group, _CRS_CODE if layout.is_float else {})
+    x, y = coordinates(product, resolution, image.shape[1:])
+    _write_coordinates(writer, layout, group, x, y)
+    place = place_of_group(product, resolution, image.shape[1:])
+    writer.group(group, place if layout.is_float else {})
 
 
 def _write_scl(
@@ -209,83 +227,42 @@ def _write_scl(
     for resolution in product.scl:
         group = f"{_CLASSIFICATION}/r{resolution}m"
         edge, step = layout.chunks[resolution], resolution // _SCL_FINEST
-        writer.array(f"{group}/scl", classes[::step, ::step], ["y", "x"], chunk=(edge, edge))
-        _write_coordinates(writer, product, layout, group, resolution)
-        writer.group(group, _CRS_CODE if layout.is_float else {})
+        values = classes[::step, ::step]
+        writer.array(f"{group}/scl", values, ["y", "x"], chunk=(edge, edge))
+        x, y = coordinates(product, resolution, values.shape)
+        _write_coordinates(writer, layout, group, x, y)
+        writer.group(group, CRS_CODE if layout.is_float else {})
     while group := group.rpartition("/")[0]:
         writer.group(group)
 
 
 def _write_coordinates(
-    writer: ZarrWriter, product: Product, layout: Layout, group: str, resolution: int
+    writer: ZarrWriter, layout: Layout, group: str, x: NDArray[np.int64], y: NDArray[np.int64]
 ) -> None:
     """Write where the pixels of a group are."""
-    easting, northing = ORIGINS[product.granule]
-    width, height = product.size(resolution)
-    x = easting + resolution // 2 + resolution * np.arange(width)
-    y = northing - resolution // 2 - resolution * np.arange(height)
     is_v3 = layout.zarr_format == 3 and not layout.is_float  # noqa: PLR2004  the version's number
     for name, line in (("x", x), ("y", y)):
         writer.array(f"{group}/{name}", line.astype(np.float32 if is_v3 else np.int64), [name])
 
 
-def _reflectance(dn: NDArray[np.uint16], product: Product) -> NDArray[np.float32]:
-    """Return reflectance with the offset applied, NaN where there is no data."""
+def _values(
+    dn: NDArray[np.uint16], product: Product, layout: Layout, resolution: int
+) -> NDArray[Any]:
+    """Return DN of a resolution, or reflectance with the offset applied and NaN for no data."""
+    step = resolution // _FINEST
+    dn = dn[:, ::step, ::step]
+    if not layout.is_float:
+        return dn
     reflectance = (dn.astype(np.float64) + (product.offset or 0)) / product.quantification
     return np.where(dn == 0, np.nan, reflectance).astype(np.float32)
-
-
-def _attributes(product: Product, layout: Layout, resolution: int, band: str) -> dict[str, Any]:
-    """Return the attributes of a band of DN."""
-    attributes: dict[str, Any] = {
-        "long_name": f"BOA reflectance from MSI acquisition at spectral band {band.lower()}",
-        "units": "digital_counts",
-        "scale_factor": 1 / product.quantification,
-        "add_offset": (product.offset or 0) / product.quantification,
-        "valid_min": 1,
-        "valid_max": 65535,
-        "fill_value": 0,
-    }
-    if layout.zarr_format == 3:  # noqa: PLR2004  the version's number
-        return attributes
-    easting, northing = ORIGINS[product.granule]
-    crs = osr.SpatialReference()
-    crs.ImportFromEPSG(EPSG)
-    width, height = product.size(resolution)
-    return attributes | {
-        "proj:epsg": EPSG,
-        "proj:wkt2": crs.ExportToWkt(["FORMAT=WKT2_2019"]),
-        "proj:transform": [resolution, 0, easting, 0, -resolution, northing, 0, 0, 1],
-        "proj:shape": [height, width],
-        "_FillValue": 0,
-        "dtype": "<u2",
-    }
 
 
 def _write_above(
     writer: ZarrWriter, product: Product, layout: Layout, name: str, shares: list[float] | None
 ) -> None:
     """Write the groups above those of the bands, and the root."""
-    scales = {"layout": [{"asset": f"r{size}m"} for size in product.resolutions]}
-    writer.group(_REFLECTANCE, _CRS_CODE | {"multiscales": scales} if layout.is_float else {})
     writer.group("measurements")
-    easting, northing = ORIGINS[product.granule]
-    properties: dict[str, Any] = {
-        "datetime": iso(product.sensed),
-        "platform": "sentinel-2a",
-        "constellation": "sentinel-2",
-        "processing:level": "L2A",
-        **({"eo:cloud_cover": cloud_cover(shares)} if shares else {}),
-        # The converters state that of 60 m, whatever there is.
-        "proj:transform": [60, 0, easting, 0, -60, northing, 0, 0, 1],
-    }
-    if layout.zarr_format == 3:  # noqa: PLR2004  the version's number
-        properties |= _CRS_CODE | {
-            "eopf:datatake_id": f"GS2A_{product.sensed}_{ORBIT[1:]}_N{product.baseline}",
-            "processing:version": "1.0.0",
-        }
-    else:
-        properties |= {"eopf:baseline": product.baseline, "proj:epsg": EPSG}
+    properties = discovery(product, layout.zarr_format, shares)
     item = {"type": "Feature", "id": name, "properties": properties}
     writer.group("", {} if layout.is_float else {"stac_discovery": item})
     writer.consolidate()

@@ -90,8 +90,8 @@ def test_the_facts_stand_before_the_warning_and_the_verdict(document):
     words = (
         "sensing date 2022-06-13 CRS UTM 32N (EPSG:32632) pixel size 10 m"
         " image size 2000 x 1200 pixels valid pixels 75.00 %"
-        " colour boa, black 0, white 1, gamma 2.2 offset check agrees warning: offset <odd>"
-        " decode-bound:"
+        " colour boa, black 0, white 1, gamma 2.2 offset check agrees"
+        " made 2026-11-27 09:30 UTC warning: offset <odd> decode-bound:"
     )
     assert words in text
     assert text.endswith("Command line mpirun -n 4 s2rgb-mpi 'S2A <odd> & name.SAFE' -o rgb.tif")
@@ -105,7 +105,7 @@ def test_a_mosaic_names_its_products_once(document):
     text = words_of(mosaic)
     assert text.count("S2A <odd> & name and 2 more") == 2  # in the title and above all
     assert "sensing date 2022-06-13, unknown CRS" in text
-    assert "offset check agrees, undecided decode-bound" in text
+    assert "offset check agrees, undecided made 2026" in text
     assert "S2B – 05.09 2,000,000 the product's own list undecided (0 pixels)" in text
     assert "and 0 more" not in document
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from s2rgb_mpi.errors import InputError
 from s2rgb_mpi.inputs.naming import COLOURS, CORRECTIONS, NAME, OTHER, described_band, named_band
 from s2rgb_mpi.inputs.product import RESOLUTIONS, RGB_BANDS
+from s2rgb_mpi.inputs.source_size import possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -106,9 +107,9 @@ def find_assets(assets: Mapping[str, Mapping[str, Any]], resolution: int) -> lis
         return chosen
     names = ", ".join(_usual_keys(resolution))
     others = [size for size in RESOLUTIONS if all(_of_bands(found, size))]
-    hint = f"; --source-resolution {others[0]} finds what there is" if others else ""
     raise InputError(
-        f"none of the assets {names} in this item; it has {', '.join(assets) or 'none'}{hint}"
+        f"none of the assets {names} in this item; it has {', '.join(assets) or 'none'}"
+        f"{possible(others)}"
     )
 
 
