@@ -12,7 +12,6 @@ from s2rgb_mpi.inputs.classified import classified
 from s2rgb_mpi.inputs.listed import Listed
 from s2rgb_mpi.inputs.product import COARSE_LEVELS, RESOLUTIONS, RGB_BANDS, Choice, Product
 from s2rgb_mpi.inputs.source_size import choose, possible
-from s2rgb_mpi.inputs.zarr.arrays import read_array
 from s2rgb_mpi.inputs.zarr.products import (
     CLASSIFICATION,
     REFLECTANCE,
@@ -61,12 +60,10 @@ def open_eopf(store: Store, choice: Choice) -> Product:
         bands = read_bands(store, _paths(store, resolution))
         return join(described.name, [listed(name, bands[name]) for name in RGB_BANDS], choice)
 
-    def serves(resolution: int) -> bool:
-        return _has(store, resolution) and (
-            resolution in RESOLUTIONS or _is_whole(store, resolution)
-        )
+    def has(resolution: int) -> bool:
+        return _has(store, resolution)
 
-    product = joined(choose(choice, serves, lambda: joined(choice.resolution).grid, _SIZES))
+    product = joined(choose(choice, has, lambda: joined(choice.resolution).grid))
     if choice.clouds:
         paths = classification_paths(store, SCL_RESOLUTIONS)
         found = (listed(SCL, read_bands(store, {SCL: path})[SCL]) for path in paths)
@@ -154,19 +151,3 @@ def _paths(store: Store, resolution: int) -> dict[str, str]:
 def _has(store: Store, resolution: int) -> bool:
     """Return whether a store has the three bands of a resolution."""
     return len(band_paths(store, RGB_BANDS, resolution)) == len(RGB_BANDS)
-
-
-def _is_whole(store: Store, resolution: int) -> bool:
-    """Return whether a level covers all of the product.
-
-    The EOPF Explorer's converter makes each level of blocks of the one before and drops the rows
-    and columns that fill no block: r720m lacks the last 360 m of a tile of 109,800 m.
-    """
-    extents = []
-    for size in (RESOLUTIONS[0], resolution):
-        node = store.node(band_paths(store, RGB_BANDS, size).get(RGB_BANDS[0], ""))
-        if node is None:
-            return False
-        extents.append([edge * size for edge in read_array(store, node).shape])
-    full, covered = extents
-    return all(there >= needed for there, needed in zip(covered, full, strict=True))

@@ -78,13 +78,8 @@ class Output:
         return edge
 
 
-def choose(
-    choice: Choice,
-    has: Callable[[int], bool],
-    grid: Callable[[], Grid],
-    sizes: Sequence[int] = RESOLUTIONS,
-) -> int:
-    """Choose the images of a product that are read.
+def choose(choice: Choice, has: Callable[[int], bool], grid: Callable[[], Grid]) -> int:
+    """Choose the images of a product that are read; levels above 60 m only at the user's request.
 
     Parameters
     ----------
@@ -94,8 +89,6 @@ def choose(
         Returns whether the product has images of a pixel size, metres.
     grid : callable
         Returns the grid of its images of 10 m. Both are called only if needed.
-    sizes : sequence of int
-        Pixel sizes that such a product may have, metres, from 10 on.
 
     Returns
     -------
@@ -107,7 +100,7 @@ def choose(
     if choice.output.crs is None and choice.output.resolution < RESOLUTIONS[1]:
         return RESOLUTIONS[0]
     metres = choice.output.edge(grid()) * RESOLUTIONS[0]
-    coarser = [size for size in sizes[1:] if blocks(metres / size) and has(size)]
+    coarser = [size for size in RESOLUTIONS[1:] if blocks(metres / size) and has(size)]
     return best((RESOLUTIONS[0], *coarser), metres)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from s2rgb_mpi.testing.eopf_metadata import (
     COARSEST,
     CRS_CODE,
@@ -137,7 +138,7 @@ def write_eopf(
         raise ValueError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
     how = LAYOUTS[layout]
     if chunk is not None:
-        how = replace(how, chunks=dict.fromkeys(how.chunks, chunk))
+        how = replace(how, chunks=dict.fromkeys((*how.chunks, *LEVELS), chunk))
     if sharded and how.zarr_format == 2:  # noqa: PLR2004  the version's number
         raise ValueError("Zarr v2 has no shards")
     coarse = [size for size in resolutions if size in LEVELS and how.is_float]

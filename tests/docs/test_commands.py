@@ -26,6 +26,7 @@ NOT_RUN = {
     "sudo apt install python3-gdal python3-mpi4py openmpi-bin python3-venv": SETUP,
     "mpirun -n 4 s2rgb-mpi https://earth-search.aws.element84.com/v1/collections/sentinel-2-c1-l2a"
     "/items/S2A_T13TDE_20240405T175934_L2A -o rgb.tif": NETWORK,
+    "export AWS_S3_ENDPOINT=eodata.dataspace.copernicus.eu AWS_VIRTUAL_HOSTING=FALSE": NETWORK,
     "ls /dev/shm | grep mpich_shm_ | grep -vxFf"
     " <(grep -hso 'mpich_shm_[0-9a-f_]*' /proc/[0-9]*/maps)": MPICH,
     "mpirun --with-ft ulfm -n 16 s2rgb-mpi --survive PRODUCT.SAFE -o rgb.tif": ULFM,

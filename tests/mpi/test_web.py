@@ -212,8 +212,8 @@ def test_padding_is_not_read_and_takes_hardly_any_bytes(mpirun, safe, tmp_path):
     sizes = np.array(page.databytecounts).reshape(page.imagelength // 256, -1)
     tiles = read_rgb(path).reshape(len(sizes), 256, -1, 256, 3).any(axis=(1, 3, 4))
     assert np.count_nonzero(~tiles) > np.count_nonzero(tiles) / 2
-    assert sizes[~tiles].max() < 256 * 256 * 3 / 200  # zlib takes 224, libdeflate 881
-    assert sizes[~tiles].sum() < 0.02 * path.stat().st_size
+    assert sizes[~tiles].max() < 1000  # 238 by zlib, 881 by libdeflate; 196,608 pixels
+    assert sizes[~tiles].mean() < 0.03 * sizes[tiles].mean()
 
 
 def test_bounds_are_kept_though_tiles_are_larger(mpirun, pair, tmp_path):

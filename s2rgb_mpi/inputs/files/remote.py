@@ -14,6 +14,7 @@ from osgeo import gdal
 
 from s2rgb_mpi import gdalenv
 from s2rgb_mpi.errors import AbsentError, InputError
+from s2rgb_mpi.inputs.files.object_store import problem_of_object
 from s2rgb_mpi.inputs.files.vsi import VsiFile, headers_of, network_part, status_of
 from s2rgb_mpi.redact import shown
 
@@ -118,14 +119,16 @@ def fetch(name: str) -> bytes:
     path = gdal_name(name)
     status = status_of(path)
     if status is None or status.IsDirectory():
-        raise AbsentError(f"{name}: no such file")
+        problem = problem_of(path)
+        kind = InputError if problem and not _REFUSED.match(problem) else AbsentError
+        raise kind(f"{name}: {problem or 'no such file'}")
     if status.size > LARGEST_SMALL_FILE:
         raise InputError(f"{name}: {status.size} bytes are too many for metadata")
     try:
         with VsiFile(path) as file:
             return bytes(file.readall())
     except OSError as error:
-        raise InputError(f"{name}: {refused(str(error))}") from error
+        raise InputError(f"{name}: {problem_of(path) or refused(str(error))}") from error
 
 
 def stamp(path: str) -> str:
@@ -157,7 +160,7 @@ def forget(paths: Iterable[str]) -> None:
 
 
 def problem_of(name: str) -> str:
-    """Return the error of a web server for a file that GDAL could not open.
+    """Return the error of a web server or an object store for a file that GDAL could not open.
 
     Parameters
     ----------
@@ -167,11 +170,12 @@ def problem_of(name: str) -> str:
     Returns
     -------
     str
-        Such as ``HTTP 404 Not Found``; empty if it sends the file, or if it is not a web server.
+        Such as ``HTTP 404 Not Found``; empty if it sends the file, if it is neither, or of object
+        stores if they do not have it.
     """
     url = name.removeprefix("/vsicurl/")
     if scheme(url) not in {"http", "https"}:
-        return ""
+        return refused(problem_of_object(gdal_name(name)))
     try:
         _download(url, BEGINNING_NBYTES)
     except InputError as error:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 CRS_FIELDS = ("proj:code", "proj:epsg", "proj:wkt2", "proj:projjson")
 """Of STAC's projection extension, and of GeoZarr's convention of the same name."""
 
-_TRANSFORMS = ("proj:transform", "spatial:transform")
+_GROUP_TRANSFORM = "spatial:transform"
+_TRANSFORMS = ("proj:transform", _GROUP_TRANSFORM)
 _SHAPES = ("proj:shape", "spatial:shape")
 
 _WKT_FIELDS = ("crs_wkt", "spatial_ref")
@@ -78,10 +79,11 @@ def place(store: Store, node: Node, array: Array) -> Grid:
         _Said(Grid(crs, _gdal_order(said, each), width, height), each.by)
         for each in _stated(store, nodes, _TRANSFORMS)
     ]
-    grids += [
+    lines = [
         _Said(Grid(crs, each.value, width, height), each.by)
         for each in _by_lines(store, nodes, array)
     ]
+    grids = [*(each for each in grids if not _is_of_centres(each, lines)), *lines]
     if not grids:
         raise InputError(
             f"{said}: nothing tells where it lies: no proj:transform, and no arrays x and y beside"
@@ -117,6 +119,18 @@ def _current(nodes: list[Node], shape: list[int]) -> list[Node]:
     stale = ("proj:shape", "proj:transform")
     own = {name: value for name, value in array.attributes.items() if name not in stale}
     return [replace(array, attributes=own), *nodes[1:]]
+
+
+def _is_of_centres(stated: _Said, lines: list[_Said]) -> bool:
+    """Return whether a group's transform is that of the centres of pixels, which x and y hold.
+
+    The EOPF Explorer's converter wrote such ones until version 0.10.
+    """
+    x, dx, a, y, b, dy = stated.value.transform
+    corner = (x - dx / 2, dx, a, y - dy / 2, b, dy)
+    return stated.by.startswith(_GROUP_TRANSFORM) and any(
+        same_place(replace(stated.value, transform=corner), line.value) for line in lines
+    )
 
 
 def _stated(store: Store, nodes: list[Node], names: tuple[str, ...]) -> Iterator[_Said]:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 from osgeo import gdal
 
 from s2rgb_mpi.errors import AbsentError, InputError
-from s2rgb_mpi.inputs.files.remote import gdal_name, is_remote, split_query
+from s2rgb_mpi.inputs.files.remote import (
+    REFUSED,
+    gdal_name,
+    is_remote,
+    problem_of,
+    split_query,
+)
 from s2rgb_mpi.inputs.files.server import Server
 from s2rgb_mpi.inputs.safe_files import Folder
 from s2rgb_mpi.redact import file_name, shown
@@ -129,9 +135,12 @@ class Store:
             attributes = _mapping(self.consolidated.get(V2_ATTRIBUTES))
             return Node("", {}, attributes, 2, self.file(V2_CONSOLIDATED))
         if self._json(".zgroup") is None:
+            documents = (V3_DOCUMENT, V2_CONSOLIDATED) if self._is_remote else ()
+            problems = (problem_of(self.file(document)) for document in documents)
+            problem = next((each for each in problems if REFUSED in each), "")
             raise AbsentError(
                 f"{self.said}: no Zarr store: neither {V3_DOCUMENT} nor {V2_CONSOLIDATED} nor"
-                " .zgroup in it"
+                f" .zgroup in it{f' ({problem})' if problem else ''}"
             )
         attributes = _mapping(self._json(V2_ATTRIBUTES))
         return Node("", {}, attributes, 2, self.file(".zgroup"))
