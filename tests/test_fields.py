@@ -22,7 +22,7 @@ def job(**fields):
         ({"bounds": (1, 2, None, 4)}, r"bounds = \(1, 2, None, 4\): must be tuple"),
         ({"resolution": "20"}, r"resolution = '20': must be float \| None"),
         ({"resampling": "lanczos", "resolution": 20}, "resampling = 'lanczos': must be nearest,"),
-        ({"source_resolution": 15}, "must be auto, 10, 20, 60, 120, 360, 720"),
+        ({"source_resolution": 15}, "source_resolution = 15: must be auto, 10, 20, 60, 120, 360,"),
         ({"on_error": "ignore"}, "on_error = 'ignore': must be fail, nodata"),
         ({"bidx": "3,2,1"}, r"bidx = '3,2,1': must be tuple\[int, ...\]"),
         ({"nodata": 0}, r"nodata = 0: must be tuple\[float, ...\]"),
