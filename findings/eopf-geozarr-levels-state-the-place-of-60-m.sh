@@ -27,11 +27,15 @@ for python in python3.{14,13,12} "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-4]
 done
 [ "$python" != none ] || cannot_run "no Python 3.12 to 3.14 with its venv module"
 "$python" -I -m venv venv
-install() { venv/bin/pip install -q --disable-pip-version-check --only-binary :all: "$@" || cannot_run "pip could not"; }
+install() {
+    venv/bin/pip install -q --disable-pip-version-check --only-binary :all: "$@" ||
+        cannot_run "pip could not install the packages"
+}
 # Without dependencies: pip looks for minutes for releases of dask, s3fs and boto3 that fit, which are not used here.
 install --no-deps eopf-geozarr==0.12.0 s3fs aiobotocore botocore boto3 jmespath s3transfer urllib3 python-dateutil six \
     aioitertools wrapt distributed tornado zict tblib sortedcontainers psutil msgpack pystac cast-value-rs
-install zarr==3.3.0 xarray==2026.9.0 'dask[array]==2026.8.0' rioxarray==0.23.0 cf-xarray structlog zarr-cm pydantic-zarr aiohttp fsspec
+install zarr==3.3.0 xarray==2026.9.0 'dask[array]==2026.8.0' rioxarray==0.23.0 cf-xarray \
+    structlog zarr-cm pydantic-zarr aiohttp fsspec
 
 venv/bin/python -I - <<'PYTHON'
 import sys
@@ -65,7 +69,12 @@ group = "measurements/reflectance"
 tree = xr.DataTree.from_dict({f"/{group}/r{size}m": image(size) for size in (10, 20, 60)})
 store = zarr.open_group("made.zarr", mode="w", zarr_format=3)
 create_multiscale_from_datatree(
-    tree, output_group=store, enable_sharding=False, spatial_chunk=256, crs=CRS.from_epsg(32632), keep_scale_offset=False
+    tree,
+    output_group=store,
+    enable_sharding=False,
+    spatial_chunk=256,
+    crs=CRS.from_epsg(32632),
+    keep_scale_offset=False,
 )
 for size, count in ((60, 210), (120, 105), (360, 35), (720, 17)):
     level = store[f"{group}/r{size}m"]
