@@ -1,5 +1,6 @@
 """An invented account of a run, with round numbers: for the tests of the files made of it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from s2rgb_mpi.report.run_record import Account, BandAccount
@@ -112,6 +113,7 @@ def make_account(**changes: Any) -> Account:
         "bands": [make_band(name, mean) for name, mean in zip(names, (80, 90, 100), strict=True)],
         "tallies": make_tallies(),
         "wall": 10.0,
+        "ended": datetime(2026, 11, 27, 9, 30, 15, tzinfo=UTC),
         "versions": dict.fromkeys(("s2rgb_mpi", "python", "numpy", "gdal", "mpi4py", "mpi"), "1"),
     }
     return Account(**(values | changes))

@@ -1,13 +1,20 @@
 """The evaluation of the benchmark: the times that are used, and the tables."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from osgeo import gdal
 
-from bench import check, contestants, limit, run, table
+from bench import check, contestants, dated, limit, run, table
 from geotiffs import make_grid
+from opened import open_product, whole_dn
+from s2rgb_mpi.inputs.product import Choice
+from s2rgb_mpi.testing.dates import day, sky
+from s2rgb_mpi.testing.safe import read_dn, read_scl, write_safe
+
+SCENE: dict[str, Any] = {"width": 300, "height": 300}
 
 
 @pytest.fixture
@@ -74,6 +81,54 @@ def test_ratios_are_those_of_rounds():
     rows = "\n".join(table.contest(entries))
     assert "| gdal-tiled | 20.0 | 20.0 | 100 | 1.0 | 0 | 0.50 |" in rows
     assert "| JP2 → COG | dask | absent: no dask |" in rows
+
+
+def test_items_of_dates_are_products_with_their_own_offsets(tmp_path):
+    paths = dated.items(tmp_path, 300, 2)
+    products = [open_product(str(path), Choice(clouds=True)) for path in paths]
+    assert [product.bands[0].calibration.offset for product in products] == [-1000, 0]
+    for number, product in enumerate(products):
+        scene = SCENE | day(number)
+        safe = write_safe(tmp_path / "safe", sky=sky(number), scl=(20,), **scene)
+        np.testing.assert_array_equal(whole_dn(product), read_dn(safe))
+        assert product.classification is not None
+        found = gdal.Open(product.classification.path).ReadAsArray()
+        np.testing.assert_array_equal(found, read_scl(safe))
+    assert dated.items(tmp_path, 300, 2) == paths
+
+
+def test_the_second_date_is_needed_where_the_first_is_cloudy(tmp_path):
+    pair = dated.pair(tmp_path, 1100)
+    cloudy = np.isin(read_scl(pair.cloudy), (3, 8, 9))
+    edges = slice(0, 512), slice(512, None)
+    parts = [cloudy[rows, cols].any() for rows in edges for cols in edges]
+    assert pair.needed() == (sum(parts), 4)
+    assert not np.isin(read_scl(pair.clear), (0, 3, 8, 9)).any()
+    assert not np.isin(read_scl(pair.second), (0, 3, 8, 9)).any()
+
+
+def way(**changes):
+    row = {"name": "ours", "theirs": "theirs", "wall": [1, 4], "cpu": [2, 8], "ratio": 0.25}
+    return row | {"most": 0.5, "peak_worker": 10**8, "peak_theirs": 4 * 10**8, **changes}
+
+
+def test_memory_is_compared_where_it_has_a_target():
+    *_, plain, low, high = table.ways(
+        [way(most_memory=None), way(most_memory=0.3), way(most_memory=0.2)]
+    )
+    assert plain.endswith("| 0.25 | ≤ 0.5, met |")
+    assert low.endswith("| 0.25 | ≤ 0.5, met, memory ≤ 0.3, met |")
+    assert high.endswith("| 0.25 | ≤ 0.5, met, memory ≤ 0.2, **missed** |")
+
+
+def test_a_second_date_is_compared_with_itself_alone():
+    rows = [
+        {"windows": count, "most": most, "extra": 5.0, "wall": 0.25, "cpu": 0.3}
+        for count, most in ((40, 0.45), (0, 0.05))
+    ]
+    *_, third, none = table.second({"windows": 121, "alone": 20.0, "rows": rows})
+    assert third == "| 40 of 121 windows | 5.0, 20.0 | 0.25 | 0.30 | ≤ 0.45, met |"
+    assert none == "| 0 of 121 windows | 5.0, 20.0 | 0.25 | 0.30 | ≤ 0.05, **missed** |"
 
 
 def test_tables_go_between_their_marks(tmp_path):

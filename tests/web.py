@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import mimetypes
 import re
 import threading
 import time
@@ -32,7 +33,8 @@ class Web:
     file. Users and passwords are those
     of HTTP's basic authentication, ``user:password``. Requests for bytes that are `broken` get 503.
     With `together`, ranges beyond the beginning of a file are answered only once so many requests
-    have been open at once; in vain for `patience` seconds, and `met` stays false.
+    have been open at once; in vain for `patience` seconds, and `met` stays false. What is posted is
+    kept by its path, and the first of it is waited for by `wait`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,6 +49,8 @@ class Web:
         self.together = 0
         self.met = False
         self.patience = 20.0
+        self.posted: dict[str, bytes] = {}
+        self._something = threading.Event()
         self._open = 0
         self._change = threading.Condition()
         web = self
@@ -58,6 +62,9 @@ class Web:
                 web.answer(self)
 
             do_HEAD = do_GET  # noqa: N815
+
+            def do_POST(self) -> None:
+                web.keep(self)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -80,6 +87,17 @@ class Web:
     def ranges(self, path: str) -> list[str]:
         """List the ranges that were asked of a file."""
         return [asked.range for asked in self.asked if asked.path == path and asked.range]
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until something is posted; return whether it was."""
+        return self._something.wait(seconds)
+
+    def keep(self, request: BaseHTTPRequestHandler) -> None:
+        """Keep what is posted."""
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        self.posted.setdefault(request.path, body)
+        self._send(request, 204, b"")
+        self._something.set()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
@@ -105,8 +123,9 @@ class Web:
             return
         content = file.read_bytes()
         span = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
+        kind = {"Content-Type": mimetypes.guess_type(path)[0] or "application/octet-stream"}
         if span is None:
-            self._send(request, 200, content)
+            self._send(request, 200, content, kind)
             return
         first, last = int(span[1]), min(int(span[2] or len(content)), len(content) - 1)
         if first:
@@ -116,7 +135,7 @@ class Web:
             self._send(request, 503, b"")
             return
         where = f"bytes {first}-{last}/{len(content)}"
-        self._send(request, 206, content[first : last + 1], {"Content-Range": where})
+        self._send(request, 206, content[first : last + 1], {"Content-Range": where, **kind})
 
     def _meet(self) -> None:
         """Wait until as many requests are open at once as there are to be."""

@@ -60,9 +60,9 @@ INPUT = (
         "--source-resolution",
         Job,
         "which band files of a SAFE or EOPF product, AWS tile or STAC item, metres (above 60:"
-        " levels of GeoZarr stores); auto: the coarsest that serve --resolution, and means of as"
-        " many of their pixels as fit into one of the image; 10 without --resolution; a number:"
-        " just these, as they are (default: {default})",
+        " levels of GeoZarr stores); auto: the coarsest that serve --resolution or --zoom, and"
+        " means of as many of their pixels as fit into one of the image; 10 without both; a"
+        " number: just these, as they are (default: {default})",
         read=auto_or_metres,
         choices=SOURCE_RESOLUTIONS,
     ),

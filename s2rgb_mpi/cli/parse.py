@@ -56,7 +56,7 @@ def parse(argv: Sequence[str]) -> Order:
 def _given(argv: Sequence[str]) -> dict[str, Any]:
     """Return the options that are given: those of the job file, and those of the command line."""
     parser = make_parser()
-    given = vars(parser.parse_args(argv))
+    given = vars(parser.parse_intermixed_args(argv))
     file = given.pop("job", None)
     if file is not None:
         words = jobfile.words(file)

@@ -205,7 +205,7 @@ class Median(Composite):
         if member not in self._layers:
             self._layers[member] = np.zeros((*self.shape, RGBA), dtype=np.uint8)
         layer = self._layers[member][inside]
-        layer[..., :ALPHA] = rgba[..., :ALPHA]
+        layer[:] = rgba
         layer[..., ALPHA] = np.where(usable, _CLEAR, found * np.uint8(_CLOUDY))
         self._is_clear[inside] |= usable
 
@@ -226,33 +226,40 @@ class Median(Composite):
         return self._pixels
 
     def _fill(self, rgba: NDArray[np.uint8], layers: Sequence[NDArray[np.uint8]]) -> None:
-        """Fill some rows with the median of these rows of all layers."""
+        """Fill some rows with the median of these rows of all layers.
+
+        What does not count is replaced by 0 or by 255, as often as makes the median the value in
+        the middle of all.
+        """
         states = np.stack([layer[..., ALPHA] for layer in layers])
         used = states == _CLEAR
         if self.keeps_cloudy:
             used |= (states != 0) & ~used.any(axis=0)
-        for member, each in zip(sorted(self._layers), used, strict=True):
-            self._pixels[member] += np.uint64(each.sum())
-        counts = used.sum(axis=0)
-        colours = [
-            layer[..., :ALPHA] * each[..., np.newaxis]
-            for layer, each in zip(layers, used, strict=True)
-        ]
-        ordered = np.stack(in_order(colours))
-        # What does not count is 0, so it comes first.
-        middle = np.minimum(len(layers) - counts + (counts - 1) // 2, len(layers) - 1)
-        rgba[..., :ALPHA] = np.take_along_axis(ordered, middle[np.newaxis, ..., np.newaxis], 0)[0]
-        rgba[..., ALPHA] = (counts > 0) * np.uint8(255)
+        counts = used.sum(axis=0, dtype=np.int32)
+        middle = (len(layers) - 1) // 2
+        low = middle - (counts - 1) // 2  # so many are 0
+        colours = []
+        for member, layer, each in zip(sorted(self._layers), layers, used, strict=True):
+            self._pixels[member] += np.uint64(np.count_nonzero(each))
+            low -= ~each
+            filler = np.where(low >= 0, np.uint32(0), np.uint32(0xFFFFFFFF))
+            pixels = np.where(each, layer.view(np.uint32)[..., 0], filler)
+            colours.append(pixels[..., np.newaxis].view(np.uint8))
+        rgba[:] = in_order(colours)[middle]
+        rgba[..., ALPHA] = 255
+        rgba[counts == 0] = 0
 
     def _count_overlaps(self) -> None:
         """Count for each product the colours of the first clear observation above it."""
         members = sorted(self._layers)
-        above = self._layers[members[0]].copy()
+        samples = {member: overlap.sampled(self._layers[member]) for member in members}
+        above = samples[members[0]].copy()
         for member in members[1:]:
-            layer = self._layers[member]
+            layer = samples[member]
             here, there = above[..., ALPHA] == _CLEAR, layer[..., ALPHA] == _CLEAR
             if (here & there).any():
-                add_counts(self.overlaps, member, overlap.count(above, layer, here & there))
+                counts = overlap.count_all(above, layer, here & there)
+                add_counts(self.overlaps, member, counts)
             np.copyto(above, layer, where=(there & ~here)[..., np.newaxis])
 
 

@@ -204,6 +204,6 @@ def check_size(scene: Scene) -> None:
     if grid.pixels > LARGE_PIXELS and grid.pixels > MOST_ENLARGED * read:
         raise PlanError(
             f"the image would have {grid.width} x {grid.height} pixels, {grid.pixels / read:.0f}"
-            " times as many as its input; look at --crs, --resolution and where the products lie,"
-            " or crop it with --bounds"
+            " times as many as its input; look at --crs, --resolution, --zoom and where the"
+            " products lie, or crop it with --bounds"
         )

@@ -238,7 +238,8 @@ class Job:
 
     def _check_grid(self) -> None:
         """Reject invalid options of the output grid."""
-        if self.resampling and not (self.crs or self.resolution or self.web_optimized):
+        is_own = self.crs is None and self.resolution is None and not self.web_optimized
+        if self.resampling and is_own:
             raise UsageError(
                 "--resampling means nothing without --crs, --resolution or --web-optimized"
             )

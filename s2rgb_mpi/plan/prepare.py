@@ -124,8 +124,19 @@ def check_inputs_kept(job: Job, products: Iterable[Product], files: Mapping[str,
     for name in dict.fromkeys((*job.products, *bands, *classes)):
         for option, path in files.items():
             with suppress(OSError):  # most of GDAL's own names are not files
-                if Path(name).samefile(path):
+                if Path(name).samefile(path) or _is_part(path, Path(name)):
                     raise UsageError(f"{option} {path}: is a file of the input; name another")
+
+
+def _is_part(path: Path, product: Path) -> bool:
+    """Return whether a file that is there belongs to a product's folder.
+
+    Images in it are not the product's: these are JPEG 2000, or parts of a store.
+    """
+    if not path.is_file() or path.suffix.lower() in {".tif", ".tiff"}:
+        return False
+    folder = product.parent if product.suffix.lower() == ".xml" else product
+    return folder.is_dir() and folder.resolve() in path.resolve().parents
 
 
 _ELSEWHERE = re.compile(r"\w+:/|/vsi")

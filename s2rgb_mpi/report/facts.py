@@ -39,6 +39,7 @@ def facts(account: Account) -> list[tuple[str, str]]:
         ("valid pixels", f"{account.valid_percent:.2f} %"),
         ("colour", _colour(account.job["stretch"])),
         ("offset check", ", ".join(checks)),
+        ("made", f"{account.ended:%Y-%m-%d %H:%M %Z}"),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,7 @@ def draw_up(
             "digest": digest(plan),
             "edge": plan.edge,
             "levels": plan.levels,
+            "tiling": None if plan.tiling is None else asdict(plan.tiling),
             "workers": len(shares),
             "worker_nbytes": worker_nbytes(plan, shares),
             "writer_nbytes": writer_nbytes(plan, len(shares)),
@@ -162,6 +164,7 @@ def draw_up(
         ],
         tallies=synchronised,
         wall=wall,
+        ended=datetime.now(UTC),
         versions={
             "s2rgb_mpi": __version__,
             "python": platform.python_version(),

@@ -56,6 +56,7 @@ def record(account: Account) -> bytes:
             "start_seconds": round(account.start_seconds, 3),
             "wall_seconds": round(account.wall, 6),
             "mpx_per_second": round(account.mpx / account.seconds, 4),
+            "ended": account.ended.isoformat(timespec="seconds"),
         },
         "ranks": [_rank(tally) for tally in account.tallies],
         "machines": [

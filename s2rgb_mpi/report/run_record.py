@@ -11,6 +11,7 @@ from s2rgb_mpi.report.bottleneck import Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from s2rgb_mpi.timing import Tally
 
@@ -99,6 +100,8 @@ class Account:
         Of all ranks, settled.
     wall : float
         From the moment that all ranks had met to the end, seconds.
+    ended : datetime
+        The end, with its time zone.
     versions : mapping of str to str
         Of this program, and of the libraries that make its result.
     slurm_job_id : str, optional
@@ -118,6 +121,7 @@ class Account:
     bands: Sequence[BandAccount]
     tallies: Sequence[Tally]
     wall: float
+    ended: datetime
     versions: Mapping[str, str]
     slurm_job_id: str | None = None
     warnings: Sequence[str] = ()

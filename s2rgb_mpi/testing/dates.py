@@ -25,7 +25,7 @@ _MOVING = (
     Cloud(0.55, 0.12, 0.09, level=0.6, contrast=1.0, density=0.25),  # cirrus
 )
 _WIND = (0.37, 0.29)  # from date to date, rows and columns; what leaves on one side returns
-_FOG = Cloud(0.93, 0.88, 0.05, level=0.5, contrast=0.3)  # lies in the same valley on every date
+_FOG = Cloud(0.95, 0.90, 0.015, level=0.5, contrast=0.3)  # lies in the same valley on every date
 
 
 class Dates(NamedTuple):
@@ -88,7 +88,7 @@ def write_dates(
     products = [
         write(
             folder,
-            **_day(number),
+            **day(number),
             sky=sky(number, missed=missed),
             nodata_fraction=nodata_fraction / (1 + number % 2),
             **options,
@@ -96,7 +96,7 @@ def write_dates(
         for number in range(count)
     ]
     clear = {**options, "sky": Sky(clouds=()), "nodata_fraction": 0.0}
-    truth = write(Path(folder) / "truth", **_day(0), **clear)
+    truth = write(Path(folder) / "truth", **day(0), **clear)
     return Dates(tuple(products), truth)
 
 
@@ -118,10 +118,21 @@ def sky(number: int, *, missed: int = 0) -> Sky:
     return Sky((*moved, _FOG), _LIGHT[number % len(_LIGHT)], number, missed)
 
 
-def _day(number: int) -> dict[str, Any]:
-    """Return the day of a date, and its baseline."""
+def day(number: int) -> dict[str, Any]:
+    """Return the day of a date and its baseline, as `write_safe` takes them.
+
+    Parameters
+    ----------
+    number : int
+        Of the date, from 0.
+
+    Returns
+    -------
+    dict
+        ``date``, ``baseline`` and ``offset``.
+    """
     baseline, offset = _BASELINES[number % len(_BASELINES)]
-    day = _FIRST_DAY + number * _REVISIT
+    sensed = _FIRST_DAY + number * _REVISIT
     if offset is None:
-        day = day.replace(year=day.year + _BEFORE_OFFSETS)
-    return {"date": day.isoformat(), "baseline": baseline, "offset": offset}
+        sensed = sensed.replace(year=sensed.year + _BEFORE_OFFSETS)
+    return {"date": sensed.isoformat(), "baseline": baseline, "offset": offset}

@@ -66,7 +66,7 @@ def make(folder: Path, size: int) -> Inputs:
     folder = folder.resolve() / str(size)
     land = safe(folder / "land", size, nodata_fraction=0.05)
     (product,) = open_safe(str(land))
-    cogs = tuple(_cog(Path(band.path), folder / "cogs") for band in product.bands)
+    cogs = tuple(cog(Path(band.path), folder / "cogs") for band in product.bands)
     inputs = Inputs(
         safe=land,
         cogs=(cogs[0], cogs[1], cogs[2]),
@@ -159,20 +159,20 @@ def store(folder: Path, size: int) -> Path:
     return found[0] if found else write_eopf(folder, width=size, height=size, offset=OFFSET)
 
 
-def _cog(source: Path, folder: Path) -> Path:
+def cog(source: Path, folder: Path) -> Path:
     """Return a band as COG; make it if it is not there."""
     path = folder / f"{source.stem}.tif"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        jp2 = gdal.Open(str(source))
+        raster = gdal.Open(str(source))
         # By way of memory: the 15 bits that JPEG 2000 declares would go along: no predictor for it.
         memory = gdal.GetDriverByName("MEM").Create(
-            "", jp2.RasterXSize, jp2.RasterYSize, 1, gdal.GDT_UInt16
+            "", raster.RasterXSize, raster.RasterYSize, 1, raster.GetRasterBand(1).DataType
         )
-        memory.SetGeoTransform(jp2.GetGeoTransform())
-        memory.SetProjection(jp2.GetProjection())
+        memory.SetGeoTransform(raster.GetGeoTransform())
+        memory.SetProjection(raster.GetProjection())
         memory.GetRasterBand(1).SetNoDataValue(0)
-        memory.WriteArray(jp2.ReadAsArray())
+        memory.WriteArray(raster.ReadAsArray())
         options = ["COMPRESS=DEFLATE", "PREDICTOR=YES", "BLOCKSIZE=1024", "NUM_THREADS=ALL_CPUS"]
         draft = path.with_suffix(".draft")
         gdal.GetDriverByName("COG").CreateCopy(str(draft), memory, options=options)

@@ -22,13 +22,24 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from bench import check, growth, imbalance, inputs, limit, replay, startup, table, ways
+from bench import check, clouds, growth, imbalance, inputs, limit, replay, startup, table, ways
 from bench.contestants import DEFAULT_RANKS, Contestant, contestants
 from bench.measure import Run, run
 from bench.server import serving
 from s2rgb_mpi import gdalenv
 
-PARTS = ("contestants", "ways", "limit", "imbalance", "startup", "replay", "growth")
+PARTS = (
+    "contestants",
+    "ways",
+    "stores",
+    "dates",
+    "second",
+    "limit",
+    "imbalance",
+    "startup",
+    "replay",
+    "growth",
+)
 """The first ones depend most on an idle machine."""
 
 FORMAT = 2
@@ -66,7 +77,10 @@ def main() -> None:
         results = before | results
     steps = {
         "contestants": lambda: compete(made, folder, rounds, cores, options.skip),
-        "ways": lambda: ways.measure(made, folder / "ways", rounds),
+        "ways": lambda: ways.measure(ways.ways, made, folder / "ways", rounds),
+        "stores": lambda: ways.measure(clouds.stores, made, folder / "stores", rounds),
+        "dates": lambda: ways.measure(clouds.dates, made, folder / "dates", rounds),
+        "second": lambda: clouds.second(folder / "second", size, rounds),
         "limit": lambda: limit.compared(made, folder, rounds, cores),
         "imbalance": lambda: imbalance.measure(made.half, folder),
         "startup": lambda: startup.measure(folder, rounds),

@@ -37,8 +37,11 @@ def markdown(results: Results, *, is_full: bool) -> str:
     lines = [head, ""]
     if "contestants" in results:
         lines += contest(results["contestants"])
-    if "ways" in results:
-        lines += ["", *ways(results["ways"])]
+    pairs = [row for part in ("ways", "stores", "dates") for row in results.get(part, ())]
+    if pairs:
+        lines += ["", *ways(pairs)]
+    if "second" in results:
+        lines += ["", *second(results["second"])]
     if is_full:
         lines += ["", *targets(results)]
     if "limit" in results:
@@ -80,11 +83,34 @@ def ways(rows: list[Results]) -> list[str]:
     ]
     for row in rows:
         wall, cpu = (" : ".join(f"{value:.1f}" for value in row[name]) for name in ("wall", "cpu"))
-        met = "met" if row["ratio"] <= row["most"] else "**missed**"
+        reached = [(row["ratio"], row["most"], "")]
+        if row.get("most_memory"):
+            ratio = row["peak_worker"] / row["peak_theirs"]
+            reached.append((ratio, row["most_memory"], "memory "))
+        goals = ", ".join(
+            f"{what}≤ {most:g}, {'met' if ratio <= most else '**missed**'}"
+            for ratio, most, what in reached
+        )
         lines.append(
             f"| {row['name']} | {row['theirs']} | {wall} | {cpu}"
             f" | {row['peak_worker'] / 1e6:.0f}, {row['peak_theirs'] / 1e6:.0f}"
-            f" | {row['ratio']:.2f} | ≤ {row['most']:g}, {met} |"
+            f" | {row['ratio']:.2f} | {goals} |"
+        )
+    return lines
+
+
+def second(result: Results) -> list[str]:
+    """Write what a second date costs, as a part of what it costs alone."""
+    lines = [
+        "| the second date is needed in | extra wall s, of | ratio of wall | of CPU | target |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in result["rows"]:
+        met = "met" if row["wall"] <= row["most"] else "**missed**"
+        lines.append(
+            f"| {row['windows']} of {result['windows']} windows | {row['extra']:.1f},"
+            f" {result['alone']:.1f} | {row['wall']:.2f} | {row['cpu']:.2f}"
+            f" | ≤ {row['most']:g}, {met} |"
         )
     return lines
 

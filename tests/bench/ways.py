@@ -54,6 +54,10 @@ class Way(NamedTuple):
     """Whether both make an image of the same files, so that pixels can be compared."""
     server: Server | None = None
     """How slow the server is, where the input is on one."""
+    layout: tuple[object, ...] = LAYOUT
+    """Layout and codec."""
+    most_memory: float | None = None
+    """The target: a worker's memory by that of the other's largest process."""
 
 
 def ways(made: Inputs, folder: Path) -> list[Way]:
@@ -157,9 +161,12 @@ def offset() -> list[object]:
     return ["--offset", OFFSET]
 
 
-def measure(made: Inputs, folder: Path, rounds: int) -> list[dict[str, Any]]:
+def measure(
+    enter: Callable[[Inputs, Path], list[Way]], made: Inputs, folder: Path, rounds: int
+) -> list[dict[str, Any]]:
     """Run both of every way in turns."""
-    entered = ways(made, folder)
+    entered = enter(made, folder)
+    folder.mkdir(parents=True, exist_ok=True)
     runs: dict[str, list[tuple[Run, Run]]] = {one.key: [] for one in entered}
     ours, theirs = folder / "ours.tif", folder / "theirs.tif"
     for number in range(rounds):
@@ -167,7 +174,7 @@ def measure(made: Inputs, folder: Path, rounds: int) -> list[dict[str, Any]]:
             for image in (ours, theirs):
                 image.unlink(missing_ok=True)
             with serving(made.cogs[0].parent, one.server) if one.server else nullcontext("") as url:
-                words = program(DEFAULT_RANKS, one.ours_words(url), ours, *LAYOUT)
+                words = program(DEFAULT_RANKS, one.ours_words(url), ours, *one.layout)
                 pair = run(words, watch=True), run(one.their_words(ours, theirs, url))
             if not number and one.is_same:
                 compare(one, ours, theirs)
@@ -181,6 +188,7 @@ def account(one: Way, runs: list[tuple[Run, Run]]) -> dict[str, Any]:
         "name": one.name,
         "theirs": one.theirs,
         "most": one.most,
+        "most_memory": one.most_memory,
         "ratio": statistics.median(a.wall / b.wall for a, b in runs),
         "wall": [statistics.median(pair[i].wall for pair in runs) for i in (0, 1)],
         "cpu": [statistics.median(pair[i].cpu for pair in runs) for i in (0, 1)],

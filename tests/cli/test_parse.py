@@ -36,6 +36,11 @@ def test_three_band_files_take_the_place_of_a_product():
     assert job.rgb == (tuple(four), tuple(four[:3]))
 
 
+def test_products_may_stand_between_options():
+    job = parse.parse([*LEAST, "S2B.SAFE", "--tile", "256", "S2C.SAFE"]).job
+    assert job.products == (LEAST[0], "S2B.SAFE", "S2C.SAFE")
+
+
 @pytest.mark.parametrize(
     ("arguments", "field", "value"),
     [
@@ -140,7 +145,6 @@ def test_what_the_run_says_is_no_part_of_the_job(arguments, wanted):
         (["-o", "rgb.tif"], "either PRODUCT or --rgb"),
         ([*LEAST, "--rgb", "r", "g", "b"], "either PRODUCT or --rgb"),
         (["--rgb", "r", "g", "-o", "rgb.tif"], "argument --rgb: expected 3 or 4 arguments, not 2"),
-        ([*LEAST, "S2B.SAFE"], "unrecognized arguments: S2B.SAFE"),
         ([*LEAST, "--wite", "1"], "--wite 1; did you mean --white? (see --help)"),
         ([*LEAST, "--comp", "zstd"], "--comp zstd; did you mean --compress? (see --help)"),
         ([*LEAST, "--resampl=cubic"], "--resampl=cubic; did you mean --resampling? (see --help)"),

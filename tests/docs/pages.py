@@ -14,8 +14,9 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 
-LANGUAGES = {"sh", "console", "text", "python"}
-"""Of blocks: commands; with their output; neither; examples that tests/test_api.py runs."""
+LANGUAGES = {"sh", "console", "text", "python", "js"}
+"""Of blocks: commands; with their output; neither; examples that tests/test_api.py runs; settings
+of viewers, as tests/readers/maps has them."""
 
 
 class Block(NamedTuple):

@@ -108,7 +108,8 @@ def test_a_block_runs(block, folder):
     check(block, done.stdout)
     assert "s2rgb_mpi: warning: " not in done.stdout
     for image in folder.glob("*.tif"):
-        assert valid_share(image) > 0.5, f"{image.name} shows next to nothing"
+        padded = gdal.Open(str(image)).GetMetadata("TILING_SCHEME")  # to whole tiles
+        assert valid_share(image) > (0.2 if padded else 0.5), f"{image.name} shows next to nothing"
 
 
 def test_output_that_is_not_said_is_seen():

@@ -56,7 +56,7 @@ def test_shares_are_about_those_of_the_pixels(products, clear, tmp_path, clouds,
             expected += none.mean()
         above |= here
         shares = [plan.needed.get((member, number), 0.0) for number in range(len(pixels))]
-        found = (shares * pixels).sum() / SIZE**2
+        found = np.dot(shares, pixels) / SIZE**2
         assert found == pytest.approx(expected, abs=0.06)
 
 
@@ -65,7 +65,7 @@ def test_a_median_takes_all_that_is_clear(products, clear, tmp_path):
     pixels = np.array([window.width * window.height for window in plan.windows])
     for member, here in enumerate(clear):
         shares = [plan.needed.get((member, number), 0.0) for number in range(len(pixels))]
-        assert (shares * pixels).sum() / SIZE**2 == pytest.approx(here.mean(), abs=0.06)
+        assert np.dot(shares, pixels) / SIZE**2 == pytest.approx(here.mean(), abs=0.06)
 
 
 def test_what_is_not_needed_costs_nothing_and_is_not_read_ahead(products, tmp_path):

@@ -1,5 +1,7 @@
 """Before a run: which problem is named first, and what is hardly meant as it was given."""
 
+import shutil
+
 import pytest
 
 from s2rgb_mpi.errors import InputError, UsageError
@@ -46,3 +48,21 @@ def test_a_white_that_is_no_reflectance_is_a_warning(safe, tmp_path, white):
 @pytest.mark.parametrize("stretch", [Stretch(), Stretch(white=2.0), Tci()])
 def test_a_white_of_bright_clouds_is_as_good(safe, tmp_path, stretch):
     assert warnings(prepare(Job(safe, tmp_path / "rgb.tif", stretch=stretch))) == []
+
+
+@pytest.mark.parametrize("given", ["", "MTD_MSIL2A.xml"])
+@pytest.mark.parametrize("name", ["MTD_MSIL2A.xml", "GRANULE/*/MTD_TL.xml"])
+def test_no_file_of_a_product_is_replaced(safe, given, name):
+    (file,) = safe.glob(name)
+    before = file.read_bytes()
+    with pytest.raises(UsageError, match="is a file of the input; name another"):
+        prepare(Job(safe / given, file, overwrite=True))
+    assert file.read_bytes() == before
+
+
+def test_an_image_in_the_folder_of_its_product_is(safe, tmp_path):
+    product = tmp_path / safe.name
+    shutil.copytree(safe, product)
+    output = product / "rgb.tif"
+    output.touch()
+    assert prepare(Job(product, output, overwrite=True)).job.output == output

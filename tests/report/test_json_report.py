@@ -68,6 +68,7 @@ def test_numbers_are_the_accounts():
         "start_seconds": 1.0,
         "wall_seconds": 10.0,
         "mpx_per_second": pytest.approx(2.4 / 11, abs=1e-4),
+        "ended": "2026-11-27T09:30:15+00:00",
     }
     assert document["ranks"][1]["seconds"]["read"] == 8.0
     assert document["machines"] == [{"host": "node1", "cores": 8}]

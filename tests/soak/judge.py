@@ -134,7 +134,9 @@ def _kept(run: Finished, step: Step) -> set[str]:
         return {""}
     by_itself = run.code in (USAGE, DISK, RANK, STOPPED)
     if by_itself and (step.deed not in FORCEFUL or step.ranks is None):
-        return {""} if "the image is whole" in run.stderr else {".part", ".journal"}
+        # Not where files beside it "are not written before the image is whole".
+        is_whole = re.search(r"(?<!before )the image is whole", run.stderr)
+        return {""} if is_whole else {".part", ".journal"}
     return {"", ".part", ".journal", ".journal-new", ".final", ".lock"}
 
 

@@ -7,7 +7,7 @@ colours of both; the writer adds the counts up, and their medians are compared.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,11 +54,21 @@ def count(
     ndarray, shape SHAPE, uint32
         Pixels of a sample per value.
     """
-    sample = slice(None, None, SAMPLE_STEP)
-    counted = common[sample, sample]
+    return count_all(sampled(above), sampled(below), sampled(common))
+
+
+def sampled(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the rows and columns of an array that are counted, without a copy."""
+    return array[::SAMPLE_STEP, ::SAMPLE_STEP]
+
+
+def count_all(
+    above: NDArray[np.uint8], below: NDArray[np.uint8], common: NDArray[np.bool_]
+) -> NDArray[np.uint32]:
+    """Count the colours of samples; the parameters are those of :func:`count`."""
     return np.array(
         [
-            [np.bincount(image[sample, sample, band][counted], minlength=256) for band in range(3)]
+            [np.bincount(image[..., band][common], minlength=256) for band in range(3)]
             for image in (above, below)
         ],
         dtype="<u4",

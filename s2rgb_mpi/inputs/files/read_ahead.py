@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from osgeo import gdal
 
 from s2rgb_mpi import gdalenv, heap, signals
+from s2rgb_mpi.inputs.files.vsi import headers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -179,6 +180,7 @@ def beginning(path: str) -> ByteRange:
 def _read(wanted: ByteRange) -> None:
     """Read a range into GDAL's cache."""
     with suppress(RuntimeError):  # the driver will raise it again
+        headers_of(wanted.path)
         # A new handle each time: if a range begins at the end of the last one, GDAL reads twice as
         # much.
         file = gdal.VSIFOpenL(wanted.path, "rb")

@@ -15,7 +15,7 @@ from osgeo import gdal
 from s2rgb_mpi import gdalenv
 from s2rgb_mpi.errors import AbsentError, InputError
 from s2rgb_mpi.inputs.files.object_store import problem_of_object
-from s2rgb_mpi.inputs.files.vsi import VsiFile, network_part, status_of
+from s2rgb_mpi.inputs.files.vsi import VsiFile, headers_of, network_part, status_of
 from s2rgb_mpi.redact import shown
 
 if TYPE_CHECKING:
@@ -148,9 +148,8 @@ def stamp(path: str) -> str:
     status = status_of(path)
     if status is None:
         return ""
-    headers = gdal.GetFileMetadata(path, "HEADERS") if path.startswith("/vsi") else None
-    tags = {name.lower(): value for name, value in (headers or {}).items()}
-    return f"{status.size} bytes, {tags.get('etag') or status.mtime}"
+    headers = headers_of(path)
+    return f"{status.size} bytes, {headers.get('etag') or status.mtime}"
 
 
 def forget(paths: Iterable[str]) -> None:

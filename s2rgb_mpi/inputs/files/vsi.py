@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from contextlib import suppress
 from typing import Any
 
 from osgeo import gdal
@@ -22,6 +23,36 @@ def network_part(path: str) -> str:
     return (inner[1] or inner[2]) if inner else path
 
 
+_HEADERS: dict[str, dict[str, str]] = {}
+"""What `headers_of` has found."""
+
+
+def headers_of(path: str) -> dict[str, str]:
+    """Return the headers of a server's answer for a file; empty where there are none.
+
+    The first request for a file should be this one: GDAL learns the file's size by it, and asks no
+    more. After another request it would ask again.
+
+    Parameters
+    ----------
+    path : str
+        GDAL's name of the file.
+
+    Returns
+    -------
+    dict of str to str
+        By lower-case names.
+    """
+    if path.startswith("/vsi") and path not in _HEADERS:
+        found: dict[str, str] = {}
+        with suppress(RuntimeError):  # opening the file raises it again
+            found = gdal.GetFileMetadata(path, "HEADERS") or {}
+        if found:
+            # GDAL 3.13 has the status line in the first name.
+            _HEADERS[path] = {name.rpartition("\n")[2].lower(): found[name] for name in found}
+    return _HEADERS.get(path, {})
+
+
 def status_of(path: str) -> Any:
     """Return GDAL's status of a file, such as its size; None if it does not exist.
 
@@ -30,6 +61,7 @@ def status_of(path: str) -> Any:
     Some servers refuse HEAD, and all do for URLs that are signed for GET. After the first refusal
     this process uses GET: it works for all servers, but ends the connection each time.
     """
+    headers_of(path)
     status = gdal.VSIStatL(path)
     part = network_part(path)
     if status is None and part.startswith("/vsicurl/") and gdal.GetConfigOption(_USE_HEAD) is None:

@@ -34,7 +34,8 @@ class Transform:
     source, target : Grid
         Both with a CRS; their sizes do not matter.
     operation : Operation, optional
-        Between the two CRS. Without one GDAL chooses it, point by point: exact to a few metres.
+        Between the two CRS. Without one GDAL chooses it, point by point: off by up to 200 m where
+        datums differ, which is enough for areas and sizes of pixels, but not for pixels.
     """
 
     def __init__(self, source: Grid, target: Grid, operation: Operation | None = None) -> None:
