@@ -124,7 +124,8 @@ def dilated(cloudy: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     if not radius or not cloudy.any():
         return cloudy
     height, width = cloudy.shape
-    distance = np.full((height, width), radius + 1, dtype=np.uint16)
+    radius = min(radius, height + width)  # further than any pixel is
+    distance = np.full((height, width), radius + 1, dtype=np.min_scalar_type(radius + 2))
     distance[cloudy] = 0
     for row in range(1, height):
         np.minimum(distance[row], distance[row - 1] + 1, out=distance[row])

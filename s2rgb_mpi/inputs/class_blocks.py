@@ -48,7 +48,7 @@ class ClassBlocks:
         self.classification = classification
         self._file = BandFile([classification], Memory(), 0)
         self._table = clouds.table()
-        self._radius = clouds.radius(classification.grid.transform[1])
+        self._radius = clouds.radius(classification.metres)
         self._edges = _edges(classification)
         self._all = Window(0, 0, classification.grid.width, classification.grid.height)
         self._kept: dict[Window, NDArray[np.uint8]] = {}

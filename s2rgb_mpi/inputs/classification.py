@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from osgeo import osr
 
 from s2rgb_mpi.inputs.decode_memory import Held
 from s2rgb_mpi.inputs.stored import Stored
@@ -19,7 +22,7 @@ SCL_RESOLUTIONS = (20, 60)
 """Pixel sizes in which products hold it, metres; the first is that of the processor."""
 
 SLIVER = 0.05
-"""Overlaps below this do not count, pixels of the classification: coordinates may be rounded."""
+"""Overlaps below this do not count, parts of the smaller pixel: coordinates may be rounded."""
 
 
 @dataclass(frozen=True)
@@ -65,3 +68,17 @@ class Classification:
     def stored(self) -> Stored:
         """How its classes are stored: as they are."""
         return Stored(self.dtype, nodata=())
+
+    @property
+    def metres(self) -> float:
+        """The shorter edge of a pixel in the middle of the grid, metres."""
+        _, dx, _, y, _, dy = self.grid.transform  # north-up
+        dy = -dy
+        reference = osr.SpatialReference(self.grid.crs) if self.grid.crs else None
+        if reference is None:
+            return min(dx, dy)
+        if not reference.IsGeographic():
+            return float(min(dx, dy) * reference.GetLinearUnits())
+        radian = reference.GetAngularUnits()
+        latitude = (y - dy * self.grid.height / 2) * radian
+        return float(min(dx * math.cos(latitude), dy) * radian * reference.GetSemiMajor())

@@ -171,7 +171,7 @@ def _ranges(window: Window, grid: Grid, classes: Grid) -> tuple[Ranges, Ranges]:
     -------
     tuple of two pairs of ndarray
         The first column of each, and the first after it; likewise rows. At least one each, inside
-        the classification; overlaps below :data:`SLIVER` do not count.
+        the classification; overlaps below :data:`SLIVER` of the smaller pixel do not count.
     """
     found = []
     for begin, count, place, size in (
@@ -181,9 +181,11 @@ def _ranges(window: Window, grid: Grid, classes: Grid) -> tuple[Ranges, Ranges]:
         pixel = 1 if place == 0 else 5
         step = classes.transform[pixel]
         origin = (grid.transform[place] - classes.transform[place]) / step
-        edges = origin + np.arange(begin, begin + count + 1) * (grid.transform[pixel] / step)
-        begins = np.clip(np.floor(edges[:-1] + SLIVER), 0, size - 1).astype(np.intp)
-        ends = np.clip(np.ceil(edges[1:] - SLIVER), begins + 1, size).astype(np.intp)
+        ratio = grid.transform[pixel] / step
+        edges = origin + np.arange(begin, begin + count + 1) * ratio
+        sliver = SLIVER * min(1.0, ratio)
+        begins = np.clip(np.floor(edges[:-1] + sliver), 0, size - 1).astype(np.intp)
+        ends = np.clip(np.ceil(edges[1:] - sliver), begins + 1, size).astype(np.intp)
         found.append((begins, ends))
     cols, rows = found
     return cols, rows

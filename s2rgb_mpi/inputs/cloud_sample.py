@@ -102,13 +102,12 @@ class _Sample:
         )
         classification = product.unwarped.classification
         assert classification is not None  # noqa: S101  rank 0 looked for it
-        self._classes = classification.grid
         self._cloudy = np.zeros((1, 1), dtype=np.bool_)
         # Where nothing is known all is taken for clear; of damage the worker that needs it tells.
         with suppress(InputError, ReadError, RuntimeError):
             table = np.append(clouds.table(), np.zeros(UNKNOWN - LAST_CLASS, dtype=np.bool_))
             values = table[np.clip(_read(classification), NODATA_CLASS, UNKNOWN)]
-            radius = clouds.radius(self._classes.transform[1])
+            radius = clouds.radius(classification.metres)
             self._cloudy = dilated(values, -(-radius // STEP))
 
     def at(self, points: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -112,13 +112,20 @@ class Output:
         while self._open:
             self._open.pop().close()
 
-    def finish(self, copy: Callable[[Copies], None] = Copies.run) -> Written:
+    def finish(
+        self,
+        copy: Callable[[Copies], None] = Copies.run,
+        attend: Callable[[], None] = lambda: None,
+    ) -> Written:
         """Finalise the file and give it its name.
 
         Parameters
         ----------
         copy : callable, optional
             Has the tiles copied into the image.
+        attend : callable, optional
+            Called again and again while the map of sources is written; what it raises ends the
+            work.
 
         Raises
         ------
@@ -148,7 +155,7 @@ class Output:
                 copy=copy,
             )
             if job.source_map is not None:
-                self._map.write(job.source_map, self._totals.pixels)
+                self._map.write(job.source_map, self._totals.pixels, attend)
             with named(job.output):
                 if job.output.exists() and not job.output.is_file():
                     raise OutputError(f"{job.output}: is not a regular file any more")

@@ -33,6 +33,21 @@ def map_paths(plan: Plan) -> tuple[Path, ...]:
     return tuple(path.with_name(f"{path.name}.{end}") for end in ("part", "final", "final.aux.xml"))
 
 
+def made_paths(plan: Plan) -> dict[Path, str]:
+    """Return the files that a run makes beside those that are named, with the options of these."""
+    beside = (part_path, journal_path, final_path, lock_path)
+    found = dict.fromkeys((path(plan) for path in beside), "--output")
+    maps = map_paths(plan)
+    if plan.job.source_map is not None:
+        maps += (names_path(plan.job.source_map),)
+    return found | dict.fromkeys(maps, "--source-map")
+
+
+def names_path(source_map: Path) -> Path:
+    """Return the file with the names of the products, beside the map of sources."""
+    return source_map.with_name(f"{source_map.name}.aux.xml")
+
+
 def lock_path(plan: Plan) -> Path:
     """Return the file that keeps other runs from this output."""
     return _beside(plan, "lock")

@@ -11,10 +11,10 @@ from osgeo import gdal, osr
 from s2rgb_mpi.errors import OutputError, named
 from s2rgb_mpi.image.composite import source_nbytes
 from s2rgb_mpi.inputs.opening import cause
-from s2rgb_mpi.output.paths import map_paths
+from s2rgb_mpi.output.paths import map_paths, names_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from s2rgb_mpi.output.geotiff.log import TileLog
@@ -44,7 +44,7 @@ class SourceMap:
         """Remember where the piece of a window lies."""
         self._places[window] = offset, nbytes, crc32
 
-    def write(self, path: Path, pixels: Sequence[int]) -> None:
+    def write(self, path: Path, pixels: Sequence[int], attend: Callable[[], None]) -> None:
         """Write the map, a Cloud Optimized GeoTIFF, and give it its name.
 
         Values are numbers of products, from 1, in the order used, and 0 for "no data"; with the
@@ -57,6 +57,8 @@ class SourceMap:
             Of the map; a file that is there is replaced.
         pixels : sequence of int
             The number of pixels from each product.
+        attend : callable
+            Called again and again, since large maps take minutes; what it raises ends the work.
 
         Raises
         ------
@@ -64,17 +66,30 @@ class SourceMap:
             The file cannot be written.
         """
         plain, final, names = map_paths(self._plan)
+        raised: list[BaseException] = []
+
+        def progress(*_: object) -> int:
+            """Go on unless there was an error, which GDAL would swallow."""
+            try:
+                attend()
+            except BaseException as error:  # noqa: BLE001  raised again below
+                raised.append(error)
+            return not raised
+
         try:
-            self._write_plain(plain)
-            self._write_cog(plain, final, pixels)
+            self._write_plain(plain, attend)
+            self._write_cog(plain, final, pixels, progress)
         except RuntimeError as error:
-            raise OutputError(f"{path}: {cause(error, str(path))}") from error
+            if not raised:
+                raise OutputError(f"{path}: {cause(error, str(path))}") from error
+        if raised:
+            raise raised[0]
         with named(path):
             plain.unlink()
-            names.replace(path.with_name(f"{path.name}.aux.xml"))
+            names.replace(names_path(path))
             final.replace(path)
 
-    def _write_plain(self, path: Path) -> None:
+    def _write_plain(self, path: Path, attend: Callable[[], None]) -> None:
         """Write the pixels of all windows into a tiled TIFF."""
         plan, grid = self._plan, self._plan.grid
         nbytes = source_nbytes(len(plan.scene.members))
@@ -97,13 +112,16 @@ class SourceMap:
         dataset.SetGeoTransform(grid.transform)
         dataset.GetRasterBand(1).SetNoDataValue(0)
         for number, place in self._places.items():
+            attend()
             window = plan.windows[number]
             raw = zlib.decompress(self._log.read(*place))
             values = np.frombuffer(raw, f"<u{nbytes}").reshape(window.height, window.width)
             dataset.GetRasterBand(1).WriteArray(values, window.col_off, window.row_off)
         dataset.FlushCache()
 
-    def _write_cog(self, plain: Path, final: Path, pixels: Sequence[int]) -> None:
+    def _write_cog(
+        self, plain: Path, final: Path, pixels: Sequence[int], progress: Callable[..., int]
+    ) -> None:
         """Copy a tiled TIFF to a COG, with overviews by the most frequent value, and names."""
         names = [member.product.name for member in self._plan.scene.members]
         source = gdal.Open(str(plain), gdal.GA_Update)
@@ -112,7 +130,7 @@ class SourceMap:
         band.SetDescription("source product")
         band.SetCategoryNames([NO_SOURCE, *names])
         band.SetDefaultRAT(_table(names, pixels))
-        gdal.GetDriverByName("COG").CreateCopy(
+        copied = gdal.GetDriverByName("COG").CreateCopy(
             str(final),
             source,
             options=[
@@ -122,8 +140,11 @@ class SourceMap:
                 "OVERVIEWS=IGNORE_EXISTING",
                 "BIGTIFF=IF_SAFER",
             ],
-        ).FlushCache()
-        source = band = None
+            callback=progress,
+        )
+        if copied is not None:  # else `progress` has ended it
+            copied.FlushCache()
+        source = band = copied = None
         plain.with_name(f"{plain.name}.aux.xml").unlink(missing_ok=True)
 
 

@@ -47,6 +47,10 @@ RECEIVE_NBYTES = 64_000_000
 BLOCKS_IN_FLIGHT = 2
 """Blocks that a worker may have posted and that are not delivered yet."""
 
+MAP_NBYTES = 30_000_000
+"""Memory of GDAL while it writes the map of sources and its reduced levels, bytes, besides its
+cache and a row of blocks (measured with 10,980 x 10,980 and 60,000 x 2048 pixels)."""
+
 TILE_NBYTES = 480
 """Memory of the writer per tile of the image while it finalises the file, bytes (measured with
 200,000 tiles)."""
@@ -228,7 +232,18 @@ def writer_nbytes(plan: Plan, workers: int) -> int:
     # Tiles that span shares are joined and encoded one at a time.
     joined = 2 * _tile_nbytes(plan, 1)
     count = tiles(plan) * (2 if plan.job.profile.mask == "internal" else 1)
-    return _start_nbytes(plan) + received + headers + joined + count * TILE_NBYTES
+    written = received + headers + joined + count * TILE_NBYTES + _map_nbytes(plan)
+    return _start_nbytes(plan) + written
+
+
+def _map_nbytes(plan: Plan) -> int:
+    """Return the memory to write the map of sources, bytes; 0 without one."""
+    if plan.job.source_map is None:
+        return 0
+    nbytes = source_nbytes(len(plan.scene.members))
+    whole = plan.grid.pixels * nbytes
+    pieces = _pixels(plan.edge, plan.grid) + plan.job.profile.tile * plan.grid.width
+    return min(CACHE_NBYTES, whole) + min(MAP_NBYTES, 6 * whole) + 2 * nbytes * pieces
 
 
 def passed_nbytes(plan: Plan, shares: Sequence[Sequence[int]]) -> list[int]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from s2rgb_mpi.errors import UsageError
+from s2rgb_mpi.output.paths import made_paths
 from s2rgb_mpi.output.workspace import claim
 from s2rgb_mpi.plan import prepare
 from s2rgb_mpi.ranks.convert import Orders
@@ -37,6 +39,12 @@ def make_ready(job: Job, report: Report) -> Plan:
 def check_wanted(plan: Plan, wanted: Wanted) -> None:
     """Reject, before the start, files besides the image that could not be written at the end."""
     wanted.check(*plan.job.outputs)
+    made = {path.resolve(): option for path, option in made_paths(plan).items()}
+    named = zip(("--output", "--source-map"), plan.job.outputs, strict=False)
+    for option, path in (*named, *wanted.files.items()):
+        if path.resolve() in made:
+            beside = made[path.resolve()]
+            raise UsageError(f"{option} {path}: a run makes this file beside that of {beside}")
     products = (member.product for member in plan.scene.members)
     prepare.check_inputs_kept(plan.job, products, wanted.files)
     if wanted.stac is not None:

@@ -157,7 +157,8 @@ def run_alone(rank: Rank, plan: Plan, share: Share, report: Report, lock: Lock) 
                     block = maker.make(number)
                     output.place(block)
                     report.advance(output.windows, output.nbytes, [(number, block.nbytes)])
-            written = output.finish(lambda copies: copies.run(rank.loop.attend))
+            attend = rank.loop.attend
+            written = output.finish(lambda copies: copies.run(attend), attend)
         except (StopError, ReadError, KeyboardInterrupt):
             output.keep()
             raise

@@ -83,7 +83,7 @@ def _finalise(rank: Rank, plan: Plan, workers: Sequence[int], output: Output) ->
     helpers = Helpers(rank, waiting, plan.job.timeout)
     written = None
     if output.is_whole or not signals.finishing():
-        written = output.finish(helpers.copy)
+        written = output.finish(helpers.copy, rank.loop.attend)
     else:
         output.keep()
     helpers.release()

@@ -104,6 +104,42 @@ def test_a_pixel_is_clear_where_none_that_it_overlaps_is_cloudy(
     assert not buffer or 0 < clear.mean() < 1 or factor == 40
 
 
+def bands(folder, height, width, edge, epsg):
+    """Write three bands with pixels of such an edge; the first corner is (8, 47)."""
+    dn = np.full((height, width), 1000, np.uint16)
+    place = (8, edge, 0, 47, 0, -edge)
+    return [write_raster(folder / f"{name}.tif", dn, epsg=epsg, transform=place) for name in "RGB"]
+
+
+def test_pixels_far_smaller_than_those_of_the_classification(tmp_path):
+    """Each lies wholly in one of them: 24 in a row of 60 m."""
+    classes = np.array([[9, 4, 9], [4, 9, 4]], np.uint8)
+    scl = write_raster(tmp_path / "SCL.tif", classes, transform=(8, 60, 0, 47, 0, -60))
+    product = open_bands([*bands(tmp_path, 48, 72, 2.5, 32632), scl], NEEDED)
+    clear = ClearMask(product, Clouds()).read(whole(product.grid))
+    np.testing.assert_array_equal(clear, np.kron(classes == 4, np.ones((24, 24), bool)))
+
+
+@pytest.mark.parametrize(
+    ("epsg", "edge", "radius"),
+    [
+        (4326, 0.0002, 4),  # 15.2 m from west to east at 47 degrees north
+        (2222, 20 / 0.3048, 3),  # feet
+        (32632, 20, 3),
+        (32632, 0.0005, 80),  # the buffer is wider than all
+    ],
+)
+def test_a_buffer_is_in_metres(tmp_path, epsg, edge, radius):
+    classes = np.full((40, 40), 4, np.uint8)
+    classes[20, 20] = 9
+    place = (8, edge, 0, 47, 0, -edge)
+    scl = write_raster(tmp_path / "SCL.tif", classes, epsg=epsg, transform=place)
+    product = open_bands([*bands(tmp_path, 40, 40, edge, epsg), scl], NEEDED)
+    clear = ClearMask(product, Clouds(buffer=60)).read(whole(product.grid))
+    rows, cols = np.indices(classes.shape) - 20
+    np.testing.assert_array_equal(clear, rows**2 + cols**2 > radius**2)
+
+
 def test_at_10_m_it_is_each_pixel_twice_and_twice(safe):
     product = open_product(str(safe), NEEDED)
     cloudy = np.isin(read_scl(safe), (3, 8, 9, 10))

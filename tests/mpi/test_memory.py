@@ -109,6 +109,11 @@ def test_a_mosaic(used, product, ranks):
     assert_is_true(used(ranks, *products))
 
 
+def test_a_map_of_sources(used, product, tmp_path):
+    products = [*product(2560, 1024, "DEFLATE"), *product(2560, 1024, "DEFLATE", moved=1500)]
+    assert_is_true(used(3, *products, "--source-map", tmp_path / "sources.tif"))
+
+
 # Coarser, for every pixel of the output is moved exactly, which takes its time.
 WARP = ("--crs", "EPSG:2056", "--resolution", "30", "--resampling", "bilinear")
 

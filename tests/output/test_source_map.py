@@ -2,18 +2,21 @@
 
 import re
 from dataclasses import replace
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 import pytest
 from osgeo import gdal
 
-from s2rgb_mpi.errors import OutputError, UsageError
+from s2rgb_mpi.errors import OutputError, StopError, UsageError
 from s2rgb_mpi.gdalenv import settings
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.output.workspace import clear
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.prepare import prepare
+from s2rgb_mpi.ranks.beginning import check_wanted
+from s2rgb_mpi.report.outputs import Wanted
 from s2rgb_mpi.testing.safe import write_safe
 from stopped import all_blocks, begin, resume, stop
 
@@ -100,6 +103,54 @@ def test_a_disk_that_is_too_full_for_the_map_is_named(plan):
     with pytest.raises(OutputError, match=re.escape(str(plan.job.source_map))):
         output.finish()
     assert not plan.job.output.exists()
+
+
+def test_a_large_map_takes_long_so_the_rank_attends_to_its_duties(plan):
+    """Rank 0 hears of it meanwhile, and what a duty raises ends the work."""
+    calls = []
+
+    def attend():
+        calls.append(bool(list(plan.job.source_map.parent.glob("map.tif.final*"))))
+
+    begin(plan, all_blocks(plan)).finish(attend=attend)
+    clear(plan, None)
+    assert calls.count(False) >= len(plan.windows)
+    assert True in calls
+    again = replace(plan, job=replace(plan.job, overwrite=True))
+    for count in (0, calls.count(False) + calls.count(True) // 2):
+        stopping = chain(repeat(None, count), repeat(StopError("stopped")))
+
+        def interrupt(stopping=stopping):
+            if (error := next(stopping)) is not None:
+                raise error
+
+        with pytest.raises(StopError) as raised:
+            begin(again, all_blocks(plan)).finish(attend=interrupt)
+        kept = clear(again, raised.value)
+        assert "windows are kept" in kept
+        left = {path.name for path in plan.job.output.parent.iterdir()}
+        beside = {"rgb.tif.part", "rgb.tif.journal"}
+        assert left == {"rgb.tif", "map.tif", "map.tif.aux.xml"} | beside
+        assert resume(again, all_blocks(plan))
+
+
+@pytest.mark.parametrize(
+    ("output", "source_map", "report", "named"),
+    [
+        ("rgb.tif", "rgb.tif.part", "r.json", "--source-map .* beside that of --output"),
+        ("rgb.tif", "rgb.tif.lock", "r.json", "--source-map .* beside that of --output"),
+        ("map.tif.part", "map.tif", "r.json", "--output .* beside that of --source-map"),
+        ("rgb.tif", "map.tif", "map.tif.aux.xml", "--report .* beside that of --source-map"),
+        ("rgb.tif", "map.tif", "rgb.tif.journal", "--report .* beside that of --output"),
+    ],
+)
+def test_no_file_takes_the_place_of_another(
+    products, tmp_path, *, output, source_map, report, named
+):
+    job = Job(products, tmp_path / output, source_map=tmp_path / source_map)
+    with pytest.raises(UsageError, match=named):
+        check_wanted(prepare(job), Wanted(report=tmp_path / report))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
