@@ -202,8 +202,9 @@ def check_size(scene: Scene) -> None:
     grid = scene.grid
     read = sum(member.product.files[0].pixels for member in scene.members)
     if grid.pixels > LARGE_PIXELS and grid.pixels > MOST_ENLARGED * read:
+        size = "--crs, --resolution" if scene.tiling is None else "--zoom"
         raise PlanError(
             f"the image would have {grid.width} x {grid.height} pixels, {grid.pixels / read:.0f}"
-            " times as many as its input; look at --crs, --resolution, --zoom and where the"
-            " products lie, or crop it with --bounds"
+            f" times as many as its input; look at {size} and where the products lie,"
+            " or crop it with --bounds"
         )

@@ -26,11 +26,17 @@ def final_path(plan: Plan) -> Path:
 
 
 def map_paths(plan: Plan) -> tuple[Path, ...]:
-    """Return the files in which the map of sources is made: its pixels, the map, its names."""
+    """Return the files in which the map of sources is made: its pixels, the map, its names.
+
+    GDAL writes names beside the pixels too where it could not finish.
+    """
     path = plan.job.source_map
     if path is None:
         return ()
-    return tuple(path.with_name(f"{path.name}.{end}") for end in ("part", "final", "final.aux.xml"))
+    return tuple(
+        path.with_name(f"{path.name}.{end}")
+        for end in ("part", "final", "final.aux.xml", "part.aux.xml")
+    )
 
 
 def made_paths(plan: Plan) -> dict[Path, str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
+from contextlib import contextmanager
+from traceback import clear_frames
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +17,7 @@ from s2rgb_mpi.inputs.opening import cause
 from s2rgb_mpi.output.paths import map_paths, names_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from s2rgb_mpi.output.geotiff.log import TileLog
@@ -65,7 +68,7 @@ class SourceMap:
         OutputError
             The file cannot be written.
         """
-        plain, final, names = map_paths(self._plan)
+        plain, final, names, own_names = map_paths(self._plan)
         raised: list[BaseException] = []
 
         def progress(*_: object) -> int:
@@ -77,8 +80,9 @@ class SourceMap:
             return not raised
 
         try:
-            self._write_plain(plain, attend)
-            self._write_cog(plain, final, pixels, progress)
+            with _once():
+                self._write_plain(plain, attend)
+                self._write_cog(plain, final, pixels, progress)
         except RuntimeError as error:
             if not raised:
                 raise OutputError(f"{path}: {cause(error, str(path))}") from error
@@ -86,6 +90,7 @@ class SourceMap:
             raise raised[0]
         with named(path):
             plain.unlink()
+            own_names.unlink(missing_ok=True)
             names.replace(names_path(path))
             final.replace(path)
 
@@ -145,7 +150,22 @@ class SourceMap:
         if copied is not None:  # else `progress` has ended it
             copied.FlushCache()
         source = band = copied = None
-        plain.with_name(f"{plain.name}.aux.xml").unlink(missing_ok=True)
+
+
+@contextmanager
+def _once() -> Iterator[None]:
+    """Keep Python from printing GDAL's error once more, when it closes what could not be written.
+
+    Python cannot raise what a destructor raises, so it prints it with a traceback.
+    """
+    before, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        yield
+    except RuntimeError as error:
+        clear_frames(error.__traceback__)  # closes the files that are still open
+        raise
+    finally:
+        sys.unraisablehook = before
 
 
 def _items(names: Sequence[str]) -> Mapping[str, str]:

@@ -19,6 +19,7 @@ from s2rgb_mpi.image.radiometry import Calibration
 from s2rgb_mpi.inputs.mosaic import chunks, lay_out
 from s2rgb_mpi.inputs.product import Band, Product
 from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
+from s2rgb_mpi.inputs.warp.web_tiles import CRS, WebTiles
 from s2rgb_mpi.plan.deal import deal, kept_nbytes
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.plan import make_plan
@@ -462,14 +463,15 @@ def test_an_image_out_of_all_proportion_is_refused_with_its_size():
         for north in (100_000.0, 9_000_000.0)
     ]
     small_plan(lay_out(apart))  # 95 times as many pixels
+    tiles = WebTiles(24, 256)
     wide = placed("wide", "EPSG:32632", (400_000.0 + 5e8, 10.0, 0.0, 9e6, 0.0, -10.0), 5000, 5000)
-    for scene in (
-        lay_out([apart[0], wide]),
-        lay_warped(apart[:1], crs="EPSG:2056", resolution=0.01),
+    for scene, option in (
+        (lay_out([apart[0], wide]), "--crs, --resolution"),
+        (lay_warped(apart[:1], crs="EPSG:2056", resolution=0.01), "--crs, --resolution"),
+        (lay_warped(apart[:1], crs=CRS, resolution=tiles.resolution, tiles=tiles), "--zoom"),
     ):
-        with pytest.raises(
-            PlanError, match=r"would have \d+ x \d+ pixels, \d+ times as many as its"
-        ):
+        said = rf"would have \d+ x \d+ pixels, \d+ times as many as its input; look at {option} "
+        with pytest.raises(PlanError, match=said):
             small_plan(scene)
 
 

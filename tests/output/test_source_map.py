@@ -1,5 +1,6 @@
 """The map that says which product each pixel is from."""
 
+import gc
 import re
 from dataclasses import replace
 from itertools import chain, repeat
@@ -12,13 +13,14 @@ from osgeo import gdal
 from s2rgb_mpi.errors import OutputError, StopError, UsageError
 from s2rgb_mpi.gdalenv import settings
 from s2rgb_mpi.image.profile import Profile
+from s2rgb_mpi.output.source_map import SourceMap
 from s2rgb_mpi.output.workspace import clear
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks.beginning import check_wanted
 from s2rgb_mpi.report.outputs import Wanted
 from s2rgb_mpi.testing.safe import write_safe
-from stopped import all_blocks, begin, resume, stop
+from stopped import all_blocks, begin, largest_file, resume, stop
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +153,30 @@ def test_no_file_takes_the_place_of_another(
     with pytest.raises(UsageError, match=named):
         check_wanted(prepare(job), Wanted(report=tmp_path / report))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("nbytes", [0, 500, 1000, 2000])
+def test_a_map_that_does_not_fit_is_one_error(plan, capfd, monkeypatch, nbytes):
+    """Not GDAL's traceback too, when it closes the file; and nothing is left of it."""
+    output = begin(plan, all_blocks(plan))
+    write = SourceMap.write
+
+    def write_little(*arguments):  # the image is whole, and the disk is full
+        with largest_file(nbytes):
+            write(*arguments)
+
+    monkeypatch.setattr(SourceMap, "write", write_little)
+    with pytest.raises(OutputError, match=re.escape(str(plan.job.source_map))) as raised:
+        output.finish()
+    output.close()
+    assert "12 of 12 windows are kept" in clear(plan, raised.value)
+    assert {path.name for path in plan.job.output.parent.iterdir()} == {
+        "rgb.tif.part",
+        "rgb.tif.journal",
+    }
+    del raised
+    gc.collect()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
