@@ -28,6 +28,9 @@ SLOWER = 0.1
 """By this part an order of work may be slower than the fastest if it needs less memory: predictions
 are no more exact."""
 
+CUTS = 3
+"""So many times shares are cut anew by what is decoded twice between them."""
+
 DECODED_TWICE = 0.25
 """The largest part of all decoding that is done twice so that no worker waits for another."""
 
@@ -50,8 +53,16 @@ def cut(plan: Plan, workers: int) -> list[list[int]]:
 
 
 def _cut(plan: Plan, work: Sequence[Work], workers: int) -> list[list[int]]:
-    numbers = (number for number in range(len(plan.windows)) if number not in plan.done)
-    return partition.cut(costs(work, numbers), workers)
+    """Cut the windows that are not done; see :func:`cut`."""
+    numbers = [number for number in range(len(plan.windows)) if number not in plan.done]
+    shares = partition.cut(costs(work, numbers), workers)
+    if in_common(plan, shares):
+        return shares
+    # Chunks at the borders of shares are decoded in each of them. Where these lie depends on that.
+    for _ in range(CUTS):
+        each = {number: cost for share in shares for number, cost in costs(work, share).items()}
+        shares = partition.cut(each, workers)
+    return shares
 
 
 def deal(plan: Plan, workers: int) -> list[list[int]]:

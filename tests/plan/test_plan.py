@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ from s2rgb_mpi.image.profile import LOSSY, Profile
 from s2rgb_mpi.image.radiometry import Calibration, Stretch
 from s2rgb_mpi.inputs.mosaic import lay_out
 from s2rgb_mpi.inputs.product import Band, Operation, Product, Warp
-from s2rgb_mpi.plan.deal import deal
+from s2rgb_mpi.inputs.warp.onto_grid import lay_out_resampled
+from s2rgb_mpi.plan.deal import deal, in_common
 from s2rgb_mpi.plan.describe import as_text, describe
 from s2rgb_mpi.plan.identity import digest
 from s2rgb_mpi.plan.job import Job
@@ -29,6 +31,7 @@ from s2rgb_mpi.plan.levels import header_room, joined_tiles, output_nbytes, payl
 from s2rgb_mpi.plan.memory import worker_nbytes, writer_nbytes
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.plan.prepare import prepare
+from s2rgb_mpi.plan.work import costs, works
 
 BANDS = tuple(Band(name, f"{name}.jp2", Calibration()) for name in ("B04", "B03", "B02"))
 
@@ -64,6 +67,23 @@ def test_shares_differ_from_the_even_cost_by_one_window_at_most(plan, workers):
     even = sum(costs) / workers
     for share in deal(plan, workers):
         assert abs(sum(costs[number] for number in share) - even) <= max(costs)
+
+
+def test_what_shares_decode_twice_is_in_their_costs():
+    """On another grid the chunks at the borders of shares are decoded in each of them."""
+    job = Job(("S2A.SAFE",), Path("rgb.tif"), profile=Profile(layout="tiled"))
+    product = Product("S2A", BANDS, make_grid(10_980, 10_980), (1024, 1024))
+    options: dict[str, Any] = {"resolution": 10.0, "resampling": "bilinear", "bounds": None}
+    scene = lay_out_resampled(
+        [product], crs="EPSG:2056", bounds_crs="EPSG:4326", step=1024, **options
+    )
+    plan = make_plan(job, scene)
+    shares = deal(plan, 2)
+    assert not in_common(plan, shares)
+    work = works(plan)
+    totals = [sum(costs(work, share).values()) for share in shares]
+    window = max(costs(work, range(len(plan.windows))).values())
+    assert max(totals) - min(totals) <= 2 * window
 
 
 @given(plans)
