@@ -176,7 +176,9 @@ def test_a_map_that_does_not_fit_is_one_error(plan, capfd, monkeypatch, nbytes):
     }
     del raised
     gc.collect()
-    assert capfd.readouterr().err == ""
+    lines = capfd.readouterr().err.splitlines()
+    # GDAL 3.13 prints these past every handler of errors.
+    assert not [line for line in lines if not line.startswith("_tiffSeekProc: ")]
 
 
 @pytest.mark.parametrize(
