@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from s2rgb_mpi.image.clouds import Clouds
-    from s2rgb_mpi.inputs.byte_ranges import Start
     from s2rgb_mpi.inputs.classification import Classification
-    from s2rgb_mpi.inputs.files.read_ahead import ByteRange
 
 LEAST_EDGE = 256
 """Blocks smaller than this are decoded several at once, pixels."""
@@ -76,13 +74,6 @@ class ClassBlocks:
             part = window.overlap(Window(window.col_off, row, window.width, height))
             if part is not None:
                 yield part
-
-    def ranges(self, window: Window, start: Start) -> Iterator[ByteRange]:
-        """Yield the bytes that a window is decoded from; none for blocks that are kept."""
-        self._file.locate(start)
-        for block in self._touched(self._with_margin(window)):
-            if block not in self._kept:
-                yield from self._file.ranges(block)
 
     def _with_margin(self, window: Window) -> Window:
         """Return the window that decides on another one."""

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from s2rgb_mpi.grid import Grid
     from s2rgb_mpi.image.clouds import Clouds
-    from s2rgb_mpi.inputs.byte_ranges import Start
-    from s2rgb_mpi.inputs.files.read_ahead import ByteRange
     from s2rgb_mpi.inputs.mosaic import Member
     from s2rgb_mpi.inputs.product import Product
 
@@ -85,19 +83,6 @@ class ClearMask:
             cloudy = any_of(cloudy.T, cols[0] - needed.col_off, cols[1] - needed.col_off).T
             np.logical_not(cloudy, out=clear[strip])
         return clear
-
-    def ranges(self, window: Window, start: Start) -> list[ByteRange]:
-        """List the bytes of a file on a server that a window is decoded from, where it says so.
-
-        Parameters
-        ----------
-        window : Window
-            In pixels of the product's own grid, and inside it.
-        start : callable
-            Has something done in the background.
-        """
-        needed = _window(*_ranges(window, self._grid, self._blocks.classification.grid))
-        return list(dict.fromkeys(self._blocks.ranges(needed, start)))
 
 
 def clear_share(member: Member, image: Grid, clouds: Clouds) -> float | None:
