@@ -56,7 +56,7 @@ def _cut(plan: Plan, work: Sequence[Work], workers: int) -> list[list[int]]:
     """Cut the windows that are not done; see :func:`cut`."""
     numbers = [number for number in range(len(plan.windows)) if number not in plan.done]
     shares = partition.cut(costs(work, numbers), workers)
-    if in_common(plan, shares):
+    if in_common(plan, shares, work):
         return shares
     # Chunks at the borders of shares are decoded in each of them. Where these lie depends on that.
     for _ in range(CUTS):
@@ -73,7 +73,7 @@ def deal(plan: Plan, workers: int) -> list[list[int]]:
     """
     work = works(plan)
     shares = _cut(plan, work, workers)
-    common = in_common(plan, shares)
+    common = in_common(plan, shares, work)
     schedule = Schedule(work, common)
     dealt = []
     for worker, share in enumerate(shares):
@@ -111,7 +111,9 @@ def _by_rows(key: Key) -> tuple[int, int, int]:
     return member, chunk.row_off, chunk.col_off
 
 
-def in_common(plan: Plan, shares: Sequence[Sequence[int]]) -> dict[Key, list[int]]:
+def in_common(
+    plan: Plan, shares: Sequence[Sequence[int]], work: Sequence[Work] | None = None
+) -> dict[Key, list[int]]:
     """Find the source chunks that one worker decodes for others, and the workers that need them.
 
     There are none where workers may be lost, since no worker may then depend on another. Very large
@@ -119,6 +121,15 @@ def in_common(plan: Plan, shares: Sequence[Sequence[int]]) -> dict[Key, list[int
     long, and far more memory. Nor are there any where a product is resampled and decoding the
     chunks at the borders of shares twice costs less than a quarter of all decoding: waiting for
     them would take as long, and a row of chunks would have to be kept meanwhile.
+
+    Parameters
+    ----------
+    plan : Plan
+        The same on every rank.
+    shares : sequence of sequence of int
+        Numbers of the windows of each worker.
+    work : sequence of Work, optional
+        That of all windows, if it is known already.
     """
     if plan.job.survive:
         return {}
@@ -126,7 +137,8 @@ def in_common(plan: Plan, shares: Sequence[Sequence[int]]) -> dict[Key, list[int
     common = {key: users for key, users in found.items() if not is_large(key[1])}
     if not plan.pieces or not common:
         return common
-    cost = {key: cost for work in works(plan) for key, cost in work.chunks.items()}
+    every = works(plan) if work is None else work
+    cost = {key: cost for each in every for key, cost in each.chunks.items()}
     # Nothing for those that products before them hide: these are not decoded at all.
     twice = sum((len(users) - 1) * cost.get(key, 0.0) for key, users in common.items())
     return {} if twice <= DECODED_TWICE * sum(cost.values()) else common
