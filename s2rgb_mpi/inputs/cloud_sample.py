@@ -72,17 +72,19 @@ def needed_shares(
     for number, window in enumerate(windows):
         points = _points(window)
         open_points = np.ones(points.shape[:-1], dtype=np.bool_)
-        cloudy = []
-        for member, sample in enumerate(samples):
+        cloudy: dict[int, NDArray[np.bool_]] = {}
+        for member, (each, sample) in enumerate(zip(scene.members, samples, strict=True)):
+            if each.visible(window) is None:
+                continue
             inside, clear = sample.at(points)
             used = clear & open_points
-            cloudy.append(inside & ~clear)
+            cloudy[member] = inside & ~clear
             found[member, number] = float(used.mean())
             if not takes_all:
                 open_points &= ~used
         if not keeps_cloudy:
             continue
-        for member, hidden in enumerate(cloudy):
+        for member, hidden in cloudy.items():
             used = hidden & open_points
             found[member, number] += float(used.mean())
             open_points &= ~used
