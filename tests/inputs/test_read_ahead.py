@@ -21,6 +21,7 @@ from s2rgb_mpi.inputs.files.read_ahead import (
     held_nbytes,
     is_cached,
 )
+from s2rgb_mpi.inputs.files.vsi import headers_of
 from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.product import Choice
 from s2rgb_mpi.inputs.reader import Source
@@ -178,6 +179,12 @@ def test_headers_of_all_bands_are_asked_for_at_once(web):
     assert sorted(paths) == sorted(f"/{name}" for name in names for _ in range(2))
     assert paths != sorted(paths)
     assert all(band.stamp for band in product.bands)
+
+
+def test_a_header_behind_the_status_line_is_found(monkeypatch):
+    """GDAL 3.13 has both in one name."""
+    monkeypatch.setattr(gdal, "GetFileMetadata", lambda *_: {"HTTP/1.1 200 OK\r\nETag": '"v1"'})
+    assert headers_of("/vsicurl/http://127.0.0.1/first.tif") == {"etag": '"v1"'}
 
 
 def test_no_more_is_wanted_than_there_is_room_for(web, monkeypatch):
