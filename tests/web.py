@@ -32,9 +32,9 @@ class Web:
     the signature has expired, which it does after so many answers. Aliases are paths of the same
     file. Users and passwords are those
     of HTTP's basic authentication, ``user:password``. Requests for bytes that are `broken` get 503.
-    With `together`, ranges beyond the beginning of a file are answered only once so many requests
-    have been open at once; in vain for `patience` seconds, and `met` stays false. What is posted is
-    kept by its path, and the first of it is waited for by `wait`.
+    With `together`, ranges beyond the beginning of a file, with `beginnings` these too, are answered
+    only once so many requests have been open at once; in vain for `patience` seconds, and `met`
+    stays false. What is posted is kept by its path, and the first of it is waited for by `wait`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,6 +47,7 @@ class Web:
         self.user: str | None = None
         self.broken: dict[str, range] = {}
         self.together = 0
+        self.beginnings = False
         self.met = False
         self.patience = 20.0
         self.posted: dict[str, bytes] = {}
@@ -128,7 +129,7 @@ class Web:
             self._send(request, 200, content, kind)
             return
         first, last = int(span[1]), min(int(span[2] or len(content)), len(content) - 1)
-        if first:
+        if first or self.beginnings:
             self._meet()
         broken = self.broken.get(path, range(0))
         if first < broken.stop and broken.start <= last:
