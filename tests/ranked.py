@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from s2rgb_mpi.image.block import Block
+from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.plan.plan import Plan
 from s2rgb_mpi.ranks.blocks import BlockMaker
 from s2rgb_mpi.ranks.chunk_exchange import ChunkExchange
@@ -26,5 +27,5 @@ def make_blocks(
     exchange: ChunkExchange | None = None,
 ) -> list[Block]:
     """Make the blocks of some windows, as a worker does."""
-    with BlockMaker(plan, windows, tally or Tally("worker"), exchange) as maker:
+    with BlockMaker(plan, Share(windows), tally or Tally("worker"), exchange) as maker:
         return [maker.make(number) for number in windows]

@@ -30,11 +30,11 @@ class Web:
     Faults map a path to what its first requests get: a status, or a number of seconds of silence.
     With a signature, requests whose query string has another ``sig`` get 403, and so do all after
     the signature has expired, which it does after so many answers. Aliases are paths of the same
-    file. Users and passwords are those
-    of HTTP's basic authentication, ``user:password``. Requests for bytes that are `broken` get 503.
-    With `together`, ranges beyond the beginning of a file, with `beginnings` these too, are answered
-    only once so many requests have been open at once; in vain for `patience` seconds, and `met`
-    stays false. What is posted is kept by its path, and the first of it is waited for by `wait`.
+    file. Users and passwords are those of HTTP's basic authentication, ``user:password``. Requests
+    for bytes that are `broken` get 503. With `together`, ranges beyond the beginning of a file,
+    with `beginnings` these too, are answered only once so many requests have been open at once; in
+    vain for `patience` seconds, and `met` stays false. What is posted is kept by its path, and the
+    first of it is waited for by `wait`.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from s2rgb_mpi.image.checks import boa_offset
 from s2rgb_mpi.image.radiometry import RGBA
+from s2rgb_mpi.inputs.ahead import is_served
 from s2rgb_mpi.inputs.product import RGB_BANDS
 from s2rgb_mpi.inputs.reader import is_large
 from s2rgb_mpi.plan import partition
@@ -30,6 +31,9 @@ are no more exact."""
 
 CUTS = 3
 """So many times shares are cut anew by what is decoded twice between them."""
+
+RESERVE = 0.1
+"""The part of a share that is dealt on demand: predicted costs are wrong by less."""
 
 DECODED_TWICE = 0.25
 """The largest part of all decoding that is done twice so that no worker waits for another."""
@@ -89,6 +93,35 @@ def deal(plan: Plan, workers: int) -> list[list[int]]:
         schedule.add(times[best][1])
         dealt.append(orders[best])
     return dealt
+
+
+def reserve(plan: Plan, shares: Sequence[Sequence[int]]) -> list[dict[int, int]]:
+    """Choose the windows of each share that rank 0 keeps back, to deal them when shares are done.
+
+    They are about a tenth of a share, its last windows, of which no other window needs a source
+    chunk: whoever makes them decodes nothing twice. Nothing is kept back if workers may be lost, or
+    if files are read ahead from a server, for which the windows must be known before.
+
+    Returns
+    -------
+    list of dict of int to int
+        For each share, numbers of windows and their predicted costs, in the order of work. At least
+        one window of a share is not among them.
+    """
+    if plan.job.survive or any(is_served(member.product) for member in plan.scene.members):
+        return [{} for _ in shares]
+    work = works(plan)
+    users = Counter(key for each in work for key in each.chunks)
+    kept = []
+    for share in shares:
+        cost = costs(work, share)
+        left = RESERVE * sum(cost.values())
+        end = len(share)
+        while end > 1 and left > 0 and all(users[key] == 1 for key in work[share[end - 1]].chunks):
+            end -= 1
+            left -= cost[share[end]]
+        kept.append({number: cost[number] for number in share[end:]})
+    return kept
 
 
 def _orders(plan: Plan, share: list[int]) -> Iterator[list[int]]:

@@ -121,6 +121,10 @@ class Share:
     windows: Sequence[int] = ()
     crossings: Mapping[Key, Crossing] = field(default_factory=dict)
     """The chunks of these windows that other shares need too."""
+    kept: Sequence[int] = ()
+    """Windows that rank 0 keeps back of this share: it deals them on demand, to whoever is done."""
+    more: bool = False
+    """Whether rank 0 keeps back windows of any share."""
 
 
 def crossings(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from s2rgb_mpi.plan.partition import Share
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.ranks.chunk_exchange import ChunkExchange
     from s2rgb_mpi.ranks.render import Rendered
@@ -40,8 +41,8 @@ class BlockMaker:
     ----------
     plan : Plan
         The same on every rank.
-    windows : sequence of int
-        Numbers of the windows to be made, each once.
+    share : Share
+        The windows to be made, each once, and those that are kept back.
     tally : Tally
         The times are added here.
     exchange : ChunkExchange, optional
@@ -51,18 +52,18 @@ class BlockMaker:
     def __init__(
         self,
         plan: Plan,
-        windows: Sequence[int],
+        share: Share,
         tally: Tally,
         exchange: ChunkExchange | None = None,
     ) -> None:
         self._plan = plan
         self._tally = tally
         with tally.stage("open"):
-            self._renderer = Renderer(plan, windows, tally, exchange)
+            self._renderer = Renderer(plan, share.windows, tally, exchange)
             self._encoder = Encoder(plan.job.profile)
-            # Tiles that span windows are encoded here if all these windows are in this share; the
+            # Tiles that span windows are encoded here if all these windows are made here; the
             # writer joins the others.
-            joined = joined_tiles(plan, windows)
+            joined = joined_tiles(plan, [*share.windows, *share.kept])
             self._assembly = Assembly(plan.grid, plan.job.profile.tile, joined)
 
     def __enter__(self) -> Self:
@@ -71,6 +72,10 @@ class BlockMaker:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Stop reading ahead; wait for open requests only if there was no error."""
         self._renderer.close(wait=kind is None)
+
+    def add(self, windows: Sequence[int]) -> None:
+        """Add windows to those of the share."""
+        self._renderer.add(windows)
 
     def make(self, number: int) -> Block:
         """Read, colour, reduce and encode one window.

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import LostError, ProtocolError, RankError
 from s2rgb_mpi.ranks.liveness import Watchdog
-from s2rgb_mpi.ranks.messages import Done, Failed, Heartbeat, Progress, Stop, Tag, send
+from s2rgb_mpi.ranks.messages import (
+    Ask,
+    Done,
+    Failed,
+    Heartbeat,
+    NoShare,
+    Progress,
+    Share,
+    Stop,
+    Tag,
+    send,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +29,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.output.totals import Written
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.ranks.messages import ToCoordinator
+    from s2rgb_mpi.ranks.reserve import Reserve
     from s2rgb_mpi.ranks.team import Rank, Survivors
     from s2rgb_mpi.report.console import Report
     from s2rgb_mpi.timing import Tally
@@ -38,6 +50,8 @@ class Coordinator:
         Shows the progress.
     lock : Lock
         Refreshed meanwhile.
+    reserve : Reserve, optional
+        Windows to be dealt when shares are done.
     survivors : Survivors, optional
         Take over the windows of a lost worker. Without them the loss of a rank ends the run.
     """
@@ -50,17 +64,20 @@ class Coordinator:
         report: Report,
         lock: Lock,
         *,
+        reserve: Reserve | None = None,
         survivors: Survivors | None = None,
     ) -> None:
         self._comm = rank.comm
         self._loop = rank.loop
         self._report = report
         self._lock = lock
+        self._reserve = reserve
         self._survivors = survivors
         self._watchdog = Watchdog(plan, shares, survive=survivors is not None)
         self._receives = {rank: self._post_receive(rank) for rank in range(1, rank.comm.size)}
         self._arriving: dict[int, tuple[Any, bytearray]] = {}
         self._stops: list[Any] = []
+        self._dealt: dict[int, Any] = {}
         self._stopping = False
         self.tallies: list[Tally] = []
         self._written: Written | None = None
@@ -74,9 +91,9 @@ class Coordinator:
             None if the run was stopped before the file was whole.
         """
         self._loop.until(lambda: not self._receives and not self._arriving)
-        for stop in self._stops:
+        for sent in [*self._stops, *self._dealt.values()]:
             with suppress(LostError):
-                self._loop.until(stop.Test)
+                self._loop.until(sent.Test)
         if self._written is None and not signals.finishing():
             raise ProtocolError("the writer reported no file")
         return self._written
@@ -131,12 +148,29 @@ class Coordinator:
                 return
             case Stop():
                 signals.finish()
+            case Ask():
+                self._watchdog.heard(rank, [])
+                self._deal(rank)
             case Heartbeat():
                 self._watchdog.heard(rank, [])
             case Progress(windows, nbytes, new):
                 self._report.advance(windows, nbytes, new)
                 self._watchdog.heard(rank, [window for window, _ in new])
         self._receives[rank] = self._post_receive(rank)
+
+    def _deal(self, rank: int) -> None:
+        """Deal a worker a further window, or tell it that there is none; nothing after a stop.
+
+        A worker that is told nothing receives the stop, and its share is not whole.
+        """
+        if signals.finishing():
+            return
+        number = None if self._reserve is None else self._reserve.take(rank)
+        if number is not None:
+            self._watchdog.dealt(rank, [number])
+            self._report.dealt(rank, [number])
+        answer = NoShare() if number is None else Share((number,))
+        self._dealt[rank] = send(self._comm, answer, dest=rank)  # it has received the one before
 
     def _lose(self, rank: int) -> None:
         """Continue without a lost worker.

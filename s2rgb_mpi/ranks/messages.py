@@ -10,14 +10,16 @@
       |  HEADER without a window      ------>  |                             |
       |  Ready, then Copied           ------>  |                             |
       |  <-------------------- Copy or Dismiss |                             |
-      |  Heartbeat, once a second meanwhile  --------------------------->  |
+      |  Ask, for a further window  -------------------------------------->  |
+      |  <------------------------------------------------ Share or NoShare |
+      |  Heartbeat, once a second when there is none  -------------------->  |
       |  Done, then TALLY (times) ---------------------------------------->  |
       |                                        |  Done, TALLY (and file) --> |
       |  Failed, from any rank  ------------------------------------------>  |
       |  Stop, from any rank that a signal reached  ---------------------->  |
       |  <------------------------- Stop after the current window, to all ranks
       |  CHUNK (parts of a source chunk that the next share needs too), to a worker
-      |  <------------------------- with --survive: Share or NoShare, and End, to all ranks
+      |  <------------------------- with --survive: Share and NoShare unasked, and End, to all ranks
 
 HEADER and BLOCK are described in `image.block`, CHUNK in `chunk_exchange`; START is for collective
 calls where ranks may die (`ulfm`). The tag never carries a number: MPI only guarantees tags up to
@@ -52,6 +54,7 @@ class Tag(IntEnum):
     READY = 13
     COPY = 14
     COPIED = 15
+    ASK = 16
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,13 @@ class Stop:
     """A graceful stop: no further window is begun; to rank 0, and from it to all."""
 
     tag: ClassVar[Tag] = Tag.STOP
+
+
+@dataclass(frozen=True)
+class Ask:
+    """From a worker that has begun its last window: for a further one."""
+
+    tag: ClassVar[Tag] = Tag.ASK
 
 
 @dataclass(frozen=True)
@@ -134,7 +144,7 @@ class Copied:
 
 @dataclass(frozen=True)
 class Share:
-    """From rank 0: windows of a lost worker."""
+    """From rank 0: windows of the reserve, or of a lost worker."""
 
     tag: ClassVar[Tag] = Tag.SHARE
     windows: tuple[int, ...]
@@ -142,7 +152,7 @@ class Share:
 
 @dataclass(frozen=True)
 class NoShare:
-    """From rank 0: all windows have arrived, no further share will follow."""
+    """From rank 0: no further window will follow."""
 
     tag: ClassVar[Tag] = Tag.SHARE
 
@@ -155,7 +165,7 @@ class End:
     exit_code: int
 
 
-ToCoordinator = Progress | Heartbeat | Stop | Failed | Done
+ToCoordinator = Progress | Heartbeat | Ask | Stop | Failed | Done
 Message = ToCoordinator | Ready | Copy | Dismiss | Copied | Share | NoShare | End
 
 

@@ -103,17 +103,21 @@ class ChunkParts:
         """Of every product."""
         self._awaited: defaultdict[Key, dict[Place, Window]] = defaultdict(dict)
         self._uses: Counter[int] = Counter()  # patches of a product still to come
-        for number in share:
-            for place, patch in places(plan, number):
-                self._uses[patch.member] += 1
-                for key in patch.keys:
-                    self._awaited[key][place] = part_of(patch, key)
+        self.add(share)
         self._kept: dict[tuple[Key, Place], Part] = {}
         self._released = 0
         self._ahead: Ahead | None = None
         if any(map(is_served, self._products)):
             order = reading_order(plan, share, exchange.expects if exchange else lambda _: False)
             self._ahead = Ahead(self._products, order)
+
+    def add(self, share: Sequence[int]) -> None:
+        """Add windows to those whose patches are filled."""
+        for number in share:
+            for place, patch in places(self._plan, number):
+                self._uses[patch.member] += 1
+                for key in patch.keys:
+                    self._awaited[key][place] = part_of(patch, key)
 
     def close(self, *, wait: bool = True) -> None:
         """Stop reading ahead, and optionally wait for open requests."""
@@ -140,14 +144,8 @@ class ChunkParts:
             kept = passed.get(place)
         return self._read(key, place[0], part) if kept is None else kept
 
-    def release(self, patches: Sequence[tuple[Place, Patch]]) -> set[int]:
-        """Release all that was kept for a window, whether or not it could be rendered.
-
-        Returns
-        -------
-        set of int
-            Numbers of products that are not needed any more.
-        """
+    def release(self, patches: Sequence[tuple[Place, Patch]]) -> None:
+        """Release all that was kept for a window, whether or not it could be rendered."""
         for place, patch in patches:
             self._uses[patch.member] -= 1
             for key in patch.keys:
@@ -155,12 +153,22 @@ class ChunkParts:
                 self._kept.pop((key, place), None)
                 if self._exchange is not None and not self._awaited[key]:
                     self._exchange.release(key)
-        done = {patch.member for _, patch in patches if not self._uses[patch.member]}
-        for member in done:  # an open file keeps decoded blocks: megabytes
-            self._sources.pop(member, None)
         self._released += 1
         if self._kept and self._released % TRIM_WINDOWS == 0:
             trim()
+
+    def close_unneeded(self) -> list[int]:
+        """Close the products that no window needs any more: an open file keeps megabytes.
+
+        Returns
+        -------
+        list of int
+            Their numbers.
+        """
+        done = [member for member, patches in self._uses.items() if not patches]
+        for member in done:
+            self._sources.pop(member, None)
+            del self._uses[member]
         return done
 
     def _read(self, key: Key, number: int, part: Window) -> Part:

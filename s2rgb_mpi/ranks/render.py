@@ -74,6 +74,10 @@ class Renderer:
         """Stop reading ahead, and optionally wait for open requests."""
         self._parts.close(wait=wait)
 
+    def add(self, share: Sequence[int]) -> None:
+        """Add windows to those to be rendered."""
+        self._parts.add(share)
+
     def render(self, number: int) -> Rendered:
         """Return the colours of one window.
 
@@ -82,15 +86,17 @@ class Renderer:
         ReadError
             Names the window and the file.
         """
+        # Not as soon as the last window is done: one that is dealt then may need them again.
+        for member in self._parts.close_unneeded():
+            self._warpers.pop(member, None)
+            self._masks.pop(member, None)
         patches = list(places(self._plan, number))
         try:
             return self._rendered(number, patches)
         except ReadError as error:
             raise ReadError(f"window {number} {error}") from error
         finally:
-            for member in self._parts.release(patches):
-                self._warpers.pop(member, None)
-                self._masks.pop(member, None)
+            self._parts.release(patches)
 
     def _rendered(self, number: int, patches: Sequence[tuple[Place, Patch]]) -> Rendered:
         """Add the observations of all products: the clear ones, then cloudy ones if needed."""

@@ -9,7 +9,7 @@ from s2rgb_mpi import signals
 from s2rgb_mpi.errors import ReadError, StopError
 from s2rgb_mpi.output.assembler import Output
 from s2rgb_mpi.output.workspace import clear
-from s2rgb_mpi.plan.deal import crossings, deal
+from s2rgb_mpi.plan.deal import crossings, deal, reserve
 from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.ranks import worker, writer
 from s2rgb_mpi.ranks.blocks import BlockMaker
@@ -17,6 +17,7 @@ from s2rgb_mpi.ranks.coordinator import Coordinator
 from s2rgb_mpi.ranks.finalise_helpers import help_finalise
 from s2rgb_mpi.ranks.loop import Loop, barrier, scatter
 from s2rgb_mpi.ranks.progress import send_tally
+from s2rgb_mpi.ranks.reserve import Reserve
 from s2rgb_mpi.ranks.team import Rank
 from s2rgb_mpi.timing import Tally
 
@@ -73,42 +74,72 @@ def run(
     """
     size, number = team.comm.size, team.comm.rank
     workers = range(1, size - 1) or range(1)
-    shares = _deal(plan, size, workers) if lock is not None else None
+    dealt = _deal(plan, size, workers) if lock is not None else None
+    shares = None if dealt is None else dealt.shares
     timeout = team.meeting_timeout(plan.job.timeout)
     share = scatter(team.comm, shares, timeout)
-    if shares is not None:
-        owners = {window: rank for rank, each in enumerate(shares) for window in each.windows}
-        ranks = [owners.get(window, 0) for window in range(len(plan.windows))]
-        report.start(plan.windows, ranks, plan.done)
+    if dealt is not None:
+        report.start(plan.windows, dealt.owners(len(plan.windows)), plan.done)
     # The moment by which the clocks of all machines are synchronised (`timing.synchronise`).
     barrier(team.comm, timeout)
     roles = ROLES.get(size) or ["coordinator", *["worker"] * len(workers), "writer"]
     tally = Tally(roles[number], rank=number, spans=[] if wanted.spans else None)
     rank = Rank(team, tally, Loop())
-    if lock is None or shares is None:
+    if lock is None or dealt is None:
         serve(rank, plan, share, workers)
         return Ended(team.agree(0))
     if size == 1:
         written, tallies = run_alone(rank, plan, share, report, lock), [tally]
     else:
-        written, tallies = lead(rank, plan, shares, report, workers=workers, lock=lock)
-    dealt = [each.windows for each in shares[workers.start : workers.stop]]
-    code = end(plan, wanted, report, about, shares=dealt, tallies=tallies, written=written)
+        written, tallies = lead(rank, plan, dealt, report, workers=workers, lock=lock)
+    windows = dealt.windows[workers.start : workers.stop]
+    code = end(plan, wanted, report, about, shares=windows, tallies=tallies, written=written)
     return Ended(team.agree(code), written)
 
 
-def _deal(plan: Plan, size: int, workers: range) -> list[Share]:
-    """Return the share of each rank; ranks that are not workers have empty ones."""
-    dealt = deal(plan, len(workers))
-    shares = [Share()] * size
-    shares[workers.start : workers.stop] = map(Share, dealt, crossings(plan, dealt, workers))
-    return shares
+class Dealt(NamedTuple):
+    """What rank 0 has dealt, by rank; ranks that are not workers have nothing."""
+
+    shares: list[Share]
+    kept: list[dict[int, int]]
+    """The windows that are kept back of each share, with their costs."""
+
+    @property
+    def windows(self) -> list[list[int]]:
+        """The windows of each rank, and behind them those that are kept back."""
+        return [[*share.windows, *share.kept] for share in self.shares]
+
+    def owners(self, count: int) -> list[int]:
+        """Return which rank is to make each of so many windows; 0 for those that are there."""
+        ranks = [0] * count
+        for rank, windows in enumerate(self.windows):
+            for number in windows:
+                ranks[number] = rank
+        return ranks
+
+
+def _deal(plan: Plan, size: int, workers: range) -> Dealt:
+    """Deal the windows."""
+    windows = deal(plan, len(workers))
+    # Rank 0 is the worker of two ranks and of one: there is nobody else to deal to.
+    kept = reserve(plan, windows) if len(workers) > 1 else [{} for _ in workers]
+    more = any(kept)
+    dealt = Dealt([Share()] * size, [{} for _ in range(size)])
+    here = slice(workers.start, workers.stop)
+    dealt.kept[here] = kept
+    dealt.shares[here] = [
+        Share(share[: len(share) - len(back)], crossing, tuple(back), more)
+        for share, back, crossing in zip(
+            windows, kept, crossings(plan, windows, workers), strict=True
+        )
+    ]
+    return dealt
 
 
 def lead(
     rank: Rank,
     plan: Plan,
-    shares: Sequence[Share],
+    dealt: Dealt,
     report: Report,
     *,
     workers: range,
@@ -116,11 +147,15 @@ def lead(
 ) -> tuple[Written | None, list[Tally]]:
     """Run the coordinator of several ranks; of two ranks it is also the worker."""
     survivors = rank.team.survivors(plan, workers)
-    windows = [share.windows for share in shares]
-    coordinator = Coordinator(rank, plan, windows, report, lock, survivors=survivors)
+    windows = [share.windows for share in dealt.shares]
+    kept = dict(enumerate(dealt.kept))
+    reserve = Reserve(plan, dict(enumerate(windows)), kept) if any(dealt.kept) else None
+    coordinator = Coordinator(
+        rank, plan, windows, report, lock, reserve=reserve, survivors=survivors
+    )
     with rank.loop.duty(coordinator.attend):
         if rank.comm.rank in workers:
-            worker.run(rank, plan, shares[rank.comm.rank])
+            worker.run(rank, plan, dealt.shares[rank.comm.rank])
         with rank.tally.stage("idle"):
             written = coordinator.run()
     return written, [*coordinator.tallies, rank.tally.close()]
@@ -148,7 +183,7 @@ def run_alone(rank: Rank, plan: Plan, share: Share, report: Report, lock: Lock) 
         rank.loop.duty(lock.refresh),
     ):
         try:
-            with BlockMaker(plan, share.windows, rank.tally) as maker:
+            with BlockMaker(plan, share, rank.tally) as maker:
                 for number in share.windows:
                     rank.loop.attend()
                     if signals.finishing():

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from s2rgb_mpi import signals
 from s2rgb_mpi.errors import StopError
 from s2rgb_mpi.ranks.loop import Loop, WakingClock, broadcast, until
-from s2rgb_mpi.ranks.messages import Failed, Heartbeat, Stop, Tag, receive, send, send_synchronous
+from s2rgb_mpi.ranks.messages import (
+    Ask,
+    Failed,
+    Heartbeat,
+    Share,
+    Stop,
+    Tag,
+    receive,
+    send,
+    send_synchronous,
+)
 from s2rgb_mpi.ranks.progress import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
@@ -63,6 +73,7 @@ class Team:
         self._clock = WakingClock()
         self._heartbeat: Any = None
         self._heartbeat_at = 0.0
+        self._asked: Any = None
 
     def _communicator(self, world: Any) -> Any:
         return world.Dup()  # so that tags cannot collide with those of the caller
@@ -86,9 +97,25 @@ class Team:
             self._heartbeat = send_synchronous(self.comm, Heartbeat(), dest=0)
             self._heartbeat_at = self._clock.now()
 
-    def further(self, loop: Loop) -> Sequence[int] | None:  # noqa: ARG002  see ulfm
-        """Return further windows after a worker's share: there are none in this team."""
-        return None
+    def ask(self) -> None:
+        """Ask rank 0 for a further window, on a worker."""
+        self._asked = send(self.comm, Ask(), dest=0)
+
+    def further(self, loop: Loop) -> Sequence[int] | None:
+        """Wait for the windows that were asked for; None if there are none, or at a stop."""
+        if self._asked is None:
+            return None
+        answer = None
+
+        def answered() -> bool:
+            nonlocal answer
+            answer = receive(self.comm, Tag.SHARE, source=0)
+            return answer is not None or signals.finishing()
+
+        loop.until(answered)
+        loop.until(lambda: self._asked.test()[0])
+        self._asked = None
+        return answer.windows if isinstance(answer, Share) else None
 
     def survivors(self, plan: Plan, workers: Sequence[int]) -> Survivors | None:  # noqa: ARG002
         """Return the workers that take over windows of lost ones, on rank 0: none in this team."""

@@ -10,17 +10,17 @@ from s2rgb_mpi import signals
 from s2rgb_mpi.image.block import EndOfShare, pack, pack_end
 from s2rgb_mpi.plan.levels import header_room
 from s2rgb_mpi.plan.memory import BLOCKS_IN_FLIGHT
+from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.ranks.blocks import BlockMaker
 from s2rgb_mpi.ranks.chunk_exchange import ChunkExchange
 from s2rgb_mpi.ranks.messages import Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from s2rgb_mpi.plan.partition import Share
     from s2rgb_mpi.plan.plan import Plan
     from s2rgb_mpi.ranks.team import Rank
 
@@ -35,18 +35,18 @@ def run(rank: Rank, plan: Plan, share: Share) -> None:
     plan : Plan
         The same on every rank.
     share : Share
-        Its windows, and the source chunks that other shares need too.
+        Its windows, the source chunks that other shares need too, and whether there is a reserve.
     """
     outbox = _Outbox(rank)
     exchange = ChunkExchange(rank, share) if share.crossings else None
     with rank.loop.duty(exchange.attend) if exchange else nullcontext():
-        whole = _work(rank, plan, share.windows, outbox, exchange)
+        whole = _work(rank, plan, share, outbox, exchange)
         with rank.tally.stage("idle"):
             if exchange:
                 exchange.finish()
             further = rank.team.further(rank.loop)
         while further is not None:  # windows of a lost worker
-            whole &= _work(rank, plan, further, outbox)
+            whole &= _work(rank, plan, Share(further), outbox)
             with rank.tally.stage("idle"):
                 further = rank.team.further(rank.loop)
         with rank.tally.stage("send-wait"):
@@ -57,13 +57,13 @@ def run(rank: Rank, plan: Plan, share: Share) -> None:
 def _work(
     rank: Rank,
     plan: Plan,
-    windows: Sequence[int],
+    share: Share,
     outbox: _Outbox,
     exchange: ChunkExchange | None = None,
 ) -> bool:
-    """Make and send the blocks of some windows; False if a graceful stop came before the last."""
-    with BlockMaker(plan, windows, rank.tally, exchange) as maker:
-        for number in windows:
+    """Make and send the blocks of a share; False if a graceful stop came before the last."""
+    with BlockMaker(plan, share, rank.tally, exchange) as maker:
+        for number in _dealt(rank, share, maker):
             signals.check()
             if signals.finishing():
                 return False
@@ -72,7 +72,25 @@ def _work(
                 header, payload = pack(block, header_room(plan))
             with rank.tally.stage("send-wait", number):
                 outbox.send(header, payload)
-    return True
+    return not signals.finishing()
+
+
+def _dealt(rank: Rank, share: Share, maker: BlockMaker) -> Iterator[int]:
+    """Yield the windows of a share, and then those that rank 0 deals on demand.
+
+    A further one is asked for as soon as the last one is begun: it is there when that is done.
+    """
+    windows = deque(share.windows)
+    while windows:
+        asks = share.more and len(windows) == 1
+        if asks:
+            rank.team.ask()
+        yield windows.popleft()
+        if asks:
+            with rank.tally.stage("idle"):
+                further = rank.team.further(rank.loop) or ()
+            maker.add(further)
+            windows.extend(further)
 
 
 class _Outbox:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from s2rgb_mpi import gdalenv
 from s2rgb_mpi.inputs import decode_cost
 from s2rgb_mpi.plan.job import Job
+from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.plan.prepare import prepare
 from s2rgb_mpi.ranks.blocks import BlockMaker
 from s2rgb_mpi.timing import Tally
@@ -63,7 +64,7 @@ def measure(name: str, step: int) -> NDArray[np.float64]:
     cols = -(-product.grid.width // product.block[0])
     rows = []
     share = range(0, len(plan.windows), step)
-    maker = BlockMaker(plan, share, Tally("worker"))
+    maker = BlockMaker(plan, Share(share), Tally("worker"))
     for number in share:
         window = plan.windows[number]
         begin = time.process_time()

@@ -19,7 +19,7 @@ from collections import defaultdict
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 # As in the program: before GDAL is imported.
 os.environ.update(GDAL_NUM_THREADS="1", OPJ_NUM_THREADS="1", GDAL_CACHEMAX="16")
@@ -36,6 +36,7 @@ from s2rgb_mpi.inputs.multiband import open_multiband
 from s2rgb_mpi.inputs.safe import open_safe
 from s2rgb_mpi.plan.job import Job
 from s2rgb_mpi.plan.levels import joined_tiles
+from s2rgb_mpi.plan.partition import Share
 from s2rgb_mpi.plan.plan import make_plan
 from s2rgb_mpi.ranks import worker
 from s2rgb_mpi.ranks.blocks import BlockMaker
@@ -108,7 +109,7 @@ def record(safe: Path, folder: Path, layout: str) -> Path:
     rows: list[tuple[int, int, int, int, int, int]] = []
     data, seconds, histograms = [], [], []
     for numbers in dense[:: -(-len(dense) // RECORDED)]:
-        maker = BlockMaker(plan, numbers, Tally("worker"))
+        maker = BlockMaker(plan, Share(numbers), Tally("worker"))
         for number in numbers:
             begin = time.process_time()
             block = maker.make(number)
@@ -264,10 +265,20 @@ class _Player:
     """Stands in for `BlockMaker`; recorded windows need no source chunks of other shares."""
 
     def __init__(
-        self, tape: _Tape, plan: Plan, windows: Sequence[int], tally: Tally, _: object = None
+        self, tape: _Tape, plan: Plan, share: Share, tally: Tally, _: object = None
     ) -> None:
         self._tape, self._plan, self._tally = tape, plan, tally
-        self._assembly = Assembly(plan.grid, plan.job.profile.tile, joined_tiles(plan, windows))
+        joined = joined_tiles(plan, [*share.windows, *share.kept])
+        self._assembly = Assembly(plan.grid, plan.job.profile.tile, joined)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def add(self, windows: Sequence[int]) -> None:
+        pass
 
     def make(self, number: int) -> Block:
         return self._tape.block(self._plan, number, self._tally, self._assembly)
