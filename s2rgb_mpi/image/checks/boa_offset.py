@@ -163,11 +163,8 @@ def bins(dn: NDArray[np.float64]) -> NDArray[np.int16]:
     return numbers.astype(np.int16)
 
 
-_PLAIN = bins(np.arange(DN_COUNT, dtype=np.float64))
-
-
 def count(
-    codes: Sequence[NDArray[np.uint16]], of_codes: Sequence[NDArray[np.int16]] = (_PLAIN,) * 3
+    codes: Sequence[NDArray[np.uint16]], of_codes: Sequence[NDArray[np.int16]] | None = None
 ) -> NDArray[np.uint32]:
     """Count the digital numbers of a sample of a window's pixels.
 
@@ -175,7 +172,7 @@ def count(
     ----------
     codes : sequence of three ndarray, shape (height, width), uint16
         Red, green, blue; 0, "no data", is not counted.
-    of_codes : sequence of three ndarray, shape (65536,), int16
+    of_codes : sequence of three ndarray, shape (65536,), int16, optional
         From :func:`bins`; those of DN by default.
 
     Returns
@@ -185,6 +182,8 @@ def count(
         code, which is that of saturated pixels, and of what is clipped when it is read.
     """
     counts = np.zeros(SHAPE, dtype="<u4")
+    if of_codes is None:
+        of_codes = (bins(np.arange(DN_COUNT, dtype=np.float64)),) * 3
     for row, band, numbers in zip(counts, codes, of_codes, strict=True):
         sample = band[::SAMPLE_STEP, ::SAMPLE_STEP].reshape(-1)
         table = np.bincount(sample, minlength=DN_COUNT)
