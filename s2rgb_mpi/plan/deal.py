@@ -111,13 +111,14 @@ def reserve(plan: Plan, shares: Sequence[Sequence[int]]) -> list[dict[int, int]]
     if plan.job.survive or any(is_served(member.product) for member in plan.scene.members):
         return [{} for _ in shares]
     work = works(plan)
-    users = Counter(key for each in work for key in each.chunks)
+    chunks = [plan.sources(number) for number in range(len(plan.windows))]
+    users = Counter(key for each in chunks for key in each)
     kept = []
     for share in shares:
         cost = costs(work, share)
         left = RESERVE * sum(cost.values())
         end = len(share)
-        while end > 1 and left > 0 and all(users[key] == 1 for key in work[share[end - 1]].chunks):
+        while end > 1 and left > 0 and all(users[key] == 1 for key in chunks[share[end - 1]]):
             end -= 1
             left -= cost[share[end]]
         kept.append({number: cost[number] for number in share[end:]})

@@ -63,9 +63,9 @@ def test_about_a_tenth_of_each_share_is_kept_back(cols, rows, workers):
 
 
 def test_windows_whose_source_chunks_others_need_are_not_kept_back():
-    """Source blocks of 192 pixels do not line up with windows of 128; those of 64 do."""
-    for edge, is_free in ((192, False), (64, True)):
-        plan = replace(plan_of(6, 6), chunk_edges=((edge, edge),))
+    """Source blocks of 192 pixels do not line up with windows of 128, large ones serve many."""
+    for edge, is_free in ((192, False), (64, True), (4096, False)):
+        plan = replace(plan_of(40, 40), chunk_edges=((edge, edge),))
         assert all(bool(kept) is is_free for kept in reserve(plan, deal(plan, 2)))
 
 
