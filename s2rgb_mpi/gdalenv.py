@@ -32,8 +32,8 @@ is twice the one before."""
 BEGINNING_NBYTES = 2**15
 """Size of the first request for a file, bytes: holds the directory of a full Sentinel-2 COG."""
 
-NETWORK_CACHE_NBYTES = 48 * 2**20
-"""GDAL's cache of ranges read from servers, bytes: enough for a worker to read 32 MB ahead. Only
+NETWORK_CACHE_NBYTES = 64 * 2**20
+"""GDAL's cache of ranges read from servers, bytes: enough for a worker to read 40 MB ahead. Only
 ranks that read from servers fill it."""
 
 _FIXED = {

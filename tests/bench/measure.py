@@ -114,11 +114,14 @@ def run(
     listener = threading.Thread(target=lambda: said.extend(process.stderr or ()))
     listener.start()
     looks: dict[int, list[Look]] = {}
+    watcher = threading.Thread(target=_watch, args=(process.pid, begin, looks))
     if watch:
-        _watch(process.pid, begin, looks)
+        watcher.start()
     with os.fdopen(answer) as pipe:
         code, cpu, kib = pipe.read().split() or ("never started", "0", "0")
     wall = time.monotonic() - begin
+    if watch:
+        watcher.join()
     process.wait()
     listener.join()
     if code != "0":

@@ -171,6 +171,27 @@ def test_several_requests_are_open_at_once(web):
     assert web.met
 
 
+def test_open_requests_have_no_more_bytes_than_they_may(web, monkeypatch):
+    """Three of 30 KB are open at once, and never a fourth, though there are threads for it."""
+    monkeypatch.setattr("s2rgb_mpi.inputs.files.read_ahead.UNDER_WAY_NBYTES", 100_000)
+    path = name_of(web, 2**20)
+    web.together, web.patience = 4, 0.2
+    ahead = ReadAhead()
+    ahead.want({n: [ByteRange(path, n * 2**17, n * 2**17 + 30_000)] for n in range(1, 8)})
+    for number in range(1, 8):
+        ahead.wait(number)
+    assert not web.met
+    web.together = 3
+    ahead.want(
+        {n: [ByteRange(path, n * 2**17 + 2**16, n * 2**17 + 2**16 + 30_000)] for n in range(7)}
+    )
+    for number in range(7):
+        ahead.wait(number)
+    ahead.close()
+    assert web.met
+    assert len(asked(web)) == 14
+
+
 def test_headers_of_all_bands_are_asked_for_at_once(web):
     web.together, web.beginnings = 3, True
     names = write_bands(web.folder, "tiled")

@@ -14,8 +14,8 @@ import itertools
 import os
 import re
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
-from threading import Event
+from contextlib import contextmanager, suppress
+from threading import Condition, Event, Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from osgeo import gdal
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _U = TypeVar("_U")
 
-REQUESTS = 12
-"""The most open requests of a process."""
+REQUESTS = 24
+"""The most open requests of a process: a server that takes a second to answer has to have many."""
+
+UNDER_WAY_NBYTES = 24 * 2**20
+"""The most bytes of all of them."""
 
 REQUEST_NBYTES = 2 * 2**20
 """Longer ranges are cut, bytes: several connections may be faster than one."""
@@ -79,6 +82,7 @@ class ReadAhead:
         heap.use_one_arena()
         self._pool = ThreadPoolExecutor(REQUESTS, "read-ahead", gdalenv.quieten_thread)
         self._reads: dict[Key, set[Future[None]]] = {}
+        self._budget = _Budget(UNDER_WAY_NBYTES)
         self._over = Event()
 
     def want(self, ranges: Mapping[Any, Iterable[ByteRange]]) -> None:
@@ -97,9 +101,14 @@ class ReadAhead:
         requests.sort(key=lambda request: min(order[key] for key in request[1]))
         with suppress(RuntimeError):  # if no thread can be started, nothing is read ahead
             for request, keys in requests:
-                reading = self._pool.submit(_read, request)
+                reading = self._pool.submit(self._read, request)
                 for key in keys:
                     self._reads.setdefault(key, set()).add(reading)
+
+    def _read(self, request: ByteRange) -> None:
+        with self._budget.spent(request.end - request.begin):
+            if not self._over.is_set():
+                _read(request)
 
     def wait(self, key: Key) -> None:
         """Wait until all ranges of a key are read, or have failed.
@@ -125,6 +134,28 @@ class ReadAhead:
         """
         self._over.set()
         self._pool.shutdown(wait=wait, cancel_futures=True)
+
+
+class _Budget:
+    """Bytes that threads may have under way at once; who comes first is served first."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._left = nbytes
+        self._turn = Lock()
+        self._change = Condition()
+
+    @contextmanager
+    def spent(self, nbytes: int) -> Iterator[None]:
+        """Wait for so many bytes, which must not be more than all; give them back afterwards."""
+        with self._turn, self._change:
+            self._change.wait_for(lambda: self._left >= nbytes)
+            self._left -= nbytes
+        try:
+            yield
+        finally:
+            with self._change:
+                self._left += nbytes
+                self._change.notify_all()
 
 
 def wait_interruptibly(work: Iterable[Future[Any]]) -> None:
@@ -161,7 +192,7 @@ def room_nbytes() -> int:
 
 def held_nbytes() -> int:
     """Return the most memory for reading ahead, including GDAL's cache of ranges, bytes."""
-    under_way = min(REQUESTS * REQUEST_NBYTES, room_nbytes())
+    under_way = min(UNDER_WAY_NBYTES, room_nbytes())
     return gdalenv.network_cache_nbytes() + COPIES * under_way
 
 
