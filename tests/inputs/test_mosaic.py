@@ -114,15 +114,16 @@ def test_what_is_kept_is_what_the_plan_says(where, workers):
     for share in deal(plan, workers):
         renderer = render.Renderer(plan, share, Tally("worker"))
         most = 0
-        for number in share:
+        for place, number in enumerate(share):
             renderer.render(number)
+            needed = {patch.member for n in share[place:] for patch in plan.patches(n)}
+            assert renderer._parts._sources.keys() <= needed  # noqa: SLF001  others are closed
             kept = renderer._parts._kept.values()  # noqa: SLF001  nothing else tells its size
             most = max(most, sum(array.nbytes for part in kept for array in part))
         assert most <= kept_nbytes(plan, share)
         if len(where) == 1:  # nothing hides a chunk, so that it would not be read
             assert most == kept_nbytes(plan, share)
         assert not renderer._parts._kept  # noqa: SLF001
-        assert not renderer._parts._sources  # noqa: SLF001  a product that is done is closed
 
 
 def test_a_share_is_walked_from_the_end_that_keeps_less():
