@@ -1,5 +1,8 @@
 """The evaluation of the benchmark: the times that are used, and the tables."""
 
+import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +10,8 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from bench import check, contestants, dated, limit, run, table
+from bench import check, contestants, dated, limit, replay, run, table
+from conftest import MPI_ENVIRONMENT, finish
 from geotiffs import make_grid
 from opened import open_product, whole_dn
 from s2rgb_mpi.inputs.product import Choice
@@ -145,3 +149,17 @@ def test_what_encoding_costs_is_measured_on_images_with_their_validity(tmp_path)
     truth[:300] = 7
     np.save(tmp_path / "truth.npy", truth)
     assert limit.encode(str(tmp_path / "truth.npy"), 0, 1, 1) > 0
+
+
+def test_a_replay_runs_the_program_as_it_is(tmp_path):
+    """It takes the place of what makes blocks: a change there is seen here, not in two hours."""
+    product = write_safe(tmp_path, width=2048, height=2048, tile=1024)
+    folder = Path(replay.__file__).parents[1]
+    words = [sys.executable, replay.__file__, product, tmp_path / "replay", "cog", "3", "2"]
+    paths = os.pathsep.join(map(str, (folder.parent, folder)))
+    environment = os.environ | MPI_ENVIRONMENT | {"PYTHONPATH": paths}
+    done = finish([*map(str, words)], environment, 120)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["workers"], told["windows"]) == (2, 6)
+    assert 0 < told["efficiency"] < 1
