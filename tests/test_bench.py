@@ -116,6 +116,17 @@ def way(**changes):
     return row | {"most": 0.5, "peak_worker": 10**8, "peak_theirs": 4 * 10**8, **changes}
 
 
+def test_the_last_worker_is_compared_with_the_mean():
+    """Two of 9 and 11 seconds; what comes after its last block is not a worker's."""
+    stages = {
+        "0 coordinator": {"read": 0.0, "encode": 0.0, "finalise": 0.0, "idle": 30.0},
+        "1 worker": {"read": 8.0, "encode": 1.0, "finalise": 5.0, "idle": 2.0},
+        "2 worker": {"read": 9.0, "encode": 2.0, "finalise": 0.0, "idle": 5.0},
+        "3 writer": {"read": 0.0, "encode": 0.0, "finalise": 6.0, "idle": 9.0},
+    }
+    assert table.last_worker(stages) == pytest.approx(1.1)
+
+
 def test_memory_is_compared_where_it_has_a_target():
     *_, plain, low, high = table.ways(
         [way(most_memory=None), way(most_memory=0.3), way(most_memory=0.2)]

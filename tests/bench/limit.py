@@ -40,7 +40,8 @@ def compared(inputs: Inputs, folder: Path, rounds: int, cores: int) -> list[dict
     -------
     list of dict
         Of each round: seconds of the `wall` clock, CPU seconds to `decode` and to `encode`, the
-        `efficiency` that is made of them, and the `stages` of every rank in seconds.
+        `efficiency` that is made of them, the seconds to `start` until all ranks have met, and the
+        `stages` of every rank in seconds.
     """
     from bench.contestants import DEFAULT_RANKS, LEVEL, program  # noqa: PLC0415  this file is a
     from bench.measure import run  # noqa: PLC0415  program too, which must not be busy with these
@@ -52,12 +53,14 @@ def compared(inputs: Inputs, folder: Path, rounds: int, cores: int) -> list[dict
         wall = run(program(DEFAULT_RANKS, [inputs.safe], image, *options)).wall
         image.unlink()
         least = measure(inputs.safe, inputs.truth, level=LEVEL, cores=cores)
-        ranks = json.loads(report.read_text())["ranks"]
+        told = json.loads(report.read_text())
+        ranks = told["ranks"]
         results.append(
             {
                 "wall": wall,
                 **least,
                 "efficiency": sum(least.values()) / (wall * cores),
+                "start": told["times"]["start_seconds"],
                 "stages": {f"{rank['rank']} {rank['role']}": rank["seconds"] for rank in ranks},
             }
         )

@@ -129,15 +129,21 @@ def targets(results: Results) -> list[str]:
         if one in by_key and other in by_key:
             rows.append((text, compared(by_key[one], by_key[other]), "≤", most))
 
-    ratio("tiled, 4 ranks ÷ GDAL's recipe, same level", "ours-4", "gdal-tiled", 0.80)
-    ratio("the same, each with its own default level", "ours-4", "gdal-tiled-default", 0.65)
+    ratio("tiled, 4 ranks ÷ GDAL's recipe, same level", "ours-4", "gdal-tiled", 0.66)
+    ratio("the same, each with its own default level", "ours-4", "gdal-tiled-default", 0.60)
     ratio("COG ÷ GDAL's COG driver, same level", "ours-cog", "gdal-cog", 0.72)
     ratio("from COG, tiled ÷ GDAL's recipe, same level", "ours-from-cog", "gdal-from-cog", 0.55)
     ratio("COG on a server, 0.1 s ÷ the same here", "ours-served", "ours-from-cog", 1.25)
     ratio("÷ the queue-writer with its own settings", "ours-lzw", "queue-writer", 0.28)
     if "limit" in results:
         efficiency = statistics.median(one["efficiency"] for one in results["limit"])
-        rows.append(("efficiency: (decode + encode CPU) ÷ (wall × cores)", efficiency, "≥", 0.93))
+        ends = statistics.median(last_worker(one["stages"]) for one in results["limit"])
+        start = statistics.median(one["start"] for one in results["limit"])
+        rows += [
+            ("efficiency: (decode + encode CPU) ÷ (wall × cores)", efficiency, "≥", 0.93),
+            ("start of the program until all ranks have met, 4 ranks, s", start, "≤", 0.6),
+            ("last worker ÷ mean, 4 ranks", ends, "≤", 1.01),
+        ]
     ratio("16 ranks ÷ 4 ranks", "ours-16", "ours-4", 1.08)
     if "ours-4" in by_key:
         one = by_key["ours-4"]
@@ -149,15 +155,15 @@ def targets(results: Results) -> list[str]:
         ]
     if "imbalance" in results:
         even = results["imbalance"]["imbalance"]
-        rows.append(("last worker ÷ mean, half without data, 6 ranks", even, "≤", 1.05))
+        rows.append(("last worker ÷ mean, half without data, 6 ranks", even, "≤", 1.02))
     for replay in results.get("replay", ()):
         if replay["workers"] == 62:
             append = replay["append_mb_per_second"] / replay["plain_mb_per_second"]
-            rows.append(("replay, 62 workers: efficiency", replay["efficiency"], "≥", 0.95))
-            rows.append(("replay, 62 workers: append ÷ plain write", append, "≥", 0.7))
+            rows.append(("replay, 62 workers: efficiency", replay["efficiency"], "≥", 0.75))
+            rows.append(("replay, 62 workers: append ÷ plain write", append, "≥", 0.8))
     if "startup" in results:
         rows.append(
-            ("start of 16 ranks ÷ 16 bare imports, CPU", results["startup"]["ratio"], "≤", 2.0)
+            ("start of 16 ranks ÷ 16 bare imports, CPU", results["startup"]["ratio"], "≤", 1.1)
         )
     lines = ["| figure | reached | target | |", "| --- | --- | --- | --- |"]
     for text, value, sign, target in rows:
@@ -165,6 +171,18 @@ def targets(results: Results) -> list[str]:
         shown = f"{value:.0f}" if target >= 100 else f"{value:.3f}"
         lines.append(f"| {text} | {shown} | {sign} {target:g} | {'met' if met else '**missed**'} |")
     return lines
+
+
+def last_worker(stages: dict[str, dict[str, float]]) -> float:
+    """Return when the last worker was done, by when they were in the mean."""
+    # A worker is idle, or helps to finalise the image, only after its last block is delivered.
+    after = ("idle", "finalise")
+    ends = [
+        sum(value for name, value in seconds.items() if name not in after)
+        for rank, seconds in stages.items()
+        if rank.endswith("worker")
+    ]
+    return max(ends) / statistics.mean(ends)
 
 
 def append_share(rounds: Sequence[Results]) -> float:
