@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s2rgb_mpi.errors import PlanError
 from s2rgb_mpi.grid import Window, interleave
@@ -120,7 +122,8 @@ class Plan:
 
     def patches(self, number: int) -> Iterator[Patch]:
         """Yield the patches of a window, product by product, the one on top first."""
-        for member, each in enumerate(self.scene.members):
+        for member in self._shown[number]:
+            each = self.scene.members[member]
             if each.product.warp is None:
                 yield from self._aligned(member, each, self.windows[number])
                 continue
@@ -129,6 +132,24 @@ class Plan:
                 needed = tuple(chunks(piece.source, self.chunk_edges[member], whole))
                 target = piece.target.moved(each.col_off, each.row_off)
                 yield Patch(member, target, piece.source, needed)
+
+    @cached_property
+    def _shown(self) -> list[list[int]]:
+        """The products of each window: most windows show one or two, of however many there are."""
+        image = Window(0, 0, self.grid.width, self.grid.height)
+        shown: list[list[int]] = [[] for _ in self.windows]
+        numbers = {window[:2]: number for number, window in enumerate(self.windows)}
+        warped = sorted(self.pieces)  # by product, and by window
+        for member, each in enumerate(self.scene.members):
+            if each.product.warp is not None:
+                here = range(bisect_left(warped, (member,)), bisect_left(warped, (member + 1,)))
+                for place in here:
+                    shown[warped[place][1]].append(member)
+                continue
+            visible = each.visible(image)
+            for window in () if visible is None else chunks(visible, self.edge, image):
+                shown[numbers[window[:2]]].append(member)
+        return shown
 
     def _aligned(self, number: int, member: Member, window: Window) -> Iterator[Patch]:
         """Yield the patches of a product that is not resampled, one per source chunk.
@@ -149,8 +170,19 @@ class Plan:
 
     def sources(self, number: int) -> list[Key]:
         """List the source chunks that a window needs, without repetition."""
-        keys = (key for patch in self.patches(number) for key in patch.keys)
-        return list(dict.fromkeys(keys))
+        if number not in self._sources:
+            keys = (key for patch in self.patches(number) for key in patch.keys)
+            self._sources[number] = list(dict.fromkeys(keys))
+        return self._sources[number]
+
+    @cached_property
+    def _sources(self) -> dict[int, list[Key]]:
+        """What :meth:`sources` has found: dealing asks for the same again and again."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is sent to other ranks: not what can be found there again."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
 
 def make_plan(job: Job, scene: Scene) -> Plan:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import pickle
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -298,3 +299,11 @@ def test_the_digest_tells_jobs_apart_that_give_other_bytes():
     others = [plan_of(700, 501), plan_of(700, 500, compress="lzw"), plan_of(700, 500, tile=256)]
     others.append(replace(plan, job=replace(plan.job, stretch=Stretch(gamma=1.8))))
     assert len({digest(plan), *map(digest, others)}) == 5
+
+
+def test_what_was_found_in_a_plan_is_not_sent_to_other_ranks():
+    plan = plan_of(5000, 5000)
+    before = pickle.dumps(plan)
+    deal(plan, 3)
+    assert pickle.dumps(plan) == before
+    assert pickle.loads(before) == plan
