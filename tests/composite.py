@@ -38,6 +38,17 @@ class Observation(NamedTuple):
         return self.valid & ~self.cloudy
 
 
+def dilated(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """Mark every pixel whose centre is at most `radius` pixels from that of a marked one."""
+    height, width = mask.shape
+    padded = np.pad(mask, radius)
+    near = np.zeros(mask.shape, bool)
+    for row, col in np.ndindex(2 * radius + 1, 2 * radius + 1):
+        if (row - radius) ** 2 + (col - radius) ** 2 <= radius**2:
+            near |= padded[row : row + height, col : col + width]
+    return near
+
+
 def cloudy(
     scl: NDArray[np.uint8], classes: Collection[int] = CLASSES, buffer: float = 0
 ) -> NDArray[np.bool_]:
@@ -46,15 +57,8 @@ def cloudy(
     Distances are those of centres, and the buffer is that of whole pixels. A pixel without a class
     is never cloudy: some at the edge of the swath have data.
     """
-    radius = math.ceil(buffer / SCL_METRES)
     marked = np.isin(scl, list(classes))
-    near = np.zeros(scl.shape, bool)
-    for row, col in zip(*np.nonzero(marked), strict=True):
-        top, left = max(row - radius, 0), max(col - radius, 0)
-        part = near[top : row + radius + 1, left : col + radius + 1]
-        rows, cols = np.indices(part.shape)
-        part |= (rows + top - row) ** 2 + (cols + left - col) ** 2 <= radius**2
-    return near & (scl != 0)
+    return dilated(marked, math.ceil(buffer / SCL_METRES)) & (scl != 0)
 
 
 def at_10_m(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -30,6 +30,7 @@ from running import marked, processes
 from s2rgb_mpi import gdalenv
 from s2rgb_mpi.testing.dates import write_dates
 from s2rgb_mpi.testing.safe import write_safe
+from shared import once
 
 gdalenv.configure()
 
@@ -160,8 +161,11 @@ DATE_OFFSETS = (-1000, None, -1000, -1000)
 @pytest.fixture(scope="session")
 def dates(tmp_path_factory) -> tuple[Path, ...]:
     """Four dates of one scene, whose scene classification misses rims of two pixels."""
-    folder = tmp_path_factory.mktemp("dates")
-    return write_dates(folder, len(DATE_OFFSETS), missed=2, **DATES).products
+
+    def write(folder):
+        return write_dates(folder, len(DATE_OFFSETS), missed=2, **DATES).products
+
+    return once(tmp_path_factory, "dates", write)
 
 
 SMALL = ("--tile", "64", "--window", "128")

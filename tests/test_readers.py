@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import pytest
 from numpy.typing import NDArray
 from osgeo import gdal
 
-from conftest import SMALL
+from conftest import SMALL, launch
 from geotiffs import PROFILES, picture, write
 from readers.table import CLOSE, CODECS, DOCUMENT, READERS, WRONG, Reader, updated
 from s2rgb_mpi.cli.options import OPTIONS
 from s2rgb_mpi.image.profile import Profile
 from s2rgb_mpi.output.geotiff import finalise
+from shared import once
 
 gdal.UseExceptions()
 
@@ -49,9 +51,12 @@ def with_empty_tiles() -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="session")
-def files(tmp_path_factory, mpirun, safe) -> list[File]:
-    """Every codec and mask as a COG of each kind, and a few files of other layouts."""
-    folder = tmp_path_factory.mktemp("readers")
+def files(tmp_path_factory, safe) -> list[File]:
+    return once(tmp_path_factory, "readers", partial(write_files, safe=safe))
+
+
+def write_files(folder: Path, safe: Path) -> list[File]:
+    """Write every codec and mask as a COG of each kind, and a few files of other layouts."""
     odd, empty = picture(149, 101), with_empty_tiles()
     files = []
 
@@ -77,7 +82,7 @@ def files(tmp_path_factory, mpirun, safe) -> list[File]:
     for compress, mask in ("deflate", "nodata"), ("jpeg", "internal"):
         path = folder / f"{compress}-{mask}-program.tif"
         options = (*SMALL, "--compress", compress, "--mask", mask)
-        run = mpirun(2, safe, "-o", path, *options)
+        run = launch(2, safe, "-o", path, *options)
         assert run.returncode == 0, run.stderr
         files.append(File(path, Profile(compress=compress, mask=mask), by_gdal(path)))
     return files

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from osgeo import gdal
 
 from browser import BROWSER, NO_BROWSER, opened
+from conftest import launch
 from s2rgb_mpi.testing.safe import write_safe
+from shared import once
 from web import Web
 
 gdal.UseExceptions()
@@ -37,9 +39,12 @@ class Shown(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory, mpirun):
-    """Our images with each mask that viewers know, and GDAL's COG of the same data."""
-    folder = tmp_path_factory.mktemp("maps")
+def files(tmp_path_factory):
+    return once(tmp_path_factory, "maps", write_files)
+
+
+def write_files(folder: Path) -> Path:
+    """Make our images with each mask that viewers know, and GDAL's COG of the same data."""
     safe = write_safe(folder / "safe", width=1700, height=1500, tile=512)
     for name, options in (
         ("nodata", ()),
@@ -47,10 +52,10 @@ def files(tmp_path_factory, mpirun):
         ("internal", ("--compress", "jpeg", "--quality", 100)),
     ):
         path = folder / f"{name}.tif"
-        run = mpirun(3, safe, "-o", path, "--web-optimized", "--window", 512, *options)
+        run = launch(3, safe, "-o", path, "--web-optimized", "--window", 512, *options)
         assert run.returncode == 0, run.stderr
     plain = folder / "plain.tif"
-    run = mpirun(3, safe, "-o", plain, "--layout", "tiled")
+    run = launch(3, safe, "-o", plain, "--layout", "tiled")
     assert run.returncode == 0, run.stderr
     scheme = ["TILING_SCHEME=GoogleMapsCompatible", "OVERVIEW_RESAMPLING=AVERAGE"]
     scheme += ["COMPRESS=DEFLATE", "PREDICTOR=YES"]

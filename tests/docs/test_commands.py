@@ -11,6 +11,7 @@ from osgeo import gdal
 from conftest import MPI_ENVIRONMENT, finish
 from docs.pages import PAGES, Block, blocks
 from s2rgb_mpi.testing.safe import write_safe
+from shared import once
 
 SETUP = "makes the environment that runs this test, as root or from the network"
 NETWORK = "needs the network"
@@ -52,8 +53,10 @@ def test_the_list_has_nothing_that_no_page_has():
 @pytest.fixture(scope="session")
 def products(tmp_path_factory) -> dict[str, Path]:
     """The products that the pages use, by the names that they have there."""
-    folder = tmp_path_factory.mktemp("products")
+    return once(tmp_path_factory, "documented", write_products)
 
+
+def write_products(folder: Path) -> dict[str, Path]:
     def product(**changes):
         return write_safe(folder, width=2048, height=2048, **changes)
 

@@ -1,5 +1,6 @@
 """Clear pixels of a product: which pixels of the classification decide on them, and errors."""
 
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from osgeo import gdal
 
+from composite import dilated
 from opened import open_product
 from rasters import TRANSFORM, copy_jp2, write_raster
 from s2rgb_mpi.errors import InputError, ReadError
@@ -50,13 +52,8 @@ def expected(
 ) -> NDArray[np.bool_]:
     """Look at every pixel by itself, in metres: slow, and without any trick."""
     step = scl.transform[1]
-    radius = -(-clouds.buffer // step)
-    rows, cols = np.nonzero(np.isin(classes, clouds.classes))
-    near = np.zeros(classes.shape, bool)
-    every = np.indices(classes.shape)
-    for row, col in zip(rows, cols, strict=True):
-        near |= (every[0] - row) ** 2 + (every[1] - col) ** 2 <= radius**2
-    near &= classes != 0
+    radius = math.ceil(clouds.buffer / step)
+    near = dilated(np.isin(classes, clouds.classes), radius) & (classes != 0)
     clear = np.ones((window.height, window.width), bool)
     west, dx, _, north, _, dy = grid.transform
     for down in range(window.height):

@@ -1,6 +1,7 @@
 """Predictions which products a window needs: about right, and never an error."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,26 +16,34 @@ from s2rgb_mpi.plan.work import works
 from s2rgb_mpi.testing.dates import write_dates
 from s2rgb_mpi.testing.eopf import write_eopf
 from s2rgb_mpi.testing.safe import read_scl, write_safe
+from shared import once
 
-SIZE = 1500
+SIZE = 1100
 CLOUDY = (3, 8, 9, 10)
 
 
-@pytest.fixture(scope="module", params=[write_safe, write_eopf], ids=["safe", "eopf"])
-def products(request, tmp_path_factory):
-    if request.param is write_eopf:
-        pytest.importorskip("numcodecs")
-    folder = tmp_path_factory.mktemp("sample")
+def write(folder, how):
     options: dict[str, Any] = {"width": SIZE, "height": SIZE, "nodata_fraction": 0.0}
-    return write_dates(folder, 3, write=request.param, **options).products
+    return write_dates(folder, 3, write=how, **options).products
 
 
 @pytest.fixture(scope="module")
-def clear(tmp_path_factory):
+def safes(tmp_path_factory):
+    return once(tmp_path_factory, "sampled", partial(write, how=write_safe))
+
+
+@pytest.fixture(scope="module", params=[write_safe, write_eopf], ids=["safe", "eopf"])
+def products(request, safes, tmp_path_factory):
+    if request.param is write_safe:
+        return safes
+    pytest.importorskip("numcodecs")
+    return once(tmp_path_factory, "sampled-stores", partial(write, how=request.param))
+
+
+@pytest.fixture(scope="module")
+def clear(safes):
     """Where each of the same dates is clear, at 10 m."""
-    folder = tmp_path_factory.mktemp("scl")
-    options: dict[str, Any] = {"width": SIZE, "height": SIZE, "nodata_fraction": 0.0}
-    classes = [read_scl(product) for product in write_dates(folder, 3, **options).products]
+    classes = [read_scl(product) for product in safes]
     return [~np.isin(each.repeat(2, 0).repeat(2, 1), CLOUDY) for each in classes]
 
 

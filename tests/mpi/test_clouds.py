@@ -69,9 +69,8 @@ def test_the_first_clear_date_wins(made, *, dates, expected, tmp_path, clouds, r
     assert set(np.unique(source)) == {0, 1, 2, 3, 4}
 
 
-@pytest.mark.parametrize("ranks", [1, 3, 6])
 @pytest.mark.parametrize("clouds", ["avoid", "drop"])
-@pytest.mark.parametrize("count", [3, 4])
+@pytest.mark.parametrize(("count", "ranks"), [(3, 3), (4, 1), (4, 3), (4, 6)])
 def test_the_median_of_clear_dates(made, *, dates, expected, clouds, ranks, count):
     found = made(ranks, *dates[:count], "--clouds", clouds, "--composite", "median")
     image = composite.median(expected[:count], drop=clouds == "drop")
@@ -180,23 +179,23 @@ def warped(values, like, resampling):
 
 
 @pytest.mark.parametrize(
-    ("resampling", "clouds", "composite_of", "buffer", "ranks"),
+    ("resampling", "clouds", "composite_of", "buffer", "numbers"),
     [
-        *(("bilinear", "avoid", "first", 40, ranks) for ranks in (1, 3, 6)),
-        *(("bilinear", "avoid", "median", 20, ranks) for ranks in (1, 3, 6)),
-        ("nearest", "avoid", "first", 0, 3),
-        ("cubic", "drop", "first", 0, 6),
-        ("nearest", "drop", "median", 0, 4),
+        ("bilinear", "avoid", "first", 40, (1, 3, 6)),
+        ("bilinear", "avoid", "median", 20, (1, 3, 6)),
+        ("nearest", "avoid", "first", 0, (3,)),
+        ("cubic", "drop", "first", 0, (6,)),
+        ("nearest", "drop", "median", 0, (4,)),
     ],
 )
 def test_another_grid(
-    made, dates, observed, tmp_path, ranks, *, resampling, clouds, composite_of, buffer
+    made, dates, observed, tmp_path, numbers, *, resampling, clouds, composite_of, buffer
 ):
     """A pixel is clear where the source pixel nearest to its centre is."""
     options = ["--crs", "EPSG:2056", "--resolution", 10, "--resampling", resampling]
     options += ["--clouds", clouds, "--composite", composite_of, "--cloud-buffer", buffer]
-    found = made(ranks, *dates, *options)
-    like, near = tmp_path / f"{ranks}.tif", {"nearest": "near"}.get(resampling, resampling)
+    found = [made(ranks, *dates, *options) for ranks in numbers]
+    like, near = tmp_path / f"{numbers[0]}.tif", {"nearest": "near"}.get(resampling, resampling)
     seen = []
     for dn, offset, scl in observed:
         is_cloudy = at_10_m(cloudy(scl, buffer=buffer), dn.shape)
@@ -208,7 +207,8 @@ def test_another_grid(
         if composite_of == "first"
         else composite.median(seen, drop=drop)
     )
-    np.testing.assert_array_equal(found, image)
+    for each in found:
+        np.testing.assert_array_equal(each, image)
 
 
 def test_coarser_pixels(made, dates, observed):

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -15,6 +17,7 @@ from layouts import write_tile
 from rasters import TRANSFORM, copy_jp2, scene, write_item, write_raster
 from s2rgb_mpi.report.json_report import schema
 from s2rgb_mpi.testing.safe import read_dn, write_safe
+from shared import once
 
 BANDS = ("B04", "B03", "B02")
 
@@ -22,8 +25,9 @@ BANDS = ("B04", "B03", "B02")
 @pytest.fixture(scope="module")
 def sizes(tmp_path_factory):
     """A product with all sizes; those of 20 and 60 m are every second and sixth DN, not means."""
-    folder = tmp_path_factory.mktemp("sizes")
-    return write_safe(folder, width=1510, height=1090, tile=128, resolutions=(10, 20, 60))
+    size: dict[str, Any] = {"width": 1510, "height": 1090, "tile": 128}
+    write = partial(write_safe, **size, resolutions=(10, 20, 60))
+    return once(tmp_path_factory, "sizes", write)
 
 
 def without(safe, folder, *resolutions):
@@ -42,8 +46,10 @@ SERVING = {20: 20, 40: 20, 60: 60, 80: 20, 120: 60, 30: 10}
 """Sizes of the images that serve an output, metres."""
 
 
-@pytest.mark.parametrize("ranks", [1, 3, 6])
-@pytest.mark.parametrize("resolution", SERVING)
+@pytest.mark.parametrize(
+    ("resolution", "ranks"),
+    [*((resolution, 3) for resolution in SERVING), (80, 1), (80, 6), (30, 1), (30, 6)],
+)
 def test_the_coarsest_images_that_serve(mpirun, sizes, tmp_path, ranks, resolution):
     size = SERVING[resolution]
     path = tmp_path / "rgb.tif"

@@ -74,7 +74,7 @@ def test_first_valid_pixel_wins(mpirun, products, tmp_path, ranks):
     assert dataset.GetMetadataItem("S2RGB_PRODUCT_3") == "bottom_B04"
 
 
-@pytest.mark.parametrize("ranks", [1, 3, 4, 6, 9])
+@pytest.mark.parametrize("ranks", [1, 3, 6, 9])
 def test_no_source_tile_is_decoded_twice(mpirun, products, tmp_path, ranks):
     arguments, _ = products
     run = mpirun(ranks, *arguments, "-o", tmp_path / "rgb.tif", *SMALL, program=COUNTING)

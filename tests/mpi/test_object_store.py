@@ -135,8 +135,9 @@ def local(mpirun, folder, tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
-@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize(
+    ("kind", "ranks"), [*((kind, 4) for kind in INPUTS), *((kind, 1) for kind in FORMS)]
+)
 def test_the_image_is_that_of_the_files_here(mpirun, bucket, local, tmp_path, *, kind, ranks):
     bucket.check(signatures=True)
     output = tmp_path / "rgb.tif"
@@ -146,7 +147,7 @@ def test_the_image_is_that_of_the_files_here(mpirun, bucket, local, tmp_path, *,
     assert bucket.secret not in run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("kind", FORMS)
 def test_a_public_bucket(mpirun, bucket, local, tmp_path, kind):
     bucket.check(signatures=False)
     output = tmp_path / "rgb.tif"

@@ -4,6 +4,7 @@ import itertools
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import rasters
 import reference
 from conftest import SMALL, read_rgb
 from s2rgb_mpi.testing.safe import read_dn, write_safe
+from shared import once
 
 HELPING = (str(Path(__file__).parent / "programs" / "helping.py"),)
 RANKS = (1, 2, 3, 4, 6)
@@ -25,7 +27,7 @@ LOSSLESS = ("none", "deflate", "zstd", "lzw")
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     """ESA's own JP2 tiles of 1024, 3 x 2 of them, not whole at the edges; and its image."""
-    path = write_safe(tmp_path_factory.mktemp("scene"), width=2111, height=1303)
+    path = once(tmp_path_factory, "scene", partial(write_safe, width=2111, height=1303))
     return path, reference.rgb(read_dn(path), offset=-1000)
 
 

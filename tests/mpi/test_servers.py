@@ -51,8 +51,9 @@ def test_the_image_is_that_of_local_files(mpirun, web, tmp_path, ranks, query):
     web.signature = query.removeprefix("?sig=") or None
     web.together = 3
     outputs = [tmp_path / "local.tif", tmp_path / "served.tif"]
-    for output, source in zip(outputs, (rgb(web.folder), rgb(web.url, query=query)), strict=True):
-        run = mpirun(ranks, *source, "-o", output, *SMALL, *OFFSET)
+    sources = (None, rgb(web.folder)), (ranks, rgb(web.url, query=query))
+    for output, (number, source) in zip(outputs, sources, strict=True):
+        run = mpirun(number, *source, "-o", output, *SMALL, *OFFSET)
         assert run.returncode == 0, run.stderr
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
     np.testing.assert_array_equal(read_rgb(outputs[1]), reference.rgb(DN, offset=-1000))
@@ -79,8 +80,9 @@ def test_a_cache_too_small_for_the_product(mpirun, web, tmp_path, ranks):
 def test_another_grid(mpirun, web, tmp_path, ranks):
     options = ("--crs", "EPSG:2056", "--resampling", "bilinear", *SMALL, *OFFSET)
     outputs = [tmp_path / "local.tif", tmp_path / "served.tif"]
-    for output, source in zip(outputs, (rgb(web.folder), rgb(web.url)), strict=True):
-        run = mpirun(ranks, *source, "-o", output, *options)
+    sources = (None, rgb(web.folder)), (ranks, rgb(web.url))
+    for output, (number, source) in zip(outputs, sources, strict=True):
+        run = mpirun(number, *source, "-o", output, *options)
         assert run.returncode == 0, run.stderr
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
     assert len(ranges(web)) < WINDOWS
@@ -96,9 +98,10 @@ def test_a_mosaic(mpirun, web, tmp_path, ranks):
         place = left + 300 * dx, dx, 0, top + 200 * dy, 0, dy
         write_raster(path, DN[::-1, :, number], transform=place, options=TILED)
     outputs = [tmp_path / "local.tif", tmp_path / "served.tif"]
-    for output, where in zip(outputs, (web.folder, web.url), strict=True):
+    places = (None, web.folder), (ranks, web.url)
+    for output, (number, where) in zip(outputs, places, strict=True):
         both = [*rgb(where), *rgb(f"{where}/east")]
-        run = mpirun(ranks, *both, "-o", output, *SMALL, *OFFSET)
+        run = mpirun(number, *both, "-o", output, *SMALL, *OFFSET)
         assert run.returncode == 0, run.stderr
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
     assert 0 < len(ranges(web)) < 2 * WINDOWS
@@ -110,8 +113,9 @@ def test_jpeg_2000(mpirun, web, tmp_path, ranks):
         copy_jp2(web.folder / f"{band}.jp2", str(web.folder / f"{band}.tif"))
     web.together = 3
     outputs = [tmp_path / "local.tif", tmp_path / "served.tif"]
-    for output, where in zip(outputs, (web.folder, web.url), strict=True):
-        run = mpirun(ranks, *rgb(where, "jp2"), "-o", output, *SMALL, *OFFSET)
+    places = (None, web.folder), (ranks, web.url)
+    for output, (number, where) in zip(outputs, places, strict=True):
+        run = mpirun(number, *rgb(where, "jp2"), "-o", output, *SMALL, *OFFSET)
         assert run.returncode == 0, run.stderr
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
     assert web.met

@@ -71,8 +71,10 @@ def test_the_image_of_the_safe(safe_image, expected):
     np.testing.assert_array_equal(safe_image(), expected)
 
 
-@pytest.mark.parametrize("ranks", [1, 3, 6])
-@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize(
+    ("name", "ranks"),
+    [*((name, 3) for name in STORES), ("v2", 1), ("v2", 6), ("sharded", 1), ("sharded", 6)],
+)
 def test_every_pixel_is_that_of_the_safe(mpirun, store, safe_image, tmp_path, name, *, ranks):
     output = tmp_path / "rgb.tif"
     run = mpirun(ranks, store(name), "-o", output, *SMALL)
