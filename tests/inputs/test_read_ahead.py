@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from s2rgb_mpi.inputs.files.read_ahead import (
     UNIT_NBYTES,
     ByteRange,
     ReadAhead,
+    _Budget,
     held_nbytes,
     is_cached,
 )
@@ -190,6 +192,20 @@ def test_open_requests_have_no_more_bytes_than_they_may(web, monkeypatch):
     ahead.close()
     assert web.met
     assert len(asked(web)) == 14
+
+
+def test_who_waits_first_for_bytes_is_served_first():
+    budget, served = _Budget(1), []
+
+    def come_twice(number):
+        for call in range(2):
+            with budget.spent(1):
+                served.append((call, number))
+
+    with ThreadPoolExecutor(12) as pool, budget.spent(1):
+        for number in range(12):
+            wait([pool.submit(come_twice, number)], 0.01)  # until it waits
+    assert served[:12] == [(0, number) for number in range(12)]  # whoever comes back is behind
 
 
 def test_headers_of_all_bands_are_asked_for_at_once(web):

@@ -13,9 +13,10 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from threading import Condition, Event, Lock
+from threading import Condition, Event
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from osgeo import gdal
@@ -141,15 +142,20 @@ class _Budget:
 
     def __init__(self, nbytes: int) -> None:
         self._left = nbytes
-        self._turn = Lock()
         self._change = Condition()
+        self._queue: deque[object] = deque()
+        """Who waits. A lock is no queue: a thread that just released it may take it again."""
 
     @contextmanager
     def spent(self, nbytes: int) -> Iterator[None]:
         """Wait for so many bytes, which must not be more than all; give them back afterwards."""
-        with self._turn, self._change:
-            self._change.wait_for(lambda: self._left >= nbytes)
+        own = object()
+        with self._change:
+            self._queue.append(own)
+            self._change.wait_for(lambda: self._queue[0] is own and self._left >= nbytes)
+            self._queue.popleft()
             self._left -= nbytes
+            self._change.notify_all()
         try:
             yield
         finally:
