@@ -98,9 +98,10 @@ def deal(plan: Plan, workers: int) -> list[list[int]]:
 def reserve(plan: Plan, shares: Sequence[Sequence[int]]) -> list[dict[int, int]]:
     """Choose the windows of each share that rank 0 keeps back, to deal them when shares are done.
 
-    They are about a tenth of a share, its last windows, of which no other window needs a source
-    chunk: whoever makes them decodes nothing twice. Nothing is kept back if workers may be lost, or
-    if files are read ahead from a server, for which the windows must be known before.
+    They are about a tenth of a share, its last windows with something to read, of which no other
+    window needs a source chunk: whoever makes them decodes nothing twice. Nothing is kept back if
+    workers may be lost, or if files are read ahead from a server, for which the windows must be
+    known before.
 
     Returns
     -------
@@ -117,11 +118,13 @@ def reserve(plan: Plan, shares: Sequence[Sequence[int]]) -> list[dict[int, int]]
     for share in shares:
         cost = costs(work, share)
         left = RESERVE * sum(cost.values())
-        end = len(share)
-        while end > 1 and left > 0 and all(users[key] == 1 for key in chunks[share[end - 1]]):
-            end -= 1
-            left -= cost[share[end]]
-        kept.append({number: cost[number] for number in share[end:]})
+        back: list[int] = []
+        for number in [number for number in share if chunks[number]][:0:-1]:
+            if left <= 0 or any(users[key] > 1 for key in chunks[number]):
+                break
+            back.insert(0, number)
+            left -= cost[number]
+        kept.append({number: cost[number] for number in back})
     return kept
 
 

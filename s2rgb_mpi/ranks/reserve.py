@@ -35,11 +35,10 @@ class Reserve:
         self._opened: dict[int, set[int]] = {}
         """The products of each rank: others would need memory that was not planned."""
         for rank, share in shares.items():
-            self._products |= {
-                number: {patch.member for patch in plan.patches(number)}
-                for number in (*share, *kept.get(rank, ()))
-            }
             windows = (*share, *kept.get(rank, ()))
+            self._products |= {
+                number: {patch.member for patch in plan.patches(number)} for number in windows
+            }
             self._opened[rank] = set().union(*(self._products[number] for number in windows))
 
     def take(self, rank: int) -> int | None:

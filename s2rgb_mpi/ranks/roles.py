@@ -128,7 +128,7 @@ def _deal(plan: Plan, size: int, workers: range) -> Dealt:
     here = slice(workers.start, workers.stop)
     dealt.kept[here] = kept
     dealt.shares[here] = [
-        Share(share[: len(share) - len(back)], crossing, tuple(back), more)
+        Share([number for number in share if number not in back], crossing, tuple(back), more)
         for share, back, crossing in zip(
             windows, kept, crossings(plan, windows, workers), strict=True
         )

@@ -33,13 +33,17 @@ from s2rgb_mpi.ranks.reserve import Reserve
 PROFILE = Profile(tile=64)
 
 
-def plan_of(cols, rows, *, edge=128, path="{}.jp2"):
-    """Plan an image of so many windows of 128 x 128 pixels, from source blocks of an edge."""
+def plan_of(cols, rows, *, path="{}.jp2", further=()):
+    """Plan an image of so many windows of 128 x 128 pixels, and of more, so many windows away."""
     names = ("B04", "B03", "B02")
     bands = tuple(Band(name, path.format(name), Calibration()) for name in names)
-    product = Product("S2A", bands, make_grid(128 * cols, 128 * rows), (edge, edge))
+    grid = make_grid(128 * cols, 128 * rows)
+    x, dx, _, y, _, dy = grid.transform
+    grids = [
+        replace(grid, transform=(x + 128 * place * dx, dx, 0, y, 0, dy)) for place in (0, *further)
+    ]
     job = Job(("S2A.SAFE",), Path("rgb.tif"), window=128, profile=PROFILE)
-    return make_plan(job, lay_out([product]))
+    return make_plan(job, lay_out([Product("S2A", bands, each, (128, 128)) for each in grids]))
 
 
 @pytest.fixture
@@ -60,6 +64,16 @@ def test_about_a_tenth_of_each_share_is_kept_back(cols, rows, workers):
         if len(share) > 1:
             assert sum(kept.values()) >= RESERVE * sum(cost.values())
             assert sum([*kept.values()][1:]) < RESERVE * sum(cost.values())
+
+
+def test_windows_with_nothing_to_read_are_not_kept_back():
+    """Two products of 6 x 6 windows, and between them as many without any."""
+    plan = plan_of(6, 6, further=[12])
+    shares = deal(plan, 6)
+    assert any(not plan.sources(share[-1]) for share in shares)
+    for share, kept in zip(shares, reserve(plan, shares), strict=True):
+        full = [number for number in share if plan.sources(number)]
+        assert list(kept) == full[-2:]
 
 
 def test_windows_whose_source_chunks_others_need_are_not_kept_back():
