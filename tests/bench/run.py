@@ -42,7 +42,7 @@ PARTS = (
 )
 """The first ones depend most on an idle machine."""
 
-FORMAT = 2
+FORMAT = 3
 """Of `bench.json`: what is there in another one is not kept."""
 
 QUICK_SIZE, FULL_SIZE = 2048, 10_980
