@@ -215,10 +215,11 @@ def part_nbytes(plan: Plan, patch: Patch, chunk: Window) -> int:
     """Return the size of the part of a source chunk for a patch, bytes.
 
     It is kept as DN where the product is resampled, else as colours and the counts of the offset
-    check, which need less.
+    check, which need less. But all parts of a large chunk are cut out of it as DN before the first
+    of them is coloured.
     """
     part = patch.source.overlap(chunk)
     pixels = part.width * part.height if part else 0
-    if plan.scene.members[patch.member].product.warp is not None:
+    if plan.scene.members[patch.member].product.warp is not None or is_large(chunk):
         return pixels * PIXEL_NBYTES
     return pixels * RGBA + boa_offset.NBYTES

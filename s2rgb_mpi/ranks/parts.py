@@ -184,8 +184,11 @@ class ChunkParts:
             number, key, [part, *later.values(), *elsewhere.values()]
         )
         with self._tally.stage("render", number):
-            parts = [self._part(key, dn, stays=True) for dn in others]
-            kept = dict(zip((*later, *elsewhere), parts, strict=True))
+            kept = {
+                # Each is given up as soon as it is coloured: of a large chunk they are its DN.
+                place: self._part(key, others.pop(0), stays=True)
+                for place in (*later, *elsewhere)
+            }
             self._kept.update({(key, place): kept[place] for place in later})
             if self._exchange is not None:
                 self._exchange.send(key, {place: kept[place] for place in elsewhere})

@@ -151,6 +151,11 @@ def test_source_blocks_larger_than_a_window(used, product, block, codec, warp):
     assert_is_true(used(3, *product(block + 64, block, codec), *rows(1024, block + 64), *warp))
 
 
+def test_all_parts_of_a_large_source_block(used, product):
+    """For the first of its windows those of all others are cut out of it."""
+    assert_is_true(used(3, *product(3328, 3264, "DEFLATE")))
+
+
 def test_large_source_blocks_of_several_bands(used, tmp_path):
     path = tmp_path / "all.tif"
     dn = np.repeat(texture(2800)[..., np.newaxis], 4, axis=2)
