@@ -121,10 +121,16 @@ class Share:
     windows: Sequence[int] = ()
     crossings: Mapping[Key, Crossing] = field(default_factory=dict)
     """The chunks of these windows that other shares need too."""
-    kept: Sequence[int] = ()
-    """Windows that rank 0 keeps back of this share: it deals them on demand, to whoever is done."""
+    kept: Mapping[int, int] = field(default_factory=dict)
+    """Windows that rank 0 keeps back of this share, with their predicted costs: it deals them on
+    demand, to whoever is done."""
     more: bool = False
     """Whether rank 0 keeps back windows of any share."""
+
+    @property
+    def whole(self) -> list[int]:
+        """Its windows, and behind them those that are kept back."""
+        return [*self.windows, *self.kept]
 
 
 def crossings(

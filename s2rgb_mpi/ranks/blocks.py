@@ -63,7 +63,7 @@ class BlockMaker:
             self._encoder = Encoder(plan.job.profile)
             # Tiles that span windows are encoded here if all these windows are made here; the
             # writer joins the others.
-            joined = joined_tiles(plan, [*share.windows, *share.kept])
+            joined = joined_tiles(plan, share.whole)
             self._assembly = Assembly(plan.grid, plan.job.profile.tile, joined)
 
     def __enter__(self) -> Self:

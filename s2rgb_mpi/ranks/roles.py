@@ -74,72 +74,50 @@ def run(
     """
     size, number = team.comm.size, team.comm.rank
     workers = range(1, size - 1) or range(1)
-    dealt = _deal(plan, size, workers) if lock is not None else None
-    shares = None if dealt is None else dealt.shares
+    shares = _deal(plan, size, workers) if lock is not None else None
     timeout = team.meeting_timeout(plan.job.timeout)
     share = scatter(team.comm, shares, timeout)
-    if dealt is not None:
-        report.start(plan.windows, dealt.owners(len(plan.windows)), plan.done)
+    if shares is not None:
+        owners = {window: rank for rank, each in enumerate(shares) for window in each.whole}
+        ranks = [owners.get(window, 0) for window in range(len(plan.windows))]
+        report.start(plan.windows, ranks, plan.done)
     # The moment by which the clocks of all machines are synchronised (`timing.synchronise`).
     barrier(team.comm, timeout)
     roles = ROLES.get(size) or ["coordinator", *["worker"] * len(workers), "writer"]
     tally = Tally(roles[number], rank=number, spans=[] if wanted.spans else None)
     rank = Rank(team, tally, Loop())
-    if lock is None or dealt is None:
+    if lock is None or shares is None:
         serve(rank, plan, share, workers)
         return Ended(team.agree(0))
     if size == 1:
         written, tallies = run_alone(rank, plan, share, report, lock), [tally]
     else:
-        written, tallies = lead(rank, plan, dealt, report, workers=workers, lock=lock)
-    windows = dealt.windows[workers.start : workers.stop]
-    code = end(plan, wanted, report, about, shares=windows, tallies=tallies, written=written)
+        written, tallies = lead(rank, plan, shares, report, workers=workers, lock=lock)
+    dealt = [each.whole for each in shares[workers.start : workers.stop]]
+    code = end(plan, wanted, report, about, shares=dealt, tallies=tallies, written=written)
     return Ended(team.agree(code), written)
 
 
-class Dealt(NamedTuple):
-    """What rank 0 has dealt, by rank; ranks that are not workers have nothing."""
-
-    shares: list[Share]
-    kept: list[dict[int, int]]
-    """The windows that are kept back of each share, with their costs."""
-
-    @property
-    def windows(self) -> list[list[int]]:
-        """The windows of each rank, and behind them those that are kept back."""
-        return [[*share.windows, *share.kept] for share in self.shares]
-
-    def owners(self, count: int) -> list[int]:
-        """Return which rank is to make each of so many windows; 0 for those that are there."""
-        ranks = [0] * count
-        for rank, windows in enumerate(self.windows):
-            for number in windows:
-                ranks[number] = rank
-        return ranks
-
-
-def _deal(plan: Plan, size: int, workers: range) -> Dealt:
-    """Deal the windows."""
-    windows = deal(plan, len(workers))
+def _deal(plan: Plan, size: int, workers: range) -> list[Share]:
+    """Return the share of each rank; ranks that are not workers have empty ones."""
+    dealt = deal(plan, len(workers))
     # Rank 0 is the worker of two ranks and of one: there is nobody else to deal to.
-    kept = reserve(plan, windows) if len(workers) > 1 else [{} for _ in workers]
+    kept = reserve(plan, dealt) if len(workers) > 1 else [{} for _ in workers]
     more = any(kept)
-    dealt = Dealt([Share()] * size, [{} for _ in range(size)])
-    here = slice(workers.start, workers.stop)
-    dealt.kept[here] = kept
-    dealt.shares[here] = [
-        Share([number for number in share if number not in back], crossing, tuple(back), more)
-        for share, back, crossing in zip(
-            windows, kept, crossings(plan, windows, workers), strict=True
+    shares = [Share()] * size
+    shares[workers.start : workers.stop] = [
+        Share([number for number in windows if number not in back], crossing, back, more)
+        for windows, back, crossing in zip(
+            dealt, kept, crossings(plan, dealt, workers), strict=True
         )
     ]
-    return dealt
+    return shares
 
 
 def lead(
     rank: Rank,
     plan: Plan,
-    dealt: Dealt,
+    shares: Sequence[Share],
     report: Report,
     *,
     workers: range,
@@ -147,15 +125,14 @@ def lead(
 ) -> tuple[Written | None, list[Tally]]:
     """Run the coordinator of several ranks; of two ranks it is also the worker."""
     survivors = rank.team.survivors(plan, workers)
-    windows = [share.windows for share in dealt.shares]
-    kept = dict(enumerate(dealt.kept))
-    reserve = Reserve(plan, dict(enumerate(windows)), kept) if any(dealt.kept) else None
+    windows = [share.windows for share in shares]
+    reserved = Reserve(plan, shares) if any(share.kept for share in shares) else None
     coordinator = Coordinator(
-        rank, plan, windows, report, lock, reserve=reserve, survivors=survivors
+        rank, plan, windows, report, lock, reserve=reserved, survivors=survivors
     )
     with rank.loop.duty(coordinator.attend):
         if rank.comm.rank in workers:
-            worker.run(rank, plan, dealt.shares[rank.comm.rank])
+            worker.run(rank, plan, shares[rank.comm.rank])
         with rank.tally.stage("idle"):
             written = coordinator.run()
     return written, [*coordinator.tallies, rank.tally.close()]

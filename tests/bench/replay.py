@@ -268,7 +268,7 @@ class _Player:
         self, tape: _Tape, plan: Plan, share: Share, tally: Tally, _: object = None
     ) -> None:
         self._tape, self._plan, self._tally = tape, plan, tally
-        joined = joined_tiles(plan, [*share.windows, *share.kept])
+        joined = joined_tiles(plan, share.whole)
         self._assembly = Assembly(plan.grid, plan.job.profile.tile, joined)
 
     def __enter__(self) -> Self:

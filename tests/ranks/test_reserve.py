@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -92,26 +93,27 @@ def test_nothing_is_kept_back_where_it_could_be_lost_or_is_read_ahead():
     assert not any(reserve(served, deal(served, 2)))
 
 
-def showing(*products):
-    """Return a plan whose windows show these products."""
-    patches = [[SimpleNamespace(member=member) for member in each] for each in products]
-    return SimpleNamespace(patches=patches.__getitem__)
+def deals(products, shares):
+    """Return the reserve of rank 0: which products windows show, what ranks have and what not."""
+    sources = [[(member, None) for member in each] for each in products]
+    plan: Any = SimpleNamespace(sources=sources.__getitem__)
+    return Reserve(plan, [Share(windows, kept=kept) for windows, kept in ([(), {}], *shares)])
 
 
 def test_a_worker_gets_its_own_windows_first_and_then_the_last_of_the_slowest():
-    kept = {1: {2: 5, 3: 5}, 2: {6: 9, 7: 9}}
-    deals = Reserve(showing(*[[0]] * 9), {1: [0, 1], 2: [4, 5], 3: [8]}, kept)
-    assert [deals.take(1) for _ in range(4)] == [2, 3, 7, 6]
-    assert deals.take(2) is None
-    deals = Reserve(showing(*[[0]] * 9), {1: [0, 1], 2: [4, 5], 3: [8]}, kept)
-    assert [deals.take(3) for _ in range(5)] == [7, 3, 6, 2, None]
+    shares = [([0, 1], {2: 5, 3: 5}), ([4, 5], {6: 9, 7: 9}), ([8], {})]
+    reserved = deals([[0]] * 9, shares)
+    assert [reserved.take(1) for _ in range(4)] == [2, 3, 7, 6]
+    assert reserved.take(2) is None
+    reserved = deals([[0]] * 9, shares)
+    assert [reserved.take(3) for _ in range(5)] == [7, 3, 6, 2, None]
 
 
 def test_a_worker_opens_no_product_that_was_not_planned_for_it():
-    kept = {1: {1: 5, 2: 5}, 2: {4: 5}}
-    deals = Reserve(showing([0], [0], [0, 1], [1], [1]), {1: [0], 2: [3]}, kept)
-    assert [deals.take(2) for _ in range(2)] == [4, None]
-    assert [deals.take(1) for _ in range(3)] == [1, 2, None]
+    shares = [([0], {1: 5, 2: 5}), ([3], {4: 5})]
+    reserved = deals([[0], [0], [0, 1], [1], [1]], shares)
+    assert [reserved.take(2) for _ in range(2)] == [4, None]
+    assert [reserved.take(1) for _ in range(3)] == [1, 2, None]
 
 
 class Line:
@@ -153,7 +155,7 @@ class Line:
 def test_a_further_window_is_asked_for_when_the_last_one_is_begun(small):
     line = Line(Dealt((9,)), Dealt((4,)), NoShare())
     rank = make_rank(line)
-    worker.run(rank, small, Share([0, 1], kept=(2,), more=True))
+    worker.run(rank, small, Share([0, 1], kept={2: 1}, more=True))
     end = EndOfShare(stopped=False)
     assert line.windows() == [0, Ask(), 1, Ask(), 9, Ask(), 4, end]
     assert rank.tally.windows == 4
@@ -190,7 +192,7 @@ def test_tiles_that_span_windows_are_joined_by_who_makes_all_of_these(small):
     whole = [*range(len(small.windows))]
     *own, last = whole
     line = Line(Dealt((last,)), NoShare())
-    worker.run(make_rank(line), small, Share(own, kept=(last,), more=True))
+    worker.run(make_rank(line), small, Share(own, kept={last: 1}, more=True))
     pieces = {header.window: header for header in line.sent if isinstance(header, Header)}
     joined = Line()
     worker.run(make_rank(joined), small, Share(whole))
