@@ -12,7 +12,7 @@ from s2rgb_mpi.inputs.ahead import is_served
 from s2rgb_mpi.inputs.product import RGB_BANDS
 from s2rgb_mpi.inputs.reader import is_large
 from s2rgb_mpi.plan import partition
-from s2rgb_mpi.plan.work import Schedule, costs, works
+from s2rgb_mpi.plan.work import Schedule, costs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from s2rgb_mpi.grid import Window
     from s2rgb_mpi.plan.partition import Crossing, Key
     from s2rgb_mpi.plan.plan import Patch, Plan
-    from s2rgb_mpi.plan.work import Work
 
 PIXEL_NBYTES = 2 * len(RGB_BANDS)
 """DN of three bands, bytes."""
@@ -53,18 +52,15 @@ def cut(plan: Plan, workers: int) -> list[list[int]]:
         Numbers of windows; every number once that is not in `done`. Some are empty if
         there are more workers than windows.
     """
-    return _cut(plan, works(plan), workers)
-
-
-def _cut(plan: Plan, work: Sequence[Work], workers: int) -> list[list[int]]:
-    """Cut the windows that are not done; see :func:`cut`."""
     numbers = [number for number in range(len(plan.windows)) if number not in plan.done]
-    shares = partition.cut(costs(work, numbers), workers)
-    if in_common(plan, shares, work):
+    shares = partition.cut(costs(plan.work, numbers), workers)
+    if in_common(plan, shares):
         return shares
     # Chunks at the borders of shares are decoded in each of them. Where these lie depends on that.
     for _ in range(CUTS):
-        each = {number: cost for share in shares for number, cost in costs(work, share).items()}
+        each = {
+            number: cost for share in shares for number, cost in costs(plan.work, share).items()
+        }
         shares = partition.cut(each, workers)
     return shares
 
@@ -75,10 +71,9 @@ def deal(plan: Plan, workers: int) -> list[list[int]]:
     Of a few candidate orders the one that needs least memory is taken among those that end about
     first. A worker only ever waits for source chunks of lower workers, so there is no deadlock.
     """
-    work = works(plan)
-    shares = _cut(plan, work, workers)
-    common = in_common(plan, shares, work)
-    schedule = Schedule(work, common)
+    shares = cut(plan, workers)
+    common = in_common(plan, shares)
+    schedule = Schedule(plan.work, common)
     dealt = []
     for worker, share in enumerate(shares):
         orders = list(_orders(plan, share))
@@ -111,12 +106,11 @@ def reserve(plan: Plan, shares: Sequence[Sequence[int]]) -> list[dict[int, int]]
     """
     if plan.job.survive or any(is_served(member.product) for member in plan.scene.members):
         return [{} for _ in shares]
-    work = works(plan)
     chunks = [plan.sources(number) for number in range(len(plan.windows))]
     users = Counter(key for each in chunks for key in each)
     kept = []
     for share in shares:
-        cost = costs(work, share)
+        cost = costs(plan.work, share)
         left = RESERVE * sum(cost.values())
         back: list[int] = []
         for number in [number for number in share if chunks[number]][:0:-1]:
@@ -148,9 +142,7 @@ def _by_rows(key: Key) -> tuple[int, int, int]:
     return member, chunk.row_off, chunk.col_off
 
 
-def in_common(
-    plan: Plan, shares: Sequence[Sequence[int]], work: Sequence[Work] | None = None
-) -> dict[Key, list[int]]:
+def in_common(plan: Plan, shares: Sequence[Sequence[int]]) -> dict[Key, list[int]]:
     """Find the source chunks that one worker decodes for others, and the workers that need them.
 
     There are none where workers may be lost, since no worker may then depend on another. Very large
@@ -165,8 +157,6 @@ def in_common(
         The same on every rank.
     shares : sequence of sequence of int
         Numbers of the windows of each worker.
-    work : sequence of Work, optional
-        That of all windows, if it is known already.
     """
     if plan.job.survive:
         return {}
@@ -174,8 +164,7 @@ def in_common(
     common = {key: users for key, users in found.items() if not is_large(key[1])}
     if not plan.pieces or not common:
         return common
-    every = works(plan) if work is None else work
-    cost = {key: cost for each in every for key, cost in each.chunks.items()}
+    cost = {key: cost for each in plan.work for key, cost in each.chunks.items()}
     # Nothing for those that products before them hide: these are not decoded at all.
     twice = sum((len(users) - 1) * cost.get(key, 0.0) for key, users in common.items())
     return {} if twice <= DECODED_TWICE * sum(cost.values()) else common

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +14,7 @@ from s2rgb_mpi.inputs.mosaic import check_size, chunks
 from s2rgb_mpi.inputs.warp.warper import Warper
 from s2rgb_mpi.plan.levels import payload_nbytes
 from s2rgb_mpi.plan.window_size import chunk_edge, least_edge, window_edge
+from s2rgb_mpi.plan.work import works
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from s2rgb_mpi.inputs.warp.web_tiles import Tiling
     from s2rgb_mpi.plan.job import Job
     from s2rgb_mpi.plan.partition import Key
+    from s2rgb_mpi.plan.work import Work
 
 
 class Patch(NamedTuple):
@@ -180,9 +182,14 @@ class Plan:
         """What :meth:`sources` has found: dealing asks for the same again and again."""
         return {}
 
+    @cached_property
+    def work(self) -> list[Work]:
+        """The predicted work of every window."""
+        return works(self)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what is sent to other ranks: not what can be found there again."""
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 def make_plan(job: Job, scene: Scene) -> Plan:

@@ -6,6 +6,8 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import imbalance
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -175,13 +177,7 @@ def targets(results: Results) -> list[str]:
 
 def last_worker(stages: dict[str, dict[str, float]]) -> float:
     """Return when the last worker was done, by when they were in the mean."""
-    # A worker is idle, or helps to finalise the image, only after its last block is delivered.
-    after = ("idle", "finalise")
-    ends = [
-        sum(value for name, value in seconds.items() if name not in after)
-        for rank, seconds in stages.items()
-        if rank.endswith("worker")
-    ]
+    ends = imbalance.ends(seconds for rank, seconds in stages.items() if rank.endswith("worker"))
     return max(ends) / statistics.mean(ends)
 
 
