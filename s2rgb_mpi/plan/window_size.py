@@ -117,9 +117,13 @@ def _of_blocks(tile: int, least: int, block: tuple[int, int], grid: Grid) -> tup
         width = _multiple(tile, grid.width)
     else:
         width = _multiple(window_step(tile, block_width), least)
-    if grid.height <= min(block_height, LARGEST_SOURCE_BLOCK):
+    across = min(width, grid.width)
+    # A block may be low and very wide.
+    highest = (LARGEST_SOURCE_BLOCK + tile) ** 2 // across
+    if grid.height <= min(block_height, LARGEST_SOURCE_BLOCK, highest):
         return width, _multiple(tile, grid.height)
-    return width, _multiple(window_step(tile, block_height), -(-(least**2) // width))
+    step = window_step(tile, block_height)
+    return width, _multiple(step if step <= highest else tile, -(-(least**2) // width))
 
 
 def chunk_edge(tile: int, least: int, product: Product) -> tuple[int, int]:

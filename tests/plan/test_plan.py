@@ -97,6 +97,8 @@ def test_windows_begin_on_tiles_and_source_blocks(plan):
 
 @given(sizes, sizes, st.sampled_from([(640, 640), (2752, 2752), (5490, 5490)]), st.integers(1, 9))
 @example(4097, 1025, (5490, 5490), 1)
+@example(3201, 2048, (5490, 5490), 1)
+@example(3202, 2047, (5490, 5490), 1)
 def test_large_or_odd_source_blocks_are_decoded_whole_and_cut(width, height, block, workers):
     """Blocks of which whole tiles would make a window too large."""
     plan = plan_of(width, height, block=block, layout="tiled")
